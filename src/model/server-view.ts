@@ -36,6 +36,8 @@ export type ServerView = ServerInstance &
   MadeFrom & {
     readonly name: ServerName;
     readonly project: ProjectName;
+    /** Of the secrets that its container was given when it was made. */
+    readonly secretPrints?: SecretPrints;
     readonly state: ServerState;
     /** It runs under a name that somebody gave it by hand, so that nothing finds it under its own. */
     readonly renamed: boolean;
@@ -123,7 +125,7 @@ export type Refusal = {
 };
 
 /** Whose refusals are asked for. */
-export type RefusedServer = Pick<ServerView, 'project' | 'name' | 'foreignRecord'> & {
+export type RefusedServer = Pick<ServerView, 'project' | 'name' | 'foreignRecord' | 'secretPrints'> & {
   readonly recorded?: Pick<RecordedSpec, 'spec'>;
 };
 
@@ -183,8 +185,11 @@ export type ServerContainer = MadeFrom & {
 export type Serving = {
   readonly container: ContainerId;
   readonly containerName: string;
+  readonly project: ProjectName;
   readonly generation: number;
   readonly spec: DesiredServer;
+  /** Of the secrets that the container was given when it was made. */
+  readonly secretPrints?: SecretPrints;
   /** The image's reference, as the record has it. */
   readonly imageRef: string;
   readonly foreignRecord?: ForeignRecord;

@@ -24,8 +24,9 @@ export const orchestratorPorts = (ports: Omit<Ports, 'orchestrator'>): Orchestra
     return { values, ...(prints === undefined ? {} : { prints }) };
   },
   gate: async (serving, { sessions, signal }) => {
-    const { spec } = serving;
-    if (isHttp(spec)) await knowSecrets(ports, spec);
+    const { spec, project, secretPrints } = serving;
+    // Whoever applies has trusted its record by now.
+    if (isHttp(spec)) await knowSecrets(ports, spec, { project, foreignRecord: undefined, secretPrints });
     const target = await sessionTarget(serving, sessions, ports.secrets);
     const timeoutMs = spec.mcp.timeoutSeconds * 1000;
     const result = await runGate(await ports.openSession(), target, { timeoutMs, signal });

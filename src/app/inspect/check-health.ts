@@ -3,12 +3,12 @@ import { assertNever, LoomsError, traitsOf } from '../../model/errors.ts';
 import type { Failure } from '../../model/events.ts';
 import { messageOf } from '../../model/failure.ts';
 import { endedAsTold, type HealthFinding, type HealthPlace, type Verdict } from '../../model/health.ts';
-import type { ContainerId, ProjectName, ServerName } from '../../model/ids.ts';
+import type { ProjectName, ServerName } from '../../model/ids.ts';
 import type { ServerInstance, ServerView } from '../../model/server-view.ts';
 import { engineWidth, mapBounded } from '../../model/values/map-bounded.ts';
 import type { SessionHost } from '../../orchestrator/session-host.ts';
 import type { Ports } from '../ports.ts';
-import { knowSecrets } from '../talk/know-secrets.ts';
+import { unknownSecrets } from '../talk/know-secrets.ts';
 import { askServer } from './ask-server.ts';
 import type { HealthStep } from './health-steps.ts';
 import { lookUpServers } from './servers.ts';
@@ -101,7 +101,16 @@ function judgeState({ status: state, name: server }: ServerView): StateFinding {
 
 const skipped = (name: HealthStep['name']): HealthStep => ({ name, result: 'skipped', milliseconds: null });
 
-async function logOf(sessions: SessionHost, container: ContainerId, signal: AbortSignal): Promise<readonly string[]> {
+/** The end of the log of a server's container; where what it may hold of secrets could not be masked, why it is left out. */
+async function logOf(
+  ports: Ports,
+  sessions: SessionHost,
+  { container, project, recorded, foreignRecord, secretPrints }: ServerView,
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  const made = { project, foreignRecord, secretPrints };
+  const [unknown] = recorded === undefined ? [] : await unknownSecrets(ports, recorded.spec, made);
+  if (unknown !== undefined) return [`(its log is left out: ${unknown}, so it could not be masked)`];
   try {
     return (await sessions.tailLog(container, logLines, { signal })).map(({ text }) => text);
   } catch (error) {
@@ -115,7 +124,7 @@ async function checkOne(
   engineStep: HealthStep,
   options: { readonly timeoutMs?: number; readonly signal: AbortSignal },
 ): Promise<Look> {
-  const { name, project, container, generation, restarts, engineHealth, recorded, foreignRecord } = view;
+  const { name, project, container, generation, restarts, engineHealth, recorded } = view;
   const { sessions } = await ports.orchestrator();
   const started = ports.monotonicMs();
   const verdict = judgeState(view);
@@ -129,8 +138,7 @@ async function checkOne(
   const common = { name, project, container, generation, restarts, engineHealth };
   const nothing = { tools: null, server: null, protocolVersion: null } as const;
   if (verdict.kind !== 'runs') {
-    if (recorded !== undefined) await knowSecrets(ports, recorded.spec, { foreignRecord });
-    const detail = verdict.kind === 'unhealthy' ? await logOf(sessions, container, options.signal) : [];
+    const detail = verdict.kind === 'unhealthy' ? await logOf(ports, sessions, view, options.signal) : [];
     const steps = [engineStep, containerStep, skipped('session'), skipped('handshake'), skipped('tools')];
     const failure = { ...verdict.failure, detail };
     return {

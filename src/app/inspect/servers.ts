@@ -58,7 +58,8 @@ export async function getSpecs(ports: Ports, request: Wanted): Promise<string> {
 export async function refusalsOf(ports: Ports, server: RefusedServer): Promise<readonly Refusal[]> {
   const refused = await (await ports.orchestrator()).refusals(server);
   if (refused.length > 0 && server.recorded !== undefined) {
-    await knowSecrets(ports, server.recorded.spec, server);
+    const { project, recorded, foreignRecord, secretPrints } = server;
+    await knowSecrets(ports, recorded.spec, { project, foreignRecord, secretPrints });
   }
   return refused.map((one) => {
     const what = ports.mask(one.what);

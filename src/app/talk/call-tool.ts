@@ -1,11 +1,12 @@
 import { type ContentPart, resultParts } from '../../mcp/client/answers/content.ts';
 import type { CallProgress, CallResult, SessionOptions } from '../../mcp/client/session.ts';
-import { type DesiredServer, isHttp } from '../../model/desired.ts';
+import { isHttp } from '../../model/desired.ts';
 import { LoomsError, withHint } from '../../model/errors.ts';
 import type { ProjectName } from '../../model/ids.ts';
 import type { Policies, QuotaLimit } from '../../model/policy.ts';
 import { startOfDay } from '../../model/times.ts';
 import { inSpan, startedIn, type TraceContext } from '../../model/trail/tracing.ts';
+import { defined } from '../../model/values/defined.ts';
 import { atMost, plural } from '../../model/values/words.ts';
 import { quotaOf, sayQuota } from '../../spec/check/quotas.ts';
 import { refusedTo } from '../inspect/servers.ts';
@@ -67,9 +68,15 @@ async function withReachHint(error: unknown, hintFor: (said: string) => Promise<
 }
 
 /** What to set when a server's words say that a host was not reached, with what its forwarder noted of it. */
-async function reachHint(ports: Ports, { project, server }: OfServer, spec: DesiredServer, said: string) {
+async function reachHint(
+  ports: Ports,
+  { project, server }: OfServer,
+  { spec, secretPrints }: OpenServer,
+  said: string,
+) {
   if (unreachableHint(said, spec) === undefined) return undefined;
-  return unreachableHint(said, spec, (await refusedTo(ports, { project, name: server, recorded: { spec } })) ?? []);
+  const asked = { project, name: server, recorded: { spec }, ...defined({ secretPrints }) };
+  return unreachableHint(said, spec, (await refusedTo(ports, asked)) ?? []);
 }
 
 /**
@@ -110,8 +117,9 @@ async function makeCall(
   ports: Ports,
   request: CallRequest,
   options: ToolCallOptions,
-  { session, spec, container, generation, askedEngine, within }: OpenCall,
+  open: OpenCall,
 ): Promise<CallOutcome> {
+  const { session, spec, container, generation, askedEngine, within } = open;
   const { project, server, tool: name } = request;
   const { protocolVersion } = session;
   const target = { project, server, generation, container, engine: await askedEngine, protocolVersion, tool: name };
@@ -130,7 +138,7 @@ async function makeCall(
     return { tool: found, args: read, limit: left.limit };
   });
   const timeoutMs = spec.limits.executionTimeoutSeconds * 1000;
-  const hintFor = (said: string) => reachHint(ports, request, spec, said);
+  const hintFor = (said: string) => reachHint(ports, request, open, said);
   const call = { ...target, timeoutMs, arguments: args, keepArguments: request.auditArguments };
   const { signal, onProgress, onWarning } = options;
   const result = await recordCall(ports, call, { onWarning, limit }, () =>

@@ -12,7 +12,7 @@ import type { Ports } from '../ports.ts';
  * looked up, or cannot be had here, does not stop what is asked for: that it will not be masked is warned of. Throws
  * nothing of its own.
  */
-export async function knowSecrets(ports: KnowPorts, spec: DesiredServer, made: MadeWith = {}): Promise<void> {
+export async function knowSecrets(ports: KnowPorts, spec: DesiredServer, made: MadeWith): Promise<void> {
   for (const why of await unknownSecrets(ports, spec, made)) {
     ports.warn(`${why}: what ${spec.name} prints of it is not masked`);
   }
@@ -20,18 +20,21 @@ export async function knowSecrets(ports: KnowPorts, spec: DesiredServer, made: M
 
 type KnowPorts = Pick<Ports, 'secrets' | 'secretPrints' | 'warn' | 'trust'>;
 
-/** What is known of the container that has the secrets: who made its record, and prints of what it was given. */
+/**
+ * What is known of the container that has the secrets: who made its record, where that is to be trusted first, and prints of
+ * what it was given.
+ */
 type MadeWith = {
-  readonly foreignRecord?: ForeignRecord | undefined;
-  readonly project?: ProjectName;
-  readonly secretPrints?: SecretPrints | undefined;
+  readonly project: ProjectName;
+  readonly foreignRecord: ForeignRecord | undefined;
+  readonly secretPrints: SecretPrints | undefined;
 };
 
 /** Looks them up in the same way; why some are not known afterwards, for people. */
 export async function unknownSecrets(
   ports: Pick<KnowPorts, 'secrets' | 'secretPrints' | 'trust'>,
   spec: DesiredServer,
-  { foreignRecord: foreign, project, secretPrints: given }: MadeWith = {},
+  { foreignRecord: foreign, project, secretPrints: given }: MadeWith,
 ): Promise<readonly string[]> {
   const refs = secretUses(spec).flatMap((use) => use.refs);
   if (refs.length > 0 && foreign !== undefined && !(await ports.trust.isAccepted(foreign.digest))) {
@@ -47,7 +50,7 @@ export async function unknownSecrets(
     if (!known) unknown.push(`secret ${writtenRef(ref)} of ${spec.name} cannot be looked up here`);
   }
   // What was given to a container is in what it prints, also when it has another value by now.
-  if (project !== undefined && given !== undefined && given.key === (await ports.secretPrints.keyName())) {
+  if (given !== undefined && given.key === (await ports.secretPrints.keyName())) {
     const { values } = await printsOfToday(ports, project, spec, new Set(Object.keys(given.values)));
     const changed = otherPrints(given, values);
     if (changed.length > 0)

@@ -5,6 +5,7 @@ import type { ProjectName, ServerName } from '../../model/ids.ts';
 import { untrustedRecord } from '../../model/records.ts';
 import type { Serving } from '../../model/server-view.ts';
 import { inSpan } from '../../model/trail/tracing.ts';
+import { defined } from '../../model/values/defined.ts';
 import type { Orchestrator } from '../../orchestrator/port.ts';
 import { requireTrust } from '../apply/require-trust.ts';
 import type { Ports } from '../ports.ts';
@@ -15,7 +16,9 @@ import { sessionTarget } from './session-target.ts';
 export type OfServer = { readonly project: ProjectName; readonly server: ServerName };
 
 /** A server that runs, with a session to it. */
-export type OpenServer = Pick<Serving, 'container' | 'generation' | 'spec'> & { readonly session: Session };
+export type OpenServer = Pick<Serving, 'container' | 'generation' | 'spec' | 'secretPrints'> & {
+  readonly session: Session;
+};
 
 /** `mayAskForTrust`: false where no person waits for the answer to a question about a record; default true. */
 type OpenOptions = SessionOptions & { readonly mayAskForTrust?: boolean };
@@ -106,10 +109,11 @@ async function openSession(
   serving: Serving,
   options: OpenOptions,
 ): Promise<OpenServer> {
-  const { container, generation, spec } = serving;
+  const { container, generation, spec, secretPrints } = serving;
   const target = await trustedTarget(ports, orchestrator, serving, options);
   const open = await ports.openSession();
-  return { container, generation, spec, session: await open(target, options) };
+  const session = await open(target, options);
+  return { container, generation, spec, session, ...defined({ secretPrints }) };
 }
 
 /**
@@ -122,7 +126,7 @@ export async function trustedTarget(
   serving: Serving,
   { mayAskForTrust = true }: Pick<OpenOptions, 'mayAskForTrust'>,
 ): Promise<SessionTarget> {
-  const { containerName, spec, foreignRecord } = serving;
+  const { containerName, project, spec, foreignRecord, secretPrints } = serving;
   if ((!isHttp(spec) || ports.trust.acceptsAll) && foreignRecord !== undefined) {
     const record = untrustedRecord(`container ${containerName}`, {
       foreignRecord,
@@ -131,6 +135,6 @@ export async function trustedTarget(
     await requireTrust(ports, record, mayAskForTrust);
   }
   // A session of a stdio server looks its secrets up anyway; the process of an HTTP server has them already.
-  if (isHttp(spec)) await knowSecrets(ports, spec, { foreignRecord });
+  if (isHttp(spec)) await knowSecrets(ports, spec, { project, foreignRecord, secretPrints });
   return sessionTarget(serving, sessions, ports.secrets);
 }

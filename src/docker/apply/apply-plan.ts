@@ -100,7 +100,8 @@ function stepEnvironment(
           ? facts && { imageId: facts.id, imageRef: facts.ref, hasShell: facts.hasShell !== false, facts }
           : { imageId: there.shape.imageId, imageRef: there.imageRef, hasShell: !there.shape.openStdin };
       if (madeOf === undefined) throw new LoomsError('image-not-found', `image ${image.ref} is not on this engine`);
-      const reachable = { id: container, name, generation: there?.generation ?? 0, ...madeOf };
+      const { generation = 0, secretPrints } = there ?? {};
+      const reachable = { id: container, name, generation, secretPrints, ...madeOf };
       const serving = await servingContainer(ports.engine, reachable, spec, plan.project, (relay) =>
         made.relays.get(relay),
       );

@@ -1,6 +1,7 @@
 import { assertNever } from '../../model/errors.ts';
 import type { ProjectName, ServerName } from '../../model/ids.ts';
 import type { ServerImage, ServerInstance, ServerListing, ServerState, ServerView } from '../../model/server-view.ts';
+import { defined } from '../../model/values/defined.ts';
 import { isRunning, serversOf, servingOf, settledOf, slotsOf } from '../model/generations.ts';
 import { containerName, generationName, label } from '../model/labels.ts';
 import { hidesHost, type Observed, type ObservedContainer } from '../model/observed.ts';
@@ -91,7 +92,7 @@ function viewOf(name: ServerName, containers: readonly ObservedContainer[], obse
   const { project, engine, networks } = observed;
   const container = shownOf(containers, project, name);
   if (container === undefined) return [];
-  const { shape, recorded, foreignRecord } = container;
+  const { shape, recorded, foreignRecord, secretPrints } = container;
   const state = stateOf(container, project);
   const { readOnlyRoot, capDrop, capAdd, noNewPrivileges } = shape;
   const way = recorded && wayOutOf(recorded.spec, observed);
@@ -102,7 +103,7 @@ function viewOf(name: ServerName, containers: readonly ObservedContainer[], obse
       project,
       ...instanceOf(container),
       ...(recorded === undefined ? {} : { recorded }),
-      ...(foreignRecord === undefined ? {} : { foreignRecord }),
+      ...defined({ foreignRecord, secretPrints }),
       state,
       renamed: state === 'running' && container.name !== containerName(project, name),
       status: container.state,

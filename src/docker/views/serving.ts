@@ -3,8 +3,10 @@ import { isHttp } from '../../model/desired.ts';
 import { LoomsError } from '../../model/errors.ts';
 import { type ContainerId, hostNameOf, type ImageId, type ProjectName, type ServerName } from '../../model/ids.ts';
 import type { ForeignRecord } from '../../model/records.ts';
+import type { SecretPrints } from '../../model/secrets/secret-prints.ts';
 import { serverNotFound } from '../../model/server-not-found.ts';
 import type { Serving } from '../../model/server-view.ts';
+import { defined } from '../../model/values/defined.ts';
 import type { CallOptions } from '../../orchestrator/session-host.ts';
 import { servingOf, slotsOf } from '../model/generations.ts';
 import { relayName } from '../model/labels.ts';
@@ -23,6 +25,7 @@ type Reachable = {
   readonly imageRef: string;
   readonly hasShell: boolean;
   readonly foreignRecord?: ForeignRecord | undefined;
+  readonly secretPrints?: SecretPrints | undefined;
   /** What is known of that image already. */
   readonly facts?: Pick<ImageFacts, 'entrypoint' | 'command'>;
 };
@@ -51,7 +54,7 @@ export async function servingContainer(
   project: ProjectName,
   relayOf: (name: string) => ContainerId | undefined,
 ): Promise<Serving> {
-  const { id, name, generation, imageId: image, hasShell, foreignRecord } = container;
+  const { id, name, generation, imageId: image, hasShell, foreignRecord, secretPrints } = container;
   const { mode } = spec.network;
   const relay = !isHttp(spec) || mode === 'none' ? undefined : relayOf(relayName(project, mode));
   if (isHttp(spec) && relay === undefined) {
@@ -62,10 +65,11 @@ export async function servingContainer(
   return {
     container: id,
     containerName: name,
+    project,
     generation,
     spec,
     imageRef: container.imageRef,
-    ...(foreignRecord === undefined ? {} : { foreignRecord }),
+    ...defined({ foreignRecord, secretPrints }),
     // An HTTP server's process has its argv already.
     argv: isHttp(spec) ? [] : resolveArgv(argvTemplateOf(spec), await programOf(engine, spec, container)),
     hasShell,

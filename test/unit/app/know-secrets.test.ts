@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import type { Ports } from '../../../src/app/ports.ts';
 import { knowSecrets } from '../../../src/app/talk/know-secrets.ts';
 import { proxyPasswords } from '../../../src/image/proxies.ts';
+import { asProjectName } from '../../../src/model/ids.ts';
 import { document, only } from '../spec/checking.ts';
 
 const trusting = (accepted: boolean): Ports['trust'] => ({
@@ -12,6 +13,7 @@ const trusting = (accepted: boolean): Ports['trust'] => ({
   ask: async () => false,
 });
 
+const made = { project: asProjectName('p'), secretPrints: undefined };
 const noPrints: Ports['secretPrints'] = { keyName: async () => undefined, print: async () => undefined };
 
 test("a server's secrets are looked up for the mask; what cannot be had is warned of and stops nothing", async () => {
@@ -31,6 +33,7 @@ test("a server's secrets are looked up for the mask; what cannot be had is warne
       secretPrints: noPrints,
     },
     spec,
+    { ...made, foreignRecord: undefined },
   );
   expect(asked).toEqual(['one', 'broken', 'gone']);
   expect(warnings.map((one) => one.split(' ')[1])).toEqual(['${secret:broken}', '${secret:gone}']);
@@ -54,7 +57,7 @@ test.each([
     secretPrints: noPrints,
   };
   const foreignRecord = { digest: 'd', imageId: 'sha256:0123456789abcdef', maker: { kind: 'unsigned' } } as const;
-  await knowSecrets(ports, spec, { foreignRecord });
+  await knowSecrets(ports, spec, { ...made, foreignRecord });
   expect(asked).toBe(times);
   expect(warnings.join()).toMatch(accepted ? /^$/ : /\$\{secret:one\} is not looked up/);
 });

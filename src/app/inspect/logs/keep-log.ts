@@ -31,7 +31,8 @@ export async function keepLog(
   const keep = async (lines: readonly CountedLine[]): Promise<string | undefined> => {
     if (!secretsKnown) {
       if (of.spec === undefined) return failed('its record cannot be read, so what is secret in it is not known');
-      const [unknown] = await unknownSecrets(ports, of.spec, { ...of, project: at.project });
+      const { spec, foreignRecord, secretPrints } = of;
+      const [unknown] = await unknownSecrets(ports, spec, { project: at.project, foreignRecord, secretPrints });
       if (unknown !== undefined) return failed(`${unknown}, so it could not be masked`);
       secretsKnown = true;
     }

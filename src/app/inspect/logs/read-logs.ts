@@ -55,7 +55,9 @@ export async function openLogs(ports: Ports, request: LogRequest, signal: AbortS
   };
   const sources = new Map<ContainerId, LogSource>();
   const open = async (one: ServerContainer, from: typeof first): Promise<LogSource> => {
-    if (one.recorded !== undefined) await knowSecrets(ports, one.recorded.spec, { ...one, project: request.project });
+    const { recorded, foreignRecord, secretPrints } = one;
+    const made = { project: request.project, foreignRecord, secretPrints };
+    if (recorded !== undefined) await knowSecrets(ports, recorded.spec, made);
     const source = logSource(sessions, one, from);
     sources.set(one.id, source);
     return source;
