@@ -96,12 +96,19 @@ export function createSource(
     }
   };
 
+  /** What is declared now, by its digest. Throws what keeps it from being used. */
+  const digestNow = async (): Promise<string> => {
+    const loaded = await read(await readPolicies());
+    if (loaded.servers.length === 0) throw emptySource;
+    return digestOf(loaded);
+  };
+
   return {
     last: () => source,
     async requireSame(planned, again) {
       if (remote !== undefined) await askRemote(remote, again);
-      // What cannot be read changes nothing here either.
-      const now = await read(planned.policies).then(digestOf, () => planned.digest);
+      // What cannot be used changes nothing here either: the plan is of what was declared last.
+      const now = await digestNow().catch(() => planned.digest);
       if (now !== planned.digest) throw declaredOtherwise;
     },
     async read() {

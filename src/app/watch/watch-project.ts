@@ -65,7 +65,7 @@ export async function watchProject(ports: Ports, options: WatchOptions): Promise
   const lastEvents = new Map<ServerName, string>();
   let inSync: boolean | undefined;
   let lastRotation = Number.NEGATIVE_INFINITY;
-  /** Looks in a row that failed. */
+  /** Looks in a row that failed, or whose plan was of something else by the time it could be carried out. */
   let troubles = 0;
   const source = createSource(ports, options, said, probes.setServers);
   const carryOut = createRun(ports, {
@@ -129,6 +129,12 @@ export async function watchProject(ports: Ports, options: WatchOptions): Promise
     troubles = 0;
   };
 
+  /** Looks again after a pause, which is longer each time until a look ends well. */
+  const lookLater = (trigger: Trigger): void => {
+    wake.markAt(trigger, ports.monotonicMs() + Math.min(intervalMs, firstRetryMs * 2 ** Math.min(troubles, 10)));
+    troubles += 1;
+  };
+
   const pass = async (triggers: readonly Trigger[]): Promise<void> => {
     const now = await source.read();
     if (now === undefined) return;
@@ -149,7 +155,7 @@ export async function watchProject(ports: Ports, options: WatchOptions): Promise
       await carryOut(work, triggers, (again) => source.requireSame(now, again));
     } catch (error) {
       if (!(error instanceof LoomsError) || error.code !== 'plan-stale') throw error;
-      return wake.mark(options.remote === undefined ? 'files' : 'git');
+      return lookLater(options.remote === undefined ? 'files' : 'git');
     }
     // All is looked at once more, as more may have changed meanwhile.
     wake.mark('retry');
@@ -176,8 +182,7 @@ export async function watchProject(ports: Ports, options: WatchOptions): Promise
       const what = awayFrom(error);
       if (what === undefined) said.refused(failure);
       else said.away(what, failure);
-      wake.markAt('retry', ports.monotonicMs() + Math.min(intervalMs, firstRetryMs * 2 ** Math.min(troubles, 10)));
-      troubles += 1;
+      lookLater('retry');
     }
   };
 
@@ -226,7 +231,7 @@ export async function watchProject(ports: Ports, options: WatchOptions): Promise
   }
 }
 
-/** When is looked again after a look that failed, ms: doubling, up to the interval. */
+/** When is looked again after a look that came to nothing, ms: doubling, up to the interval. */
 const firstRetryMs = 1_000;
 /** What is not there for now, when that is what an error means; it says nothing about the servers. */
 function awayFrom(error: unknown): Dependency | undefined {

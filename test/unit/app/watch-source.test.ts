@@ -25,14 +25,19 @@ const update = planned({ action: 'replace', reasons: [{ kind: 'spec-changed', fi
 const removal = planned({ action: 'remove', reasons: [{ kind: 'not-in-spec' }] });
 const repair = planned({ action: 'start', reasons: [{ kind: 'exited', exitCode: 1, outOfMemory: false }] });
 
+type Says = { hash: string; isEmpty?: boolean; policiesFail?: boolean };
+
 /** A source that declares what `says` holds by then, and was read once. */
-async function read(says: { hash: string }, look?: GitSource['look']) {
+async function read(says: Says, look?: GitSource['look']) {
   const source = createSource(
     { forgetSecrets: () => {}, pause: async () => {}, now: () => 0 } as unknown as Ports,
     {
       project: asProjectName('p'),
-      readPolicies: async () => [],
-      read: async () => loaded(says.hash),
+      readPolicies: async () => {
+        if (says.policiesFail) throw new LoomsError('spec-invalid', 'looms.yaml cannot be read');
+        return [];
+      },
+      read: async () => (says.isEmpty ? { ...loaded(says.hash), servers: [] } : loaded(says.hash)),
       ...(look === undefined ? {} : { remote: { held: () => undefined, look } }),
       tell: () => {},
       record: { sourceRead: () => {} } as never,
@@ -53,6 +58,19 @@ describe('what is declared, once the lock is held', () => {
     await ask(update);
     files.hash = 'b';
     await expect(ask(update)).rejects.toMatchObject({ code: 'plan-stale' });
+    await expect(ask(repair)).rejects.toMatchObject({ code: 'plan-stale' });
+  });
+
+  test('is what it was where it cannot be used: emptied, or beside a looms.yaml that cannot be read', async () => {
+    const files: Says = { hash: 'a' };
+    const { ask } = await read(files);
+    files.isEmpty = true;
+    await ask(repair);
+    files.isEmpty = false;
+    files.hash = 'b';
+    files.policiesFail = true;
+    await ask(repair);
+    files.policiesFail = false;
     await expect(ask(repair)).rejects.toMatchObject({ code: 'plan-stale' });
   });
 
