@@ -1,4 +1,5 @@
 import type { DeclaredServer } from '../../model/desired.ts';
+import { LoomsError } from '../../model/errors.ts';
 import type { ServerName } from '../../model/ids.ts';
 import { isRotation, type Plan } from '../../model/plan.ts';
 import type { Ports } from '../ports.ts';
@@ -69,4 +70,13 @@ export async function heldBack(
     } else if (isRotation(change)) turns -= 1;
   }
   return held;
+}
+
+/**
+ * Looks once more, under the lock, at a plan that holds nothing to be left alone when it was made: a person may have
+ * stopped a server while the lock was waited for. Throws `plan-stale` where a server is to be left alone by now.
+ */
+export async function requireNoneHeld(plan: Plan, options: HoldBack): Promise<void> {
+  const held = await heldBack(plan, options);
+  if (held.size > 0) throw new LoomsError('plan-stale', `${[...held.keys()].join(', ')} is to be left alone by now`);
 }

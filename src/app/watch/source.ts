@@ -149,7 +149,8 @@ const emptySource = new LoomsError('refused', 'the files hold no server', {
   hint: 'looms delete --all removes all servers of a project',
 });
 
-const declaredOtherwise = new LoomsError('plan-stale', 'something else is declared by now');
+/** What `requireSame` throws where the declaration has changed; another plan that is stale is so for another reason. */
+export const declaredOtherwise = new LoomsError('plan-stale', 'something else is declared by now');
 
 const noAnswer = new LoomsError(
   'source-unreachable',

@@ -13,13 +13,13 @@ import { type PruneRules, planWork, type Work } from '../plan/plan-work.ts';
 import type { Ports } from '../ports.ts';
 import { createBackOff } from './back-off.ts';
 import { followSource } from './follow-remote.ts';
-import { heldBack, rotationPauseMs } from './hold-back.ts';
+import { heldBack, requireNoneHeld, rotationPauseMs } from './hold-back.ts';
 import { createKeeper } from './keeper.ts';
 import type { LoopRecord } from './loop-record.ts';
 import { createProbes } from './probes.ts';
 import { behindServers, createRun } from './run.ts';
 import { sayOnce } from './say-once.ts';
-import { commitsOf, createSource, type Source } from './source.ts';
+import { commitsOf, createSource, declaredOtherwise, type Source } from './source.ts';
 import type { Dependency, Told } from './told.ts';
 import { createWake, hearEngine, type Trigger } from './wake.ts';
 
@@ -98,6 +98,11 @@ export async function watchProject(ports: Ports, options: WatchOptions): Promise
     );
   };
 
+  const holdingBack = ({ loaded: { servers } }: Source): Parameters<typeof heldBack>[1] => {
+    const mayRotate = ports.monotonicMs() - lastRotation >= rotationPauseMs;
+    return { ports, backOff, servers, mayRotate };
+  };
+
   /** The plan without what is left alone for now. */
   const planNow = async (now: Source): Promise<{ whole: Plan; work: Work }> => {
     const { loaded } = now;
@@ -107,8 +112,7 @@ export async function watchProject(ports: Ports, options: WatchOptions): Promise
       record.looked({ ...looked, left: new Map() });
       return { whole: work.plan, work };
     }
-    const mayRotate = ports.monotonicMs() - lastRotation >= rotationPauseMs;
-    const held = await heldBack(work.plan, { ports, backOff, servers: loaded.servers, mayRotate });
+    const held = await heldBack(work.plan, holdingBack(now));
     said.left(held);
     record.looked({ ...looked, left: held });
     const waits = [...held.values()].flatMap((left) => (left.why === 'waiting' ? [left.forMs] : []));
@@ -152,10 +156,14 @@ export async function watchProject(ports: Ports, options: WatchOptions): Promise
     const waiting = await backOff.waiting(behindServers, '');
     if (waiting !== undefined) return wake.markAt('retry', ports.monotonicMs() + waiting.forMs);
     try {
-      await carryOut(work, triggers, (again) => source.requireSame(now, again));
+      await carryOut(work, triggers, async (again) => {
+        await source.requireSame(now, again);
+        await requireNoneHeld(again.plan, holdingBack(now));
+      });
     } catch (error) {
       if (!(error instanceof LoomsError) || error.code !== 'plan-stale') throw error;
-      return lookLater(options.remote === undefined ? 'files' : 'git');
+      const changed = options.remote === undefined ? 'files' : 'git';
+      return lookLater(error === declaredOtherwise ? changed : 'retry');
     }
     // All is looked at once more, as more may have changed meanwhile.
     wake.mark('retry');

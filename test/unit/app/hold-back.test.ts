@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { Ports } from '../../../src/app/ports.ts';
-import { heldBack } from '../../../src/app/watch/hold-back.ts';
+import { heldBack, requireNoneHeld } from '../../../src/app/watch/hold-back.ts';
 import type { LeftAlone } from '../../../src/app/watch/told.ts';
 import { asServerName } from '../../../src/model/ids.ts';
 import type { Plan } from '../../../src/model/plan.ts';
@@ -20,7 +20,8 @@ const record = (more: Partial<ChangeRecord> = {}): Partial<ChangeRecord> => ({
   ...more,
 });
 
-async function held(records: readonly Partial<ChangeRecord>[]): Promise<LeftAlone | undefined> {
+/** The plan of a start of fs, and what decides whether fs is left alone. */
+function start(records: readonly Partial<ChangeRecord>[]) {
   const ports = {
     now: () => Date.parse('2026-11-21T12:00:00.000Z'),
     auditReader: {
@@ -31,7 +32,12 @@ async function held(records: readonly Partial<ChangeRecord>[]): Promise<LeftAlon
   } as unknown as Ports;
   const plan = { project: 'p', engine: { id: 'e1' }, changes: [{ server: fs, action: 'start' }] } as unknown as Plan;
   const backOff = { repaired: async () => 0, waiting: async () => undefined };
-  return (await heldBack(plan, { ports, backOff, servers: [], mayRotate: true })).get(fs);
+  return { plan, options: { ports, backOff, servers: [], mayRotate: true } };
+}
+
+async function held(records: readonly Partial<ChangeRecord>[]): Promise<LeftAlone | undefined> {
+  const { plan, options } = start(records);
+  return (await heldBack(plan, options)).get(fs);
 }
 const whyHeld = async (records: readonly Partial<ChangeRecord>[]) => (await held(records))?.why;
 
@@ -48,9 +54,9 @@ describe('a server that does not run is left alone', () => {
 
   test('also where something since then ended before its first step, as it got no lock', async () => {
     const { outcomes: _, ...begun } = record();
-    const start = { ...begun, command: 'looms watch', servers: [{ server: fs, action: 'start' }] };
+    const began = { ...begun, command: 'looms watch', servers: [{ server: fs, action: 'start' }] };
     for (const result of ['failed', 'interrupted'] as const) {
-      expect(await whyHeld([{ ...start, result }, record()])).toBe('stopped-by-person');
+      expect(await whyHeld([{ ...began, result }, record()])).toBe('stopped-by-person');
       expect(await whyHeld([{ ...begun, result }])).toBeUndefined();
     }
   });
@@ -75,5 +81,17 @@ describe('a server that does not run is left alone', () => {
     ['it was started since', { command: 'looms mcp start', servers: [{ server: fs, action: 'start' }] }],
   ] as const)('but not where %s', async (_, more) => {
     expect(await whyHeld([record(more as Partial<ChangeRecord>)])).toBeUndefined();
+  });
+});
+
+test('a plan to start a server that a person stopped while the lock was waited for is not carried out', async () => {
+  const records: Partial<ChangeRecord>[] = [];
+  const { plan, options } = start(records);
+  await requireNoneHeld(plan, options);
+  const { result: _, outcomes: __, ...underWay } = record();
+  records.push(underWay);
+  await expect(requireNoneHeld(plan, options)).rejects.toMatchObject({
+    code: 'plan-stale',
+    message: 'fs is to be left alone by now',
   });
 });
