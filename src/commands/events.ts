@@ -12,8 +12,8 @@ import { seenJson } from '../model/values/unseen.ts';
 export default class Events extends BaseCommand {
   static override summary = 'Show what happened to servers, and why';
   static override description =
-    'Shows what the engine tells of the containers of servers, and what was changed with looms from this machine: who did ' +
-    'it, from which file and commit, why, and what became of it; oldest first. With --follow (-F) it goes on until Ctrl-C ' +
+    'Shows what the engine tells of the containers of servers, what was changed with looms from this machine (who did it, ' +
+    'from which file and commit, why, and what became of it), and what alerts did; oldest first. With --follow (-F) it goes on until Ctrl-C ' +
     '(exit 130). An engine forgets soon; looms watch keeps what it tells for 14 days. Exits 66 for a name of which nothing is known.';
   static override examples = [
     { description: 'The last hour', command: 'looms events' },

@@ -62,7 +62,7 @@ export type LoopRecord = {
   /** A repository was asked, whatever came of it: a sign of life until there is something to look at. */
   readonly sourceAsked: () => void;
   readonly looked: (look: Look) => void;
-  /** A run of these changes began, or has these as well; what comes back says that it ended, and how. */
+  /** A run of these changes began; what comes back says that it ended, and how. */
   readonly changing: (changes: readonly Change[]) => (seconds: number, result: string) => void;
   /** How a server answered a probe, last; undefined where it was not asked. */
   readonly probedBy: (stateOf: (server: ServerName) => ProbeState | undefined) => void;

@@ -47,8 +47,8 @@ async function readSettingsPlan(
 }
 
 /**
- * Puts the program together: the only place that knows which adapter stands behind a port. Adapters are imported when
- * a port is used for the first time, since most commands need few of them and each costs start-up time.
+ * Puts the program together: this room alone knows which adapter stands behind a port. Adapters are imported when a port
+ * is used for the first time, since most commands need few of them and each costs start-up time.
  */
 export async function compose(settings: Settings): Promise<Composition> {
   const { program, command, managedBy } = settings;
