@@ -130,6 +130,7 @@ export function createGateway(
     createPage({
       ...shown,
       ask: createAsk({ stateless, upstreams, guardOf, limits, version }),
+      limits,
       sessionsOf,
       loadOf,
       mostBody,

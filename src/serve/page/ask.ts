@@ -17,14 +17,15 @@ export type Answer = { readonly status: number; readonly message: Message; reado
 /**
  * Asks a server as a client of 2026-07-28 does, for somebody: filter, rules, limits and audit are those of any client. The
  * status is that of HTTP, 429 where they take too much. What nobody waits for any more is cancelled. `whoCounts` is the
- * principal whose limits the request is counted on where that is another one than whose rights hold. Does not throw.
+ * principal whose limits the request is counted on where that is another one than whose rights hold; null for a part of
+ * what is counted already. Does not throw.
  */
 export type Ask = (
   grant: Grant,
   server: ServerName,
   question: Question,
   left: AbortSignal,
-  whoCounts?: string,
+  whoCounts?: string | null,
 ) => Promise<Answer>;
 
 type Asking = {
@@ -44,8 +45,8 @@ export function createAsk({ stateless, upstreams, guardOf, limits, version }: As
     // A signal that has aborted tells nobody any more.
     if (left.aborted) return answerOf(errorText(lastId, code.internal, 'the client went away'), 502);
     const guard = guardOf(grant);
-    const taken = limits.take(whoCounts, method === 'tools/call');
-    if (!taken.taken) return answerOf(errorText(lastId, code.invalidRequest, taken.why), 429);
+    const taken = whoCounts === null ? undefined : limits.take(whoCounts, method === 'tools/call');
+    if (taken?.taken === false) return answerOf(errorText(lastId, code.invalidRequest, taken.why), 429);
     const _meta = {
       [envelopeKeys.revision]: modernRevision,
       [envelopeKeys.clientInfo]: { name: 'looms page', version },
@@ -65,7 +66,7 @@ export function createAsk({ stateless, upstreams, guardOf, limits, version }: As
         void stateless.request({ ...place, server, message, revision: modernRevision }, reply).finally(ended);
       });
     } finally {
-      taken.done();
+      taken?.done();
     }
   };
 }

@@ -6,7 +6,7 @@ import type { PageCall } from '../../model/page/deeds.ts';
 import type { PageError, PageRoutes } from '../../model/page/routes.ts';
 import type { PageTool } from '../../model/page/server.ts';
 import { type Grant, ownGrant } from '../access/guard.ts';
-import type { createLoads } from '../access/limits.ts';
+import type { createLoads, Limits } from '../access/limits.ts';
 import { holds, reaches } from '../access/scopes.ts';
 import { pagesOf } from '../messages/pages.ts';
 import type { Fields, Message } from '../messages/protocol.ts';
@@ -20,6 +20,8 @@ import { readObject, requireRight, serverIn, statusOfCode } from './terms.ts';
 const smallBody = 16 * 1024;
 /** How long all pages of a list of tools may take, ms: a person waits for them. */
 const listMs = 30_000;
+/** How long they may take where they only say how arguments are checked, ms: a call goes without that then. */
+const checkListMs = 3_000;
 /** Records of the trail that are told: where nothing is said, and at most. */
 const usualRecords = 100;
 const mostRecords = 500;
@@ -28,11 +30,20 @@ const mostRecords = 500;
 export type RequestParts = {
   readonly source: PageSource;
   readonly ask: Ask;
+  readonly limits: Limits;
   /** Sessions of clients with a server, by whose they are. */
   readonly sessionsOf: (server: ServerName) => readonly { readonly principal: string; readonly count: number }[];
   readonly loadOf: ReturnType<typeof createLoads>;
   /** Longest body of a call, bytes. */
   readonly mostBody: () => number;
+};
+
+/** A call as it was read: which tool of which server, and what was answered to the questions of one that goes on. */
+type CheckedCall = {
+  readonly server: ServerName;
+  readonly tool: string;
+  readonly args: Fields;
+  readonly given: PageCall['answers'];
 };
 
 /** Aborts when whoever waits for a response has left. */
@@ -44,22 +55,32 @@ function leftOf(response: ServerResponse): AbortSignal {
 }
 
 /** What the page asks for and does; each throws what a person is told of it. */
-export function createRequests({ source, ask, sessionsOf, loadOf, mostBody }: RequestParts) {
+export function createRequests({ source, ask, limits, sessionsOf, loadOf, mostBody }: RequestParts) {
   const answer = (response: ServerResponse, status: number, value: unknown): void =>
     sendJson(response, status, source.mask(JSON.stringify(value)));
 
-  /** Tools of a server behind its filter, as whoever sees the page may see them, whether or not they may be called. */
+  /**
+   * Tools of a server behind its filter, as whoever sees the page may see them, whether or not they may be called. Throws
+   * `call-timeout`, and what following its pages throws.
+   */
   const toolsOf = async (
     left: AbortSignal,
     grant: Grant,
     server: ServerName,
+    { limitMs, whoCounts }: { readonly limitMs: number; readonly whoCounts: string | null },
   ): Promise<PageRoutes['GET /page/servers/NAME']['answers']['tools']> => {
     const list: PageTool[] = [];
     const method = 'tools/list';
-    const pages = pagesOf({ server, method, limitMs: listMs }, async (params, leftMs) => {
+    const pages = pagesOf({ server, method, limitMs }, async (params, leftMs) => {
       const late = AbortSignal.timeout(Math.ceil(leftMs));
-      const answer = await ask(ownGrant, server, { method, params }, AbortSignal.any([left, late]), grant.name);
-      if (late.aborted) throw new LoomsError('call-timeout', `${server} did not answer ${method} in time`);
+      const tooLate = (): LoomsError => new LoomsError('call-timeout', `${server} did not answer ${method} in time`);
+      // A server that is just being reached goes on with that although nobody waits: the bound holds without its answer.
+      const lateness = new Promise<never>((_, reject) =>
+        late.addEventListener('abort', () => reject(tooLate()), { once: true }),
+      );
+      const asked = ask(ownGrant, server, { method, params }, AbortSignal.any([left, late]), whoCounts);
+      const answer = await Promise.race([asked, lateness]);
+      if (late.aborted) throw tooLate();
       return answer;
     });
     for await (const { message } of pages) {
@@ -90,7 +111,8 @@ export function createRequests({ source, ask, sessionsOf, loadOf, mostBody }: Re
     { tool, args }: { readonly tool: string; readonly args: Fields },
   ): Promise<Readonly<Record<string, string>> | undefined> => {
     if (!holds(grant.scopes, server, tool)) return undefined;
-    const tools = await toolsOf(left, grant, server).catch((error: unknown) => {
+    const bound = { limitMs: checkListMs, whoCounts: null };
+    const tools = await toolsOf(left, grant, server, bound).catch((error: unknown) => {
       if (!(error instanceof LoomsError)) throw error;
       return undefined;
     });
@@ -106,10 +128,12 @@ export function createRequests({ source, ask, sessionsOf, loadOf, mostBody }: Re
     const tools =
       found.container === null
         ? ({ kind: 'unknown', why: 'it is not there' } as const)
-        : await toolsOf(leftOf(response), grant, server).catch((error: unknown) => {
-            if (!(error instanceof LoomsError)) throw error;
-            return { kind: 'unknown', why: error.message } as const;
-          });
+        : await toolsOf(leftOf(response), grant, server, { limitMs: listMs, whoCounts: grant.name }).catch(
+            (error: unknown) => {
+              if (!(error instanceof LoomsError)) throw error;
+              return { kind: 'unknown', why: error.message } as const;
+            },
+          );
     const sessions = hasRight(grant, 'audit', server) ? sessionsOf(server) : [];
     answer(response, 200, { ...found, tools, sessions } satisfies PageRoutes['GET /page/servers/NAME']['answers']);
   };
@@ -127,6 +151,24 @@ export function createRequests({ source, ask, sessionsOf, loadOf, mostBody }: Re
     const given = answers === undefined ? undefined : answersIn(answers);
     // Before a process is opened for it, and before anything tells whether there is such a server.
     if (!reaches(grant.scopes, asked)) throw new LoomsError('insufficient-scope', `this needs ${asked}:${tool}`);
+    const taken = limits.take(grant.name, true);
+    if (!taken.taken) {
+      response.setHeader('retry-after', String(taken.retryAfterSeconds));
+      return answer(response, 429, { error: { code: 'json-rpc-error', message: taken.why } } satisfies PageError);
+    }
+    try {
+      await checkAndCall(response, grant, { server: asked, tool, args, given });
+    } finally {
+      taken.done();
+    }
+  };
+
+  /** Makes a call whose arguments fit; it is counted on the limits of its principal already. */
+  const checkAndCall = async (
+    response: ServerResponse,
+    grant: Grant,
+    { server: asked, tool, args, given }: CheckedCall,
+  ): Promise<void> => {
     const left = leftOf(response);
     const fields = given === undefined ? await problemsOf(left, grant, asked, { tool, args }) : undefined;
     if (fields !== undefined) {
@@ -135,7 +177,7 @@ export function createRequests({ source, ask, sessionsOf, loadOf, mostBody }: Re
     }
     const since = performance.now();
     const params = { name: tool, arguments: args, ...given };
-    const { status, message } = await ask(grant, asked, { method: 'tools/call', params }, left);
+    const { status, message } = await ask(grant, asked, { method: 'tools/call', params }, left, null);
     const milliseconds = Math.round(performance.now() - since);
     if (isRecord(message.result)) return answer(response, 200, { result: message.result, milliseconds });
     const failure = failureIn(message);
