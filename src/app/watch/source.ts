@@ -2,7 +2,8 @@ import { createHash } from 'node:crypto';
 import type { GitSource } from '../../files/port.ts';
 import { LoomsError } from '../../model/errors.ts';
 import { failureOf } from '../../model/failure.ts';
-import type { ProjectName } from '../../model/ids.ts';
+import type { ProjectName, ServerName } from '../../model/ids.ts';
+import { type Change, isInSync } from '../../model/plan.ts';
 import type { Policies } from '../../model/policy.ts';
 import { defined } from '../../model/values/defined.ts';
 import type { Prepared } from '../../orchestrator/port.ts';
@@ -57,13 +58,34 @@ type ReadSource = {
 /** How long a repository is waited for while the lock is held, ms: repairs go on without its answer. */
 const longestAskMs = 15_000;
 
-/** Whether a plan takes servers from one declaration to another, which may be the newer one, or removes some. */
-const redeclares = ({ plan }: Prepared): boolean =>
-  plan.changes.some(
-    (change) =>
-      change.action === 'remove' ||
-      ('reasons' in change && change.reasons.some(({ kind }) => kind === 'spec-changed' || kind === 'disabled')),
-  );
+/** Whether a change takes a server from one declaration to another, which may be the newer one, or removes it. */
+const redeclares = (change: Change): boolean =>
+  change.action === 'remove' ||
+  ('reasons' in change && change.reasons.some(({ kind }) => kind === 'spec-changed' || kind === 'disabled'));
+
+/**
+ * Carries a plan out, and where it cannot be found out whether something newer is declared, only its repairs, planned by
+ * `planOf`: a server that is declared otherwise keeps no other from being repaired. Throws what `run` throws, also
+ * `source-unreachable` once the repairs are made, as what is left of the plan still waits for the answer.
+ */
+export async function runOrRepair<T extends Prepared>(
+  work: T,
+  run: (work: T) => Promise<void>,
+  planOf: (servers: readonly ServerName[]) => Promise<T>,
+): Promise<void> {
+  try {
+    await run(work);
+  } catch (error) {
+    if (!(error instanceof LoomsError) || error.code !== 'source-unreachable') throw error;
+    const changes = work.plan.changes.filter(({ action }) => action !== 'unchanged');
+    const servers = changes.filter((change) => !redeclares(change)).map(({ server }) => server);
+    if (servers.length > 0 && servers.length < changes.length) {
+      const repairs = await planOf(servers);
+      if (!isInSync(repairs.plan)) await run(repairs);
+    }
+    throw error;
+  }
+}
 
 /**
  * What a loop keeps, read anew for each look. A source that cannot be read whole changes nothing: what it said last stays
@@ -91,7 +113,7 @@ export function createSource(
       stop.throwIfAborted();
       const isAway = limit.aborted || (error instanceof LoomsError && error.code === 'source-unreachable');
       // A commit that is refused, or a path that is gone, is the answer of a repository: what it said before stays in force.
-      if (!isAway || !redeclares(again)) return;
+      if (!isAway || !again.plan.changes.some(redeclares)) return;
       throw limit.aborted ? noAnswer : error;
     }
   };

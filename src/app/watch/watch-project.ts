@@ -5,7 +5,7 @@ import { failureOf } from '../../model/failure.ts';
 import type { ProjectName, ServerName } from '../../model/ids.ts';
 import { isInSync, type Plan } from '../../model/plan.ts';
 import type { Policies } from '../../model/policy.ts';
-import type { Undesired } from '../../orchestrator/port.ts';
+import type { Prepared, Undesired } from '../../orchestrator/port.ts';
 import { acceptDeclared } from '../apply/require-trust.ts';
 import { engineEventId } from '../inspect/lifecycle-events.ts';
 import type { LoadedSpecs } from '../plan/load-specs.ts';
@@ -19,7 +19,7 @@ import type { LoopRecord } from './loop-record.ts';
 import { createProbes } from './probes.ts';
 import { behindServers, createRun } from './run.ts';
 import { sayOnce } from './say-once.ts';
-import { commitsOf, createSource, declaredOtherwise, type Source } from './source.ts';
+import { commitsOf, createSource, declaredOtherwise, runOrRepair, type Source } from './source.ts';
 import type { Dependency, Told } from './told.ts';
 import { createWake, hearEngine, type Trigger } from './wake.ts';
 
@@ -156,10 +156,12 @@ export async function watchProject(ports: Ports, options: WatchOptions): Promise
     const waiting = await backOff.waiting(behindServers, '');
     if (waiting !== undefined) return wake.markAt('retry', ports.monotonicMs() + waiting.forMs);
     try {
-      await carryOut(work, triggers, async (again) => {
+      const stillWanted = async (again: Prepared): Promise<void> => {
         await source.requireSame(now, again);
         await requireNoneHeld(again.plan, holdingBack(now));
-      });
+      };
+      const run = (part: Work): Promise<void> => carryOut(part, triggers, stillWanted);
+      await runOrRepair(work, run, (servers) => plan(now, servers));
     } catch (error) {
       if (!(error instanceof LoomsError) || error.code !== 'plan-stale') throw error;
       const changed = options.remote === undefined ? 'files' : 'git';

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { LoadedSpecs } from '../../../src/app/plan/load-specs.ts';
 import type { Ports } from '../../../src/app/ports.ts';
-import { createSource } from '../../../src/app/watch/source.ts';
+import { createSource, runOrRepair } from '../../../src/app/watch/source.ts';
 import type { GitSource } from '../../../src/files/port.ts';
 import { LoomsError } from '../../../src/model/errors.ts';
 import { asProjectName } from '../../../src/model/ids.ts';
@@ -97,5 +97,54 @@ describe('what is declared, once the lock is held', () => {
     });
     await ask(update);
     await ask(removal);
+  });
+});
+
+describe('while it cannot be found out whether something newer is declared', () => {
+  const away = new LoomsError('source-unreachable', 'away');
+  const planOf = (...changes: readonly Prepared[]): Prepared => {
+    const [first = repair] = changes;
+    return {
+      ...first,
+      plan: { ...first.plan, steps: [], support: [], changes: changes.flatMap((one) => one.plan.changes) },
+    };
+  };
+  const named = (server: string, { plan }: Prepared): Prepared =>
+    ({ plan: { changes: plan.changes.map((change) => ({ ...change, server })) } }) as unknown as Prepared;
+  const changed = named('changed', update);
+  const removed = named('removed', removal);
+  const broken = named('broken', repair);
+
+  /** Which servers were run, in turn; each run that declares something otherwise gets no answer. */
+  async function runs(work: Prepared, later: Prepared): Promise<{ ran: unknown[]; failure: unknown }> {
+    const ran: unknown[] = [];
+    const run = async ({ plan: { changes } }: Prepared): Promise<void> => {
+      ran.push(changes.map(({ server }) => server));
+      if (changes.some(({ server }) => server !== 'broken')) throw away;
+    };
+    const failure = await runOrRepair(work, run, async (servers) => {
+      expect(servers).toEqual(['broken']);
+      return later;
+    }).catch((error: unknown) => error);
+    return { ran, failure };
+  }
+
+  test('servers that are declared as before are repaired once, and the rest goes on waiting', async () => {
+    const ofBroken = planOf(broken);
+    expect(await runs(planOf(changed, broken, removed), ofBroken)).toEqual({
+      ran: [['changed', 'broken', 'removed'], ['broken']],
+      failure: away,
+    });
+    expect(await runs(ofBroken, ofBroken)).toEqual({ ran: [['broken']], failure: undefined });
+    expect(await runs(planOf(changed, removed), ofBroken)).toEqual({ ran: [['changed', 'removed']], failure: away });
+  });
+
+  test('nothing is run again where the repair is made by then, or declares something otherwise itself', async () => {
+    const both = [['changed', 'broken']];
+    expect(await runs(planOf(changed, broken), planOf())).toEqual({ ran: both, failure: away });
+    expect(await runs(planOf(changed, broken), planOf(changed))).toEqual({
+      ran: [...both, ['changed']],
+      failure: away,
+    });
   });
 });
