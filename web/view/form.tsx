@@ -35,13 +35,15 @@ export function SchemaForm({ schema, of, words, isSending, closed, refused, send
   const form = useRef<HTMLFormElement>(null);
   const shown = asJson ? [] : (fields ?? []);
 
+  /** Each problem beside its field; those of no field that is shown, together. */
   const showProblems = (found: Problems): void => {
-    setProblems(found);
+    const others = Object.entries(found).filter(([name]) => !shown.some((field) => field.name === name));
+    setProblems(others.length === 0 ? found : { ...found, '': others.map(([, text]) => text).join('; ') });
     const first = asJson ? '' : shown.find(({ name }) => Object.hasOwn(found, name))?.name;
     if (first !== undefined) form.current?.querySelector<HTMLElement>(`[id="${idOf(first)}"]`)?.focus();
   };
   useEffect(() => {
-    if (refused !== undefined) showProblems(asJson ? { '': Object.values(refused).join('; ') } : refused);
+    if (refused !== undefined) showProblems(refused);
   }, [refused]);
   const submit = (event: Event): void => {
     event.preventDefault();
