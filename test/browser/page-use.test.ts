@@ -1,5 +1,6 @@
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { asProjectName, asServerName } from '../../src/model/ids.ts';
 import { eventually } from '../support/eventually.ts';
 import {
   accessibilityBreaches,
@@ -204,7 +205,11 @@ describe.skipIf(noBrowser !== undefined)(
       await using gateway = await startPageGateway();
       const watched = await entered(gateway, wide, '#/servers/files/tools');
       const { page } = watched;
-      const fields = { where: 'where.owner must be of type string', '': 'the arguments may not have "x"' };
+      const fields = {
+        where: 'where.owner must be of type string',
+        '': 'the arguments may not have "x"',
+        since: 'since is missing',
+      };
       const error = { code: 'arguments-invalid', message: 'the arguments do not fit search_files', fields };
       await page.getByLabel(/^path/).fill('/data');
       await page.getByLabel(/^pattern/).fill('*.md');
@@ -212,7 +217,8 @@ describe.skipIf(noBrowser !== undefined)(
       gateway.answerNext('/page/call', { status: 400, body: { error } });
       await page.getByRole('button', { name: 'call', exact: true }).click();
       await page.locator('#argument-where-problem').getByText(fields.where).waitFor();
-      await page.getByText(fields['']).waitFor();
+      // An argument that the form has no field for.
+      await page.getByText(`${fields['']}; ${fields.since}`).waitFor();
       expect(await page.evaluate(() => document.activeElement?.id)).toBe('argument-where');
       expect(await accessibilityBreaches(page)).toEqual([]);
       await page.getByRole('button', { name: 'as JSON' }).click();
@@ -257,6 +263,42 @@ describe.skipIf(noBrowser !== undefined)(
         { server: 'files', tool: 'search_files', arguments: args },
         { server: 'files', tool: 'search_files', arguments: args, answers },
       ]);
+      expectNoProblems(watched);
+    });
+
+    test('a call that is asked something is not made again, and its questions are cancelled when nobody answers', async () => {
+      await using gateway = await startPageGateway();
+      const watched = await entered(gateway, wide, '#/servers/files/tools');
+      const { page } = watched;
+      const requestedSchema = { type: 'object', properties: { owner: { type: 'string' } } };
+      const asking = (...keys: readonly string[]) => ({
+        resultType: 'input_required',
+        inputRequests: Object.fromEntries(
+          keys.map((key) => [key, { method: 'elicitation/create', params: { message: key, requestedSchema } }]),
+        ),
+        requestState: keys.join(),
+      });
+      const answerAsking = (...keys: readonly string[]): void =>
+        gateway.answerNext('/page/call', { status: 200, body: { result: asking(...keys), milliseconds: 3 } });
+      await page.getByLabel(/^path/).fill('/data');
+      await page.getByLabel(/^pattern/).fill('*');
+      answerAsking('who', 'when');
+      await page.getByRole('button', { name: 'call', exact: true }).click();
+      await page.getByText('it waits for an answer').waitFor();
+      expect(await page.getByRole('button', { name: 'call', exact: true }).isDisabled()).toBe(true);
+      answerAsking('why');
+      await page.getByRole('tab', { name: 'log' }).click();
+      const call = { server: 'files', tool: 'search_files', arguments: { path: '/data', pattern: '*' } };
+      const cancelled = (...keys: readonly string[]) => ({
+        ...call,
+        answers: {
+          inputResponses: Object.fromEntries(keys.map((key) => [key, { action: 'cancel' }])),
+          requestState: keys.join(),
+        },
+      });
+      await eventually(() =>
+        expect(bodies(gateway, '/page/call')).toEqual([call, cancelled('who', 'when'), cancelled('why')]),
+      );
       expectNoProblems(watched);
     });
 
@@ -361,6 +403,21 @@ describe.skipIf(noBrowser !== undefined)(
         },
       });
       await listed(page, 'git').getByText('down').waitFor();
+      const alert = { type: 'alert', rule: 'memory > 90%', state: 'resolved', value: '93 %', why: 'stopped' } as const;
+      gateway.tell({
+        event: 'event',
+        data: {
+          id: '01K9ZZZZZZZZZZZZZZZZZZZZZZ',
+          ts: new Date().toISOString(),
+          source: 'looms',
+          project: asProjectName('team-a'),
+          server: asServerName('files'),
+          ...alert,
+        },
+      });
+      await page.getByRole('tab', { name: 'events' }).click();
+      await page.getByText('memory > 90%: 93 % (it was stopped)').waitFor();
+      await page.getByRole('tab', { name: 'overview' }).click();
       await page.getByRole('img', { name: /^memory over the last hour: least/ }).waitFor();
 
       await page.getByRole('tab', { name: 'log' }).click();

@@ -1,4 +1,4 @@
-import { useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import { visible, visibleLines } from '../../src/cli/render/text.ts';
 import { isRecord } from '../../src/model/is-record.ts';
 import type { PageCall, PageCallResult } from '../../src/model/page/deeds.ts';
@@ -7,7 +7,7 @@ import { duration } from '../../src/model/times.ts';
 import { Nothing, RefusalNote, UnknownNote } from '../part/notes.tsx';
 import { type Questions, questionsIn } from '../state/questions.ts';
 import { usePage } from '../state/store.ts';
-import type { Refusal } from '../talk/request.ts';
+import type { Answer, Gateway, Refusal } from '../talk/request.ts';
 import { SchemaForm } from './form.tsx';
 import { QuestionsView } from './questions.tsx';
 import { ToolResult } from './result.tsx';
@@ -70,12 +70,40 @@ type Called =
   | { readonly is: 'answered'; readonly answer: PageCallResult }
   | { readonly is: 'refused'; readonly refusal: Refusal };
 
+/** How often a server is told that nobody answers, where it asks again and again. */
+const mostRefusals = 10;
+
+/** Cancels each question of a call that nobody waits for any more: it would be kept for answers for minutes. */
+async function giveUp({ ask }: Gateway, call: PageCall, questions: Questions): Promise<void> {
+  let open: Questions | undefined = questions;
+  for (let round = 0; round < mostRefusals && open !== undefined && open.list.length > 0; round += 1) {
+    const { list, requestState } = open;
+    const inputResponses = Object.fromEntries(list.map(({ key }) => [key, { action: 'cancel' }]));
+    const answers = { inputResponses, ...(requestState === undefined ? {} : { requestState }) };
+    const body: PageCall = { ...call, answers };
+    const answer: Answer<PageCallResult> = await ask('POST', '/page/call', body);
+    open = answer.done ? questionsIn(answer.value.result) : undefined;
+  }
+}
+
 function ToolView({ server, tool }: { readonly server: string; readonly tool: PageTool }) {
   const { gateway, said } = usePage();
   const [called, setCalled] = useState<Called>({ is: 'not' });
+  const isLeft = useRef(false);
+  /** Gives up the questions that nobody has answered yet. */
+  const giveUpOpen = useRef<(() => void) | undefined>(undefined);
+  useEffect(
+    () => () => {
+      isLeft.current = true;
+      giveUpOpen.current?.();
+    },
+    [],
+  );
   const call = async (args: PageCall['arguments'], answers?: PageCall['answers']): Promise<void> => {
     setCalled({ is: 'calling' });
-    const body: PageCall = { server, tool: tool.name, arguments: args, ...(answers === undefined ? {} : { answers }) };
+    giveUpOpen.current = undefined;
+    const made: PageCall = { server, tool: tool.name, arguments: args };
+    const body: PageCall = { ...made, ...(answers === undefined ? {} : { answers }) };
     const answer = await gateway.ask<PageCallResult>('POST', '/page/call', body);
     if (!answer.done) {
       setCalled({ is: 'refused', refusal: answer.refusal });
@@ -84,6 +112,9 @@ function ToolView({ server, tool }: { readonly server: string; readonly tool: Pa
     }
     const questions = questionsIn(answer.value.result);
     if (questions !== undefined) {
+      const leave = (): void => void giveUp(gateway, made, questions);
+      if (isLeft.current) return leave();
+      giveUpOpen.current = leave;
       setCalled({ is: 'asked', args, questions });
       said.value = `${server} asks for something`;
       return;
@@ -92,6 +123,8 @@ function ToolView({ server, tool }: { readonly server: string; readonly tool: Pa
     said.value = `${tool.name} answered in ${duration(answer.value.milliseconds)}`;
   };
   const hints = hintsOf(tool);
+  const waits = called.is === 'asked' && called.questions.list.length > 0;
+  const closed = waits ? 'it waits for an answer' : undefined;
   return (
     <section class="tool" aria-labelledby="tool">
       <h3 id="tool">
@@ -106,7 +139,7 @@ function ToolView({ server, tool }: { readonly server: string; readonly tool: Pa
         of="argument"
         words={{ send: 'call', sending: 'calling …' }}
         isSending={called.is === 'calling'}
-        closed={tool.callable ? undefined : 'your token does not let you call it'}
+        closed={tool.callable ? closed : 'your token does not let you call it'}
         refused={called.is === 'refused' ? called.refusal.fields : undefined}
         send={(args) => void call(args)}
       />
