@@ -118,6 +118,26 @@ describe.skipIf(withoutEngine())('looms watch --git', () => {
     expect(await next.ended()).toBe(130);
   }, 180_000);
 
+  test('while the repository is away, a server that somebody declared otherwise waits, and another one is repaired', async () => {
+    const { project, repository, watch } = world();
+    repository.commit({ 'specs/mcp.yaml': specs(tinySpec({ name: 'fs' }), tinySpec({ name: 'web' })) });
+    const loop = watch();
+    await loop.told('in-sync');
+    expect(await loop.ended()).toBe(130);
+    const file = join(repository.root, 'newer.yaml');
+    writeFileSync(file, tinySpec({ name: 'fs', memoryMiB: 96 }));
+    expect((await project.run(['apply', '-f', file, '--yes'])).code).toBe(0);
+    const serving = await project.idOf('fs');
+    await project.container('web').remove({ force: true });
+    renameSync(repository.folder, `${repository.folder}.away`);
+
+    const next = watch();
+    await next.told('changed');
+    expect(next.of('changing')).toMatchObject([{ changes: [{ server: 'web', action: 'create' }] }]);
+    expect(await project.idOf('fs')).toBe(serving);
+    expect(await next.ended()).toBe(130);
+  }, 180_000);
+
   test('a folder of the repository is not mounted, and wrong flags are told', async () => {
     const { project, repository, watch } = world();
     const mount = { volume_mounts: [{ source: './files', target: '/files' }] };
