@@ -3,7 +3,7 @@ import { defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 /** Most of what a test does is to wait for an engine or for a process, so more files than cores run side by side. */
-const maxWorkers = 3 * availableParallelism();
+const maxWorkers = 2 * availableParallelism();
 
 /** What takes longest first: a file that begins last is waited for alone. First those that mostly wait for a clock. */
 const order = [
