@@ -95,7 +95,7 @@ class World {
           if (world.brokenKept) throw new LoomsError('ledger-unreadable', 'damaged');
           return world.kept.filter(({ time }) => time >= since);
         },
-        alerts: async (_at: object, since: number) => {
+        alertTurns: async (_at: object, since: number) => {
           if (world.brokenKept) throw new LoomsError('ledger-unreadable', 'damaged');
           return world.turns.filter(({ time }) => time >= since);
         },
