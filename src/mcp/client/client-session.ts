@@ -50,7 +50,8 @@ export async function circumstancesOf(
   const ending = await connection.ending(exitWaitMs);
   const wantsLog = (phase === 'handshake' || ending !== undefined) && ending?.kind !== 'no-room';
   const died = phase === 'handshake' && ending?.kind === 'exited' && !connection.isHttp ? ending : undefined;
-  const others = died && (await openSessions(target));
+  // Those that it began beside may be gone by now, as a session that finds no room is: both moments count.
+  const others = died && Math.max(await openSessions(target), connection.beside?.() ?? 0);
   // One that ends at once alone in its container most often does not know what it was asked.
   const mayBeCrowded = others !== undefined && (others > 0 || died?.code === aborted);
   return {

@@ -9,6 +9,7 @@ const goodbyeMs = 1_000;
 export type Connection = Pick<StdioLink, 'ending' | 'stray' | 'stderr' | 'close' | 'leave'> & {
   readonly transport: Transport;
   /** Of a process of its own. */
+  readonly beside?: StdioLink['beside'];
   readonly wasRefused?: StdioLink['wasRefused'];
   /** Whether answers come on one stream each (HTTP), so that a call's arguments may be mirrored into headers. */
   readonly isHttp: boolean;

@@ -26,7 +26,7 @@ export type Circumstances = {
   readonly limitMs: number;
   /** Whether the caller gave up. */
   readonly interrupted: boolean;
-  /** Sessions that were open beside this one, when its server ended in the handshake. */
+  /** Sessions that its container had beside this one, when its server began or when it ended in the handshake. */
   readonly others?: number;
   /** Whether the kernel refused a process or a thread in its container meanwhile. */
   readonly refused?: boolean;

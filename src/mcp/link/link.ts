@@ -29,6 +29,8 @@ type Way = {
 export type StdioLink = Way & {
   readonly kind: 'stdio';
   readonly frames: Frames;
+  /** How many other sessions its container had when the server began; 0 where nobody can say. */
+  readonly beside: () => number;
   /** Whether the kernel has refused a process or a thread in the container since the server began. Never throws. */
   readonly wasRefused: () => Promise<boolean>;
 };

@@ -31,6 +31,8 @@ export type SessionProcess = {
   readonly stderrTail: () => readonly string[];
   /** What was lacking, for a process that ended with this code before the server began. */
   readonly noRoom: (exitCode: number | null) => Lack | undefined;
+  /** How many others its container had when it began, those that waited for room included; 0 where nobody can say. */
+  readonly beside: () => number;
   /** Whether the kernel has refused a process or a thread in the container since it began; false where nobody can say. */
   readonly wasRefused: () => Promise<boolean>;
   /** Half-closes its input, waits `graceMs`, then ends the group by an exec; says which it took. Never throws. */
@@ -121,8 +123,9 @@ export async function startSessionProcess(
       const never = exitCode !== null && stderr.group() === 0;
       return never ? { of: 'anything' } : lackOf(stderr.tail().at(-1));
     },
+    beside: () => Number(stderr.begins()?.beside ?? 0),
     wasRefused: async () => {
-      const before = stderr.refused();
+      const before = stderr.begins()?.refused;
       if (before === undefined) return false;
       return (await runScript(target, refusedScript, before).catch(() => null)) === 0;
     },
@@ -141,7 +144,7 @@ function lackOf(line: string | undefined): Lack | undefined {
   return { of, open: Number(open), used: Number(used), most: Number(most) };
 }
 
-const beginsLine = new RegExp(`^${beginsWord} (\\d+)\\n`, 'm');
+const beginsLine = new RegExp(`^${beginsWord} (\\d+) (\\d+)\\n`, 'm');
 const watcherLine = new RegExp(`^${watcherWord} (\\d+)\\n`, 'm');
 
 const stoppedStarting = (): LoomsError => new LoomsError('interrupted', 'stopped while a session was being started');
@@ -206,13 +209,13 @@ function readStderr(
 ): {
   group: () => number;
   watcher: () => string | undefined;
-  refused: () => string | undefined;
+  begins: () => { readonly refused: string; readonly beside: string } | undefined;
   tail: () => readonly string[];
 } {
   let text = '';
   let group = 0;
   let watcher: string | undefined;
-  let refused: string | undefined;
+  let begins: { readonly refused: string; readonly beside: string } | undefined;
   exec.stderr.on('error', () => {}); // The same break shows in `ended`.
   exec.stderr.setEncoding('utf8');
   exec.stderr.on('data', (chunk: string) => {
@@ -221,9 +224,9 @@ function readStderr(
       group = Number.parseInt(text, 10) || 0;
       if (group !== 0) text = text.slice(text.indexOf('\n') + 1);
     }
-    if (wrapped && refused === undefined) {
-      text = text.replace(beginsLine, (_, count: string) => {
-        refused = count;
+    if (wrapped && begins === undefined) {
+      text = text.replace(beginsLine, (_, refused: string, beside: string) => {
+        begins = { refused, beside };
         return '';
       });
     }
@@ -238,7 +241,7 @@ function readStderr(
   return {
     group: () => group,
     watcher: () => watcher,
-    refused: () => refused,
+    begins: () => begins,
     tail: () =>
       text
         .slice(-stderrTailLength)

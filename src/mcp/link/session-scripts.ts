@@ -6,7 +6,7 @@ export const markVariable = 'LOOMS_SESSION';
 /** Begins the line on stderr that says who watches over a session whose lease can be renewed. */
 export const watcherWord = 'looms-watcher';
 
-/** Begins the line on stderr that says with which refusals of processes a session began. */
+/** Begins the line on stderr that says with which refusals of processes, and beside how many others, a session began. */
 export const beginsWord = 'looms-begins';
 
 /** Begins the last line on the stderr of a session that found no room in its container. */
@@ -58,12 +58,13 @@ fits() {
   [ $(($2 + young * (need - mean) + need)) -le "$3" ] || { lack="$older $1 $2 $3"; return 1; }
 }
 has_room() {
-  older=0 young=0 waiting=0
+  beside=0 older=0 young=0 waiting=0
   read -r now _ </proc/uptime
   now=\${now%.*}\${now#*.}
   for dir in /proc/[1-9]*; do
     id=\${dir#/proc/}
     [ "$id" -gt 1 ] && [ "$id" != "$$" ] && split "$id" && [ "$parent" = 0 ] || continue
+    beside=$((beside + 1))
     [ "$start" -lt "$began" ] || { [ "$start" = "$began" ] && [ "$id" -lt "$$" ]; } || continue
     older=$((older + 1))
     if [ "$name" = "$own" ]; then waiting=$((waiting + 1)); fi
@@ -92,7 +93,7 @@ refused=0
 {
   while read -r key value; do if [ "$key" = max ]; then refused=$value; fi; done <"$pids.events"
 } 2>/dev/null || :
-echo "${beginsWord} $refused" >&2
+echo "${beginsWord} $refused $beside" >&2
 limit=$((limit - (now - began) / 100))
 [ "$limit" -gt 0 ] || limit=1
 exec 3>&2

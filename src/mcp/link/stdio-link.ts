@@ -45,6 +45,7 @@ export async function linkStdio(target: LinkTarget, options: LinkOptions): Promi
       const lack = process.noRoom(code);
       return lack === undefined ? { kind: 'exited', code } : { kind: 'no-room', lack };
     },
+    beside: process.beside,
     wasRefused: process.wasRefused,
     stray: () => kept,
     stderr: process.stderrTail,
