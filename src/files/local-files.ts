@@ -29,19 +29,36 @@ async function replace(path: string, content: string, mode: number): Promise<Fil
   return written;
 }
 
-async function rewrite(path: string, content: string): Promise<FileWrite> {
-  const fresh = join(dirname(path), `.${basename(path)}.${process.pid}`);
-  const written = await attempt(async () => {
-    const { mode, uid, gid } = await stat(path);
-    await writeFile(fresh, '', { mode: 0o600, flag: 'wx' });
-    const made = await stat(fresh);
-    if (made.uid !== uid || made.gid !== gid) await chown(fresh, uid, gid);
-    await chmod(fresh, mode & 0o7777);
-    await writeFile(fresh, content, { flush: true });
-    await rename(fresh, path);
+const textOf = (path: string): Promise<string | undefined> =>
+  readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return undefined;
+    throw error;
   });
-  if (!written.done) await rm(fresh, { force: true });
-  return written;
+
+async function rewrite(path: string, content: string | undefined, before: string | undefined): Promise<FileWrite> {
+  const fresh = join(dirname(path), `.${basename(path)}.${process.pid}`);
+  let isChanged = false;
+  const written = await attempt(async () => {
+    if (content !== undefined) {
+      await writeFile(fresh, '', { mode: 0o600, flag: 'wx' });
+      if (before !== undefined) await giveAccessOf(path, fresh);
+      await writeFile(fresh, content, { flush: true });
+    }
+    // Looked at as late as can be, as no system renames a file on a condition.
+    isChanged = (await textOf(path)) !== before;
+    if (isChanged) throw new Error(`${path} was written by another program meanwhile`);
+    await (content === undefined ? rm(path) : rename(fresh, path));
+  });
+  if (!written.done && content !== undefined) await rm(fresh, { force: true });
+  return written.done || !isChanged ? written : { ...written, why: 'changed' };
+}
+
+/** Gives a file the mode and owner of another one. */
+async function giveAccessOf(path: string, fresh: string): Promise<void> {
+  const { mode, uid, gid } = await stat(path);
+  const made = await stat(fresh);
+  if (made.uid !== uid || made.gid !== gid) await chown(fresh, uid, gid);
+  await chmod(fresh, mode & 0o7777);
 }
 
 /** The files of this machine, loaded as they are asked for; `environment` names those of CAs (LOOMS_BUILD_CA …). */
@@ -98,7 +115,6 @@ export const localFiles = (
   overwrite: (path, content) => attempt(() => writeFile(path, content)),
   replace,
   rewrite,
-  remove: (path) => attempt(() => rm(path)),
   makeFolder: (path) => attempt(() => mkdir(path, { recursive: true })),
   readContext: async (source, directory) => (await import('./build-context.ts')).readContext(source, directory),
   readBuildCa: async () => (await import('./build-context.ts')).readBuildCa(environment, workingDirectory),

@@ -5,7 +5,7 @@ import type { GitCommit } from '../model/source.ts';
 /** Why a file was not read or written: `code` is the system's (`ENOENT`, `EACCES` …), `message` says it in words. */
 export type FileFailure = {
   readonly done: false;
-  readonly why: 'missing' | 'exists' | 'other';
+  readonly why: 'missing' | 'exists' | 'changed' | 'other';
   readonly code: string;
   readonly message: string;
   readonly cause: unknown;
@@ -91,9 +91,12 @@ export type Files = {
   readonly overwrite: (path: string, content: string) => Promise<FileWrite>;
   /** Puts a file there whole or not at all, over one that is there; `mode` as in `chmod`. */
   readonly replace: (path: string, content: string, mode: number) => Promise<FileWrite>;
-  /** The same for a file that is there and is no link, whose mode and owner stay. */
-  readonly rewrite: (path: string, content: string) => Promise<FileWrite>;
-  readonly remove: (path: string) => Promise<FileWrite>;
+  /**
+   * The same for a file that others write too: `before` is its text as it was read, undefined where there was none. Fails
+   * with `changed` where it is another one by now, and writes nothing then. Mode and owner of one that is there stay, and
+   * it is no link; a new one is its user's alone (0600). Without content the file goes.
+   */
+  readonly rewrite: (path: string, content: string | undefined, before: string | undefined) => Promise<FileWrite>;
   /** Makes a folder and those above it; one that is there is no failure. */
   readonly makeFolder: (path: string) => Promise<FileWrite>;
   /**

@@ -44,14 +44,44 @@ export async function readClientFile({ files }: ConnectPorts, client: Client, sh
   throw new LoomsError('client-file-invalid', message, { hint });
 }
 
-/** Puts a text into the file, whole or not at all; the mode and owner of one that is there stay. Throws `file-not-writable`. */
-export async function writeClientFile({ files }: ConnectPorts, file: ClientFile, text: string): Promise<void> {
+/**
+ * Puts a text into the file, whole or not at all, or takes the file away where there is none; the mode and owner of one that
+ * is there stay. False where it is no longer as it was read: its client wrote it meanwhile, and nothing was done. Throws
+ * `file-not-writable`.
+ */
+export async function writeClientFile(
+  { files }: ConnectPorts,
+  file: ClientFile,
+  text: string | undefined,
+): Promise<boolean> {
   if (file.text === undefined) await files.makeFolder(dirname(file.real));
-  const written =
-    file.text === undefined ? await files.replace(file.real, text, 0o600) : await files.rewrite(file.real, text);
-  if (!written.done) {
-    throw new LoomsError('file-not-writable', `${file.shown} cannot be written: ${written.message}`, {
-      cause: written.cause,
-    });
+  const written = await files.rewrite(file.real, text, file.text);
+  if (written.done || written.why === 'changed') return written.done;
+  const what = text === undefined ? 'removed' : 'written';
+  throw new LoomsError('file-not-writable', `${file.shown} cannot be ${what}: ${written.message}`, {
+    cause: written.cause,
+  });
+}
+
+/** How often a change of a file is begun anew where its client wrote it meanwhile. */
+const mostTries = 10;
+
+/**
+ * Reads the file of a client and changes it, and both again where `change` gives undefined, as the file is another one by
+ * then. Throws `file-not-writable` for one that never holds still.
+ */
+export async function changeClientFile<T>(
+  read: () => Promise<ClientFile>,
+  change: (file: ClientFile) => Promise<T | undefined>,
+): Promise<T> {
+  let shown = '';
+  for (let tries = 0; tries < mostTries; tries += 1) {
+    const file = await read();
+    shown = file.shown;
+    const changed = await change(file);
+    if (changed !== undefined) return changed;
   }
+  throw new LoomsError('file-not-writable', `${shown} was written by another program each time it was to be changed`, {
+    hint: 'it was left as it is: close what writes it, and try again',
+  });
 }

@@ -13,7 +13,7 @@ import { LoomsError, withHint } from '../../model/errors.ts';
 import type { ProjectName, ServerName } from '../../model/ids.ts';
 import { serverNotFound } from '../../model/server-not-found.ts';
 import { serverOf } from '../../model/values/joined-names.ts';
-import { type ClientFile, clientFilePath, readClientFile, writeClientFile } from './client-file.ts';
+import { type ClientFile, changeClientFile, clientFilePath, readClientFile, writeClientFile } from './client-file.ts';
 import type { ConnectPorts, EntryProof } from './ports.ts';
 
 /** The variable that entries take the token from. */
@@ -69,17 +69,24 @@ const pathOf = ({ client, name }: ConnectRequest): EntryPath => [client.key, nam
 export async function connectClient(ports: ConnectPorts, request: ConnectRequest): Promise<Connected> {
   const { client, name, force } = request;
   const path = pathOf(request);
-  const file = await fileOf(ports, request);
+  // An engine may take its time, in which the client goes on writing its file.
   await requireServer(ports, request);
-  const target = targetOf(ports, request, file.text === undefined ? undefined : await ports.files.accessOf(file.real));
-  const entry = entryFor(client, name, target);
-  const there = entryAt(file.value, path);
-  const same = isSame(there, entry);
-  const ours = there !== undefined && (await isOurs(ports, request, file, there));
-  if (there !== undefined && !same && !ours && !force) {
-    throw notOurs(file, name, '--as NAME gives this one another name, --force puts it in the place of that one');
-  }
-  if (!same) await put(ports, request, file, { entry, ours });
+  const { file, there, same, target } = await changeClientFile(
+    () => fileOf(ports, request),
+    async (file) => {
+      const access = file.text === undefined ? undefined : await ports.files.accessOf(file.real);
+      const target = targetOf(ports, request, access);
+      const entry = entryFor(client, name, target);
+      const there = entryAt(file.value, path);
+      const same = isSame(there, entry);
+      const ours = there !== undefined && (await isOurs(ports, request, file, there));
+      if (there !== undefined && !same && !ours && !force) {
+        throw notOurs(file, name, '--as NAME gives this one another name, --force puts it in the place of that one');
+      }
+      const isDone = same || (await put(ports, request, file, { entry, ours }));
+      return isDone ? { file, there, same, target } : undefined;
+    },
+  );
   const proof = await prove(ports, request, file.shown);
   return {
     client: client.id,
@@ -109,26 +116,24 @@ export async function printClientEntry(ports: ConnectPorts, request: ConnectRequ
 export async function disconnectClient(ports: ConnectPorts, request: ConnectRequest): Promise<Connected> {
   const { client, name, force } = request;
   const path = pathOf(request);
-  const file = await fileOf(ports, request);
-  const there = entryAt(file.value, path);
-  const answer = { client: client.id, file: file.shown, entry: name };
-  if (there === undefined || file.text === undefined) return { ...answer, action: 'absent' };
-  if (!force && !(await isOurs(ports, request, file, there))) {
-    throw notOurs(file, name, '--force takes it out all the same');
-  }
-  const record = await ports.records.read(file.real, path);
-  if (record?.made === true && file.text === record.splice.inserted) {
-    const removed = await ports.files.remove(file.real);
-    if (!removed.done) {
-      throw new LoomsError('file-not-writable', `${file.shown} cannot be removed: ${removed.message}`);
-    }
-  } else {
-    const text = withoutEntry(client, file.text, path, record);
-    if (text === undefined) throw cannotEdit(file.shown, 'take the entry out by hand');
-    await writeClientFile(ports, file, text);
-  }
-  await ports.records.forget(file.real, path);
-  return { ...answer, action: 'removed' };
+  return changeClientFile(
+    () => fileOf(ports, request),
+    async (file): Promise<Connected | undefined> => {
+      const there = entryAt(file.value, path);
+      const answer = { client: client.id, file: file.shown, entry: name };
+      if (there === undefined || file.text === undefined) return { ...answer, action: 'absent' };
+      if (!force && !(await isOurs(ports, request, file, there))) {
+        throw notOurs(file, name, '--force takes it out all the same');
+      }
+      const record = await ports.records.read(file.real, path);
+      const isMade = record?.made === true && file.text === record.splice.inserted;
+      const after = isMade ? undefined : withoutEntry(client, file.text, path, record);
+      if (!isMade && after === undefined) throw cannotEdit(file.shown, 'take the entry out by hand');
+      if (!(await writeClientFile(ports, file, after))) return undefined;
+      await ports.records.forget(file.real, path);
+      return { ...answer, action: 'removed' };
+    },
+  );
 }
 
 /** A gateway that was named by its address may be that of another engine, and its proof tells. */
@@ -191,12 +196,13 @@ function targetOf(
   return { kind: 'http', url: http.url, bearer };
 }
 
+/** False where the file is no longer as it was read. */
 async function put(
   ports: ConnectPorts,
   request: ConnectRequest,
   file: ClientFile,
   { entry, ours }: { readonly entry: Entry; readonly ours: boolean },
-): Promise<void> {
+): Promise<boolean> {
   const { client } = request;
   const path = pathOf(request);
   const before = file.text ?? '';
@@ -206,8 +212,9 @@ async function put(
   const made = file.text === undefined || (earlier?.made === true && base === '');
   const after = editText(client.format, base, path, entry);
   if (after === undefined) throw cannotEdit(file.shown, 'put what --print shows into it by hand');
-  await writeClientFile(ports, file, after);
+  if (!(await writeClientFile(ports, file, after))) return false;
   await ports.records.write({ file: file.real, path, entry, splice: spliceOf(base, after), made });
+  return true;
 }
 
 /** A text as it was before its entry: byte for byte where nothing else was changed. Undefined where it cannot be edited. */
