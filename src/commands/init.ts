@@ -1,5 +1,5 @@
 import * as Flags from '@oclif/core/flags';
-import { initSpec, templates } from '../app/plan/init-spec.ts';
+import { initSpec, templates, type WrittenSpec } from '../app/plan/init-spec.ts';
 import { BaseCommand } from '../cli/base-command.ts';
 import { defaultedArg } from '../cli/command-line/args.ts';
 
@@ -25,7 +25,7 @@ export default class Init extends BaseCommand {
     force: Flags.boolean({ description: 'replace a file that is there' }),
   };
 
-  async run(): Promise<{ readonly file: string; readonly text: string }> {
+  async run(): Promise<WrittenSpec> {
     const { flags, args } = await this.parse(Init);
     const { ports, terminal } = await this.open(flags);
     const { template, file, force } = flags;

@@ -26,22 +26,56 @@ export const howToRepeat = (): string => `LOOMS_TEST_SEED=${process.env.LOOMS_TE
 export function forAll<T, C extends string = never>(
   arbitrary: fc.Arbitrary<T>,
   check: (value: T, saw: (occurred: C) => void) => void,
-  { runs = 100, cases = [] }: { readonly runs?: number; readonly cases?: readonly C[] } = {},
+  { runs = 100, cases = [] }: Bounds<C> = {},
 ): void {
-  const seen = new Map<C, number>();
-  const property = fc.property(arbitrary, (value) => {
-    const here = new Set<C>();
-    check(value, (occurred) => here.add(occurred));
-    for (const one of here) seen.set(one, (seen.get(one) ?? 0) + 1);
-  });
+  const counter = countCases<C>(runs);
+  const property = fc.property(arbitrary, (value) => check(value, counter.next()));
   try {
     fc.assert(property, { numRuns: runs, seed: seedOfTest() });
   } catch (error) {
-    throw new Error(`${howToRepeat()}\n${error instanceof Error ? error.message : String(error)}`, { cause: error });
+    throw repeatable(error);
   }
-  for (const one of cases) {
-    const count = seen.get(one) ?? 0;
+  counter.require(cases);
+}
 
-    expect(count, `${howToRepeat()}: "${one}" in ${count} of ${runs} values`).toBeGreaterThanOrEqual(runs * leastShare);
-  }
+/** As `forAll`, for a check that waits. */
+export async function forAllAsync<T, C extends string = never>(
+  arbitrary: fc.Arbitrary<T>,
+  check: (value: T, saw: (occurred: C) => void) => Promise<void>,
+  { runs = 100, cases = [] }: Bounds<C> = {},
+): Promise<void> {
+  const counter = countCases<C>(runs);
+  const property = fc.asyncProperty(arbitrary, (value) => check(value, counter.next()));
+  await fc.assert(property, { numRuns: runs, seed: seedOfTest() }).catch((error: unknown) => {
+    throw repeatable(error);
+  });
+  counter.require(cases);
+}
+
+type Bounds<C extends string> = { readonly runs?: number; readonly cases?: readonly C[] };
+
+const repeatable = (error: unknown): Error =>
+  new Error(`${howToRepeat()}\n${error instanceof Error ? error.message : String(error)}`, { cause: error });
+
+/** Counts the values that were one of each case: `next` begins with another value. */
+function countCases<C extends string>(runs: number) {
+  const seen = new Map<C, number>();
+  return {
+    next: (): ((occurred: C) => void) => {
+      const here = new Set<C>();
+      return (occurred) => {
+        if (here.has(occurred)) return;
+        here.add(occurred);
+        seen.set(occurred, (seen.get(occurred) ?? 0) + 1);
+      };
+    },
+    require: (cases: readonly C[]): void => {
+      for (const one of cases) {
+        const count = seen.get(one) ?? 0;
+        expect(count, `${howToRepeat()}: "${one}" in ${count} of ${runs} values`).toBeGreaterThanOrEqual(
+          runs * leastShare,
+        );
+      }
+    },
+  };
 }

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { buildGenerator, programFromConfig } from 'typescript-json-schema';
 import { expect, test } from 'vitest';
@@ -15,8 +15,12 @@ const outputs: Readonly<
   >
 > = {
   apply: { file: 'src/cli/run/run-plan.ts', type: 'PlanOutcome' },
+  audit: { file: 'src/app/inspect/read-audit.ts', type: 'SeenCall' },
   'audit-change': { file: 'src/app/inspect/read-audit.ts', type: 'SeenChange', beside: ['.code'] },
   'audit-verify': { file: 'src/model/trail/audit.ts', type: 'Verification' },
+  'config-get-key': { file: 'src/model/secrets/secret-names.ts', type: 'FoundKey' },
+  'config-key': { file: 'src/model/secrets/secret-names.ts', type: 'StoredKey' },
+  'config-list-keys': { file: 'src/model/secrets/secret-names.ts', type: 'ListedKey', list: true },
   connect: { file: 'src/app/connect/connect-client.ts', type: 'Connected' },
   'connect-clients': { file: 'src/app/connect/list-clients.ts', type: 'FoundClient', list: true },
   'connect-print': { file: 'src/app/connect/connect-client.ts', type: 'PrintedEntry' },
@@ -24,13 +28,16 @@ const outputs: Readonly<
   describe: { file: 'src/app/inspect/server-status.ts', type: 'ServerDetail', list: 'or' },
   doctor: { file: 'src/app/inspect/diagnose.ts', type: 'Diagnosis' },
   'egress-suggest': { file: 'src/app/inspect/suggest-egress.ts', type: 'EgressSuggestion' },
+  error: { file: 'src/cli/render/error.ts', type: 'FailureReport' },
   events: { file: 'src/app/inspect/lifecycle-events.ts', type: 'LifecycleEvent' },
   get: { file: 'src/commands/get.ts', type: 'ListedServer', list: true },
   'get-all-projects': { file: 'src/app/inspect/project-use.ts', type: 'AllProjects' },
   history: { file: 'src/app/inspect/get-history.ts', type: 'Generation', list: true },
+  init: { file: 'src/app/plan/init-spec.ts', type: 'WrittenSpec' },
   'mcp-health': { file: 'src/app/inspect/check-health.ts', type: 'ServerHealth', list: true },
   'mcp-info': { file: 'src/app/inspect/server-info.ts', type: 'ServerInfo' },
   'mcp-list': { file: 'src/app/inspect/list-mcp-servers.ts', type: 'McpServer', list: true },
+  'mcp-logs': { file: 'src/cli/run/stream-logs.ts', type: 'LogLine' },
   plan: { file: 'src/model/plan.ts', type: 'Plan' },
   posture: { file: 'src/app/inspect/posture/posture.ts', type: 'ServerPosture', list: true },
   'policy-test': { file: 'src/app/plan/test-policy.ts', type: 'PolicyTest' },
@@ -44,6 +51,7 @@ const outputs: Readonly<
   stats: { file: 'src/app/inspect/server-stats.ts', type: 'ServerStats', list: true },
   'token-list': { file: 'src/commands/token/list.ts', type: 'ListedToken', list: true },
   'token-new': { file: 'src/commands/token/new.ts', type: 'NewToken' },
+  'token-revoke': { file: 'src/commands/token/revoke.ts', type: 'RevokedToken' },
   unlock: { file: 'src/cli/render/lock.ts', type: 'LockView' },
   validate: { file: 'src/commands/validate.ts', type: 'ValidateResult' },
   'watch-event': { file: 'src/cli/render/watch-lines.ts', type: 'WatchEvent' },
@@ -59,6 +67,17 @@ function schemaOfType(file: string, type: string): Schema {
   if (schema === undefined) throw new Error(`${file} has no type ${type}`);
   return schema as Schema;
 }
+
+/** What people write, checked elsewhere; and what a server sends, which is passed on as it is. */
+const beyond = [
+  ...['spec', 'project', 'policy'],
+  ...['mcp-call', 'mcp-prompt', 'mcp-prompts', 'mcp-read', 'mcp-resources', 'mcp-tools'],
+];
+
+test('every schema of an output is compared with its type', () => {
+  const names = readdirSync(`${root}schemas`).map((file) => file.replace(/\.schema\.json$/, ''));
+  expect([...Object.keys(outputs), ...beyond].sort()).toEqual(names.sort());
+});
 
 test.each(Object.entries(outputs))(
   'schemas/%s.schema.json says what its type does',

@@ -93,6 +93,9 @@ type InitRequest = {
   readonly force: boolean;
 };
 
+/** The file that was written, and its text. */
+export type WrittenSpec = { readonly file: string; readonly text: string };
+
 /** The spec, and the schema beside it; the first failure ends it. */
 async function writeBoth(files: Files, path: string, text: string, force: boolean): Promise<FileWrite> {
   const schema = join(dirname(path), schemaFile);
@@ -110,10 +113,7 @@ async function writeBoth(files: Files, path: string, text: string, force: boolea
 }
 
 /** Writes a first spec, its schema beside it. Throws `usage` for a bad name or template, `file-exists`. */
-export async function initSpec(
-  ports: Ports,
-  request: InitRequest,
-): Promise<{ readonly file: string; readonly text: string }> {
+export async function initSpec(ports: Ports, request: InitRequest): Promise<WrittenSpec> {
   const template = templates.find((one) => one.name === request.template);
   if (template === undefined) {
     throw new LoomsError('usage', `there is no template ${request.template}`, {

@@ -35,8 +35,15 @@ export function renderWarning(
   ].join('\n');
 }
 
+/** A failure for programs. */
+export type FailureReport = {
+  readonly error: Failure & { readonly exitCode: number; readonly diagnostics?: readonly Diagnostic[] };
+};
+
 /** A failure for programs: one JSON object on stderr (schemas/error.schema.json). */
-export function errorJson(failure: Failure, exit: number, diagnostics: readonly Diagnostic[]): string {
-  const error = { ...failure, exitCode: exit, ...(diagnostics.length === 0 ? {} : { diagnostics }) };
-  return seenJson(JSON.stringify({ error }));
+export function errorJson(failure: Failure, exitCode: number, diagnostics: readonly Diagnostic[]): string {
+  const report: FailureReport = {
+    error: { ...failure, exitCode, ...(diagnostics.length === 0 ? {} : { diagnostics }) },
+  };
+  return seenJson(JSON.stringify(report));
 }

@@ -29,10 +29,14 @@ export async function streamLogs(
   });
 }
 
+/** A line of a log for programs. */
+export type LogLine = Omit<ServerLogLine, 'time'> & { readonly time: string; readonly trace?: TraceLine };
+
 /** A line of a log for programs (schemas/mcp-logs.schema.json). */
 function logLineJson({ time, server, generation, container, stream, text, gone }: ServerLogLine): string {
   const about = { time: isoTime(time), server, generation, container, stream, text };
-  return seenJson(JSON.stringify({ ...about, ...defined({ gone, trace: readTraceLine(text) }) }));
+  const line: LogLine = { ...about, ...defined({ gone, trace: readTraceLine(text) }) };
+  return seenJson(JSON.stringify(line));
 }
 
 type LogLineOptions = {

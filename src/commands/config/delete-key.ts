@@ -3,6 +3,7 @@ import { BaseCommand } from '../../cli/base-command.ts';
 import { requiredArg } from '../../cli/command-line/args.ts';
 import { missingKey } from '../../cli/command-line/missing-key.ts';
 import { storeFlag } from '../../cli/flags.ts';
+import type { StoredKey } from '../../model/secrets/secret-names.ts';
 
 export default class ConfigDeleteKey extends BaseCommand {
   static override summary = 'Delete a secret that is stored on this machine';
@@ -13,7 +14,7 @@ export default class ConfigDeleteKey extends BaseCommand {
 
   static override flags = storeFlag('where it is forgotten: file is the default');
 
-  async run(): Promise<{ readonly name: string; readonly store: string }> {
+  async run(): Promise<StoredKey> {
     const { flags, args } = await this.parse(ConfigDeleteKey);
     const { ports, terminal, secretStores } = await this.open(flags);
     const store = await secretStores.named(flags.store ?? 'file');

@@ -2,6 +2,7 @@ import { BaseCommand } from '../../cli/base-command.ts';
 import { requiredArg } from '../../cli/command-line/args.ts';
 import { missingKey } from '../../cli/command-line/missing-key.ts';
 import { storeFlag } from '../../cli/flags.ts';
+import type { FoundKey } from '../../model/secrets/secret-names.ts';
 
 export default class ConfigGetKey extends BaseCommand {
   static override summary = 'Print a secret that is stored on this machine';
@@ -14,7 +15,7 @@ export default class ConfigGetKey extends BaseCommand {
 
   static override flags = storeFlag('where it is looked for: default is the keyring, then file');
 
-  async run(): Promise<{ readonly name: string; readonly value: string; readonly store: string }> {
+  async run(): Promise<FoundKey> {
     const { flags, args } = await this.parse(ConfigGetKey);
     const { secretStores } = await this.open(flags);
     const found = await secretStores.find(args.name, flags.store);

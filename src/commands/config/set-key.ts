@@ -3,7 +3,7 @@ import { BaseCommand } from '../../cli/base-command.ts';
 import { requiredArg } from '../../cli/command-line/args.ts';
 import { storeFlag } from '../../cli/flags.ts';
 import { askSecret } from '../../cli/terminal/ask-secret.ts';
-import { requireSecretName } from '../../model/secrets/secret-names.ts';
+import { requireSecretName, type StoredKey } from '../../model/secrets/secret-names.ts';
 
 export default class ConfigSetKey extends BaseCommand {
   static override summary = 'Store a secret on this machine';
@@ -19,7 +19,7 @@ export default class ConfigSetKey extends BaseCommand {
 
   static override flags = storeFlag('where it is kept: file is the default');
 
-  async run(): Promise<{ readonly name: string; readonly store: string }> {
+  async run(): Promise<StoredKey> {
     const { flags, args } = await this.parse(ConfigSetKey);
     const { ports, terminal, secretStores } = await this.open(flags);
     requireSecretName(args.name);

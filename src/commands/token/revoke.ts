@@ -4,6 +4,8 @@ import { requiredArg } from '../../cli/command-line/args.ts';
 import { projectFlags } from '../../cli/flags.ts';
 import { LoomsError } from '../../model/errors.ts';
 
+export type RevokedToken = { readonly name: string };
+
 export default class TokenRevoke extends BaseCommand {
   static override summary = 'Revoke a token of a client of looms serve';
   static override description =
@@ -13,7 +15,7 @@ export default class TokenRevoke extends BaseCommand {
   static override args = { name: requiredArg({ description: 'name of the token' }) };
   static override flags = projectFlags;
 
-  async run(): Promise<{ readonly name: string }> {
+  async run(): Promise<RevokedToken> {
     const { flags, args } = await this.parse(TokenRevoke);
     const { clientTokens, ports, project, terminal } = await this.open(flags);
     const tokens = await clientTokens(project.name);

@@ -8,10 +8,14 @@ export const secretNamePattern = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$/;
 export const secretVariable = (name: string): string =>
   `LOOMS_SECRET_${name.toUpperCase().replaceAll(/[^A-Z0-9]/g, '_')}`;
 
+/** The name of a secret, and the store that it is in. */
+export type StoredKey = { readonly name: string; readonly store: string };
+
+/** A secret, and the store that it was found in. */
+export type FoundKey = StoredKey & { readonly value: string };
+
 /** The name of a secret, and the store that it comes from. */
-export type ListedKey = {
-  readonly name: string;
-  readonly store: string;
+export type ListedKey = StoredKey & {
   /** Stores that have the name as well, and are asked later, if at all. */
   readonly alsoIn: readonly string[];
 };

@@ -4,6 +4,7 @@ import { createBackOff } from '../../../src/app/watch/back-off.ts';
 import { followRemote, remotePauseMs } from '../../../src/app/watch/follow-remote.ts';
 import { createWake } from '../../../src/app/watch/wake.ts';
 import type { Findings } from '../../../src/model/trail/findings.ts';
+import { forAllAsync } from '../../support/properties.ts';
 
 /** A clock that goes on when somebody waits, with what is to happen at which moment of it, ms. */
 function clockOf(plans: readonly (readonly [at: number, what: () => void])[] = []) {
@@ -113,13 +114,25 @@ describe('repairs that do not last', () => {
   });
 
   test('what is kept is a claim: whatever stands there, no wait is longer than any', async () => {
-    await fc.assert(
-      fc.asyncProperty(fc.oneof(fc.string(), fc.json()), async (text) => {
+    const number = fc.oneof(fc.integer(), fc.double(), fc.integer({ min: 1, max: 400_000 }));
+    const kept = fc
+      .record({
+        hash: fc.constantFrom('a', 'b', 7),
+        repairs: number,
+        until: fc.oneof(number, fc.integer({ min: 1_000_001, max: 1_400_000 })),
+        why: fc.constantFrom('x', null),
+      })
+      .map((waiting) => JSON.stringify(waiting));
+    await forAllAsync(
+      fc.oneof(fc.string(), fc.json(), kept),
+      async (text, saw) => {
         const { make } = world(new Map([['watch p fs', text]]));
         const waiting = await make().waiting('fs', 'a');
+        saw(waiting === undefined ? 'none' : 'a wait');
         expect(waiting?.forMs ?? 0).toBeLessThanOrEqual(375_000);
         expect(await make().repaired('fs', 'a', { ok: false, why: '' })).toBeLessThanOrEqual(375_000);
-      }),
+      },
+      { runs: 400, cases: ['a wait', 'none'] },
     );
   });
 });

@@ -83,17 +83,40 @@ describe('schemas/spec.schema.json', () => {
     );
   });
 
-  test('states the defaults that a spec gets', () => {
-    const limits = schemaOf('spec').$defs.resource_limits.properties;
-    const { servers } = loadDocuments(
-      [{ file: 'f', directory: '/', text: 'name: a\ndocker_backend: { base_image: x }\n' }],
-      { environment: {}, strict: false },
-    );
-    expect(servers[0]?.spec.limits).toEqual({
-      cpuCores: limits.cpu_cores.default,
-      memoryMiB: limits.memory_mb.default,
-      pidsLimit: limits.pids_limit.default,
-      executionTimeoutSeconds: limits.execution_timeout_seconds.default,
-    });
+  /** Where each block that has defaults stands, and what it needs beside them to be valid. */
+  const blocks: Readonly<Record<string, (block: object) => object>> = {
+    docker_backend: (block) => ({ docker_backend: { base_image: 'x', ...block } }),
+    python: (python) => ({ docker_backend: { runtime_type: 'python', python }, mcp_server: { command: 'run' } }),
+    node: (node) => ({ docker_backend: { runtime_type: 'node', node }, mcp_server: { command: 'run' } }),
+    volume_mount: (mount) => ({
+      docker_backend: { base_image: 'x', volume_mounts: [{ source: 'data', target: '/data', ...mount }] },
+    }),
+    resource_limits: (resource_limits) => ({ docker_backend: { base_image: 'x', resource_limits } }),
+    security: (security) => ({ docker_backend: { base_image: 'x', security } }),
+    network: (network) => ({ docker_backend: { base_image: 'x', network } }),
+    lifecycle: (lifecycle) => ({ docker_backend: { base_image: 'x', lifecycle } }),
+    mcp_server: (mcp_server) => ({ docker_backend: { base_image: 'x' }, mcp_server }),
+    tools: (tools) => ({ docker_backend: { base_image: 'x' }, mcp_server: { tools } }),
+  };
+  const defaults = Object.entries<{ properties?: Record<string, { default?: unknown }> }>(
+    schemaOf('spec').$defs,
+  ).flatMap(([block, { properties = {} }]) =>
+    Object.entries(properties).flatMap(([field, { default: value }]) =>
+      value === undefined ? [] : [[block, field, value] as const],
+    ),
+  );
+
+  test.each(defaults)('%s.%s means the same when its default is written: %j', (block, field, value) => {
+    const loaded = (content: object) => {
+      const text = JSON.stringify({ name: 'a', ...blocks[block]?.(content) });
+      const { servers, diagnostics } = loadDocuments([{ file: 'f', directory: '/', text }], {
+        environment: {},
+        strict: false,
+      });
+      expect(describeDiagnostics(diagnostics.filter(({ severity }) => severity === 'error'))).toBe('');
+      return servers.map(({ spec }) => spec);
+    };
+    expect(loaded({ [field]: value })).toEqual(loaded({}));
+    expect(loaded({})).toHaveLength(1);
   });
 });
