@@ -83,6 +83,24 @@ describe.skipIf(withoutEngine())('networks on a real engine', () => {
     }
   });
 
+  test('a subnet that another network took in the meantime is told with what helps', async (context) => {
+    await skipOnPodman(context, 'no server has a subnet of its own there');
+    const subnet = '198.51.100.0/25';
+    const theirs = `${bench.project}-meantime`;
+    const id = await bench.engine.createNetwork({ ...isolated(theirs), subnet }, bench.labels);
+    try {
+      await expect(
+        bench.engine.createNetwork({ ...isolated(`${bench.project}-late`), subnet }, bench.labels),
+      ).rejects.toMatchObject({
+        code: 'engine-conflict',
+        message: expect.stringContaining(`network ${theirs} has addresses of ${subnet}`),
+        hint: expect.stringContaining('run the same command again'),
+      });
+    } finally {
+      await bench.engine.removeNetwork(id);
+    }
+  });
+
   test('a network with a container on it is not removed', async () => {
     const id = await bench.engine.createNetwork(isolated(`${bench.project}-used`), bench.labels);
     const container = await onNetwork('occupant', `${bench.project}-used`);

@@ -1,5 +1,6 @@
 import type { Observed } from '../../src/docker/model/observed.ts';
 import type { ImageFacts } from '../../src/docker/model/shape.ts';
+import { egressSubnets, type WayOut, wayOutOf } from '../../src/docker/model/way-out.ts';
 import { makePlan, type PlanInput } from '../../src/docker/reconcile/plan.ts';
 import type { DockerPlan } from '../../src/docker/steps.ts';
 import type { DeclaredServer, DesiredServer } from '../../src/model/desired.ts';
@@ -147,3 +148,7 @@ export function plan(
     ...change,
   });
 }
+
+/** The way out of a server that is alone in its plan. */
+export const wayOf = (spec: DesiredServer, observed: Observed): WayOut | undefined =>
+  wayOutOf(spec, observed, egressSubnets(observed, [spec]));

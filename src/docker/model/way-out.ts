@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { hasForwarder, mostTargets } from '../../model/container/egress.ts';
 import type { DesiredServer, EgressTarget } from '../../model/desired.ts';
-import type { ProjectName } from '../../model/ids.ts';
+import type { ProjectName, ServerName } from '../../model/ids.ts';
 import { canonicalJson } from '../../model/values/canonical-json.ts';
 import { addressOf, numberOf, overlap, rangeOf } from './ipv4.ts';
 import { egressNetworkName, forwarderName, outNetworkName } from './labels.ts';
@@ -57,20 +57,47 @@ const parts = [1, 2, 3] as const;
 
 const hashOf = (text: string): string => createHash('sha256').update(text).digest('hex');
 
-/** The subnet that the network has, or one that no network of the engine overlaps; undefined when all are taken. */
-function subnetFor(name: string, observed: Observed): string | undefined {
+/** The subnet that a server's network has; undefined where it has none of those that looms gives. */
+function subnetOf(name: string, { networks }: Observed): string | undefined {
   const { first, size, bits, count } = subnets;
-  const found = observed.networks.find((network) => network.name === name)?.subnet;
+  const found = networks.find((network) => network.name === name)?.subnet;
   const range = found === undefined ? undefined : rangeOf(found);
   const isOne = range !== undefined && range.from >= first && range.from < first + size * count;
-  if (found !== undefined && isOne && found.endsWith(`/${bits}`)) return found;
+  return isOne && found?.endsWith(`/${bits}`) ? found : undefined;
+}
+
+/** Which subnet the network of each server has or shall have. A server is missing when all subnets are taken. */
+export type EgressSubnets = ReadonlyMap<ServerName, string>;
+
+/** The servers that may have a way out: by what is declared, and by the records of what is there. */
+const ledServers = ({ containers }: Observed, declared: readonly DesiredServer[]): readonly ServerName[] => {
+  const recorded = containers.flatMap((one) => one.recorded?.spec ?? []);
+  return [...new Set([...declared, ...recorded].filter(hasForwarder).map(({ name }) => name))].sort();
+};
+
+/**
+ * The subnets of all servers of a plan, chosen at once so that no two get the same one: what a server's network has, else
+ * the first that overlaps no network of the engine and none that a server before it, by name, was given.
+ */
+export function egressSubnets(observed: Observed, declared: readonly DesiredServer[] = []): EgressSubnets {
+  const { first, size, bits, count } = subnets;
   const taken = observed.subnets.flatMap((cidr) => rangeOf(cidr) ?? []);
-  // Each begins at a place of its own, so that two runs on one engine seldom want the same one.
-  const start = Number.parseInt(hashOf(name).slice(0, 8), 16) % count;
-  const at = [...Array(count).keys()]
-    .map((index) => first + ((start + index) % count) * size)
-    .find((from) => !taken.some((one) => overlap(one, { from, to: from + size - 1 })));
-  return at === undefined ? undefined : `${addressOf(at)}/${bits}`;
+  const chosen = new Map<ServerName, string>();
+  for (const server of ledServers(observed, declared)) {
+    const name = egressNetworkName(observed.project, server);
+    const found = subnetOf(name, observed);
+    // Each begins at a place of its own, so that two projects that are applied at once seldom want the same one.
+    const start = Number.parseInt(hashOf(name).slice(0, 8), 16) % count;
+    const places = found === undefined ? [...Array(count).keys()] : [];
+    const at = places
+      .map((index) => first + ((start + index) % count) * size)
+      .find((from) => !taken.some((one) => overlap(one, { from, to: from + size - 1 })));
+    const subnet = found ?? (at === undefined ? undefined : `${addressOf(at)}/${bits}`);
+    if (subnet === undefined) continue;
+    chosen.set(server, subnet);
+    taken.push(...[rangeOf(subnet) ?? []].flat());
+  }
+  return chosen;
 }
 
 /** Of what a server is led to, and whether more is noted. */
@@ -125,12 +152,12 @@ const outNetwork = (project: ProjectName): NetworkShape => ({
 });
 
 /** Undefined where a spec has no forwarder, and where the engine has no subnet left for it. */
-export function wayOutOf(spec: DesiredServer, observed: Observed): WayOut | undefined {
+export function wayOutOf(spec: DesiredServer, observed: Observed, subnetsOf: EgressSubnets): WayOut | undefined {
   if (!hasForwarder(spec)) return undefined;
   const { egress: targets, egressLearn } = spec.network;
   const { project } = observed;
   const name = egressNetworkName(project, spec.name);
-  const subnet = subnetFor(name, observed);
+  const subnet = subnetsOf.get(spec.name);
   const first = rangeOf(subnet ?? '')?.from;
   if (subnet === undefined || first === undefined) return undefined;
   const part = choosePart(spec, first, observed);

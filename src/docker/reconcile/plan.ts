@@ -6,6 +6,7 @@ import type { ContainerId, ProjectName, ServerName, StepId } from '../../model/i
 import { type Change, type Drift, isNonEmpty, type NextRotation, type NonEmpty } from '../../model/plan.ts';
 import { slotsOf } from '../model/generations.ts';
 import type { Observed, ObservedContainer } from '../model/observed.ts';
+import { egressSubnets } from '../model/way-out.ts';
 import type { DockerPlan } from '../steps.ts';
 import { pruneRecords } from './generations/prune-records.ts';
 import { droppedByReplacement } from './kept/dropped-files.ts';
@@ -85,9 +86,9 @@ const isToBeRemoved = (name: ServerName, rule: RemovalRule): boolean =>
   typeof rule === 'object' ? rule.remove.includes(name) : rule === 'remove';
 
 /** A server that would be made or started where the network or the relay is someone else's is blocked. */
-function withBlocker(slot: Slot, observed: Observed, earlier: () => readonly DeclaredServer[]): Slot {
+function withBlocker(slot: Slot, context: SlotContext, earlier: () => readonly DeclaredServer[]): Slot {
   const { decision } = slot;
-  const blocker = supportBlocker(slot.server, observed, earlier);
+  const blocker = supportBlocker(slot.server, context, earlier);
   const needsIt = makesContainer(decision) || decision.kind === 'resume';
   return blocker === undefined || !needsIt ? slot : { ...slot, decision: { kind: 'blocked', why: blocker } };
 }
@@ -98,9 +99,14 @@ export function makePlan(input: PlanInput): DockerPlan {
   const desired = [...input.desired].sort((a, b) => (a.spec.name < b.spec.name ? -1 : 1));
   const present = slotsOf([...observed.containers].sort(byGeneration));
   const { executions, replace, stop = new Set(), changedSecrets = new Map(), rollbackTo } = input;
+  const subnets = egressSubnets(
+    observed,
+    desired.map(({ spec }) => spec),
+  );
   const context: SlotContext = {
     project,
     observed,
+    egressSubnets: subnets,
     heldNames: new Set([...observed.foreign, ...observed.containers].map(({ name }) => name)),
     past: Map.groupBy(observed.history, ({ server }) => server),
     executions,
@@ -110,7 +116,7 @@ export function makePlan(input: PlanInput): DockerPlan {
     rollbackTo,
   };
   const slots = desired.map((server, index) =>
-    withBlocker({ server, ...decideServer(server, present.get(server.spec.name) ?? [], context) }, observed, () =>
+    withBlocker({ server, ...decideServer(server, present.get(server.spec.name) ?? [], context) }, context, () =>
       desired.slice(0, index),
     ),
   );
@@ -149,6 +155,7 @@ export function makePlan(input: PlanInput): DockerPlan {
   const support = planSupport({
     project,
     observed,
+    egressSubnets: subnets,
     servers: running.map(({ server }) => server),
     // A disabled or blocked server keeps its container, and with it the network it is on.
     staying: [
@@ -168,6 +175,7 @@ export function makePlan(input: PlanInput): DockerPlan {
     keepFailed: input.keepFailed,
     freshVolumes: support.freshVolumes,
     observed,
+    egressSubnets: subnets,
     past: context.past,
     keep: input.keep,
     takenNames,

@@ -6,7 +6,7 @@ import { isRunning, serversOf, servingOf, settledOf, slotsOf } from '../model/ge
 import { containerName, generationName, label } from '../model/labels.ts';
 import { hidesHost, type Observed, type ObservedContainer } from '../model/observed.ts';
 import { isSecretsShell, resolveArgv } from '../model/resolve-shape.ts';
-import { type WayOut, wayOutOf } from '../model/way-out.ts';
+import { type EgressSubnets, egressSubnets, type WayOut, wayOutOf } from '../model/way-out.ts';
 import type { Engine } from '../port.ts';
 import { strangersNotice } from '../reconcile/plan-warnings.ts';
 import { argvTemplateOf, mountOf, networksOf } from '../reconcile/server/container-template.ts';
@@ -88,14 +88,19 @@ function forwarderOf(
   return found.find((one) => !isAsMade(one)) ?? found[0] ?? null;
 }
 
-function viewOf(name: ServerName, containers: readonly ObservedContainer[], observed: Observed): ServerView[] {
+function viewOf(
+  name: ServerName,
+  containers: readonly ObservedContainer[],
+  observed: Observed,
+  subnets: EgressSubnets,
+): ServerView[] {
   const { project, engine, networks } = observed;
   const container = shownOf(containers, project, name);
   if (container === undefined) return [];
   const { shape, recorded, foreignRecord, secretPrints } = container;
   const state = stateOf(container, project);
   const { readOnlyRoot, capDrop, capAdd, noNewPrivileges } = shape;
-  const way = recorded && wayOutOf(recorded.spec, observed);
+  const way = recorded && wayOutOf(recorded.spec, observed, subnets);
   const recordedNetworks = new Set(recorded && networksOf(recorded.spec, project, way).map((one) => one.name));
   return [
     {
@@ -165,11 +170,12 @@ function viewOf(name: ServerName, containers: readonly ObservedContainer[], obse
 export function listingOf(observed: Observed): ServerListing {
   const { project, engine, now } = observed;
   const slots = slotsOf(observed.containers);
+  const subnets = egressSubnets(observed);
   return {
     project,
     engine,
     now,
-    servers: [...slots].flatMap(([name, containers]) => viewOf(name, containers, observed)),
+    servers: [...slots].flatMap(([name, containers]) => viewOf(name, containers, observed, subnets)),
     deleted: serversOf(observed).filter((name) => !slots.has(name)),
     notices: [strangersNotice(observed) ?? []].flat(),
   };

@@ -1,5 +1,6 @@
 import { LoomsError } from '../../../model/errors.ts';
 import { asNetworkId, type NetworkId, shortId } from '../../../model/ids.ts';
+import { overlap, rangeOf } from '../../model/ipv4.ts';
 import { label } from '../../model/labels.ts';
 import type { NetworkShape } from '../../model/observed.ts';
 import { ask, askList, askObject, get, post, remove } from '../connection/ask.ts';
@@ -34,10 +35,31 @@ export const subnetsOf = ({ IPAM: ipam }: InspectedNetwork): readonly string[] =
 export const inspectNetwork = (client: Client, id: string): Promise<InspectedNetwork | null> =>
   orNull(askObject<InspectedNetwork>(client, `inspect network ${shortId(id)}`, get(`/networks/${id}`), ['Id', 'Name']));
 
+/** Why the engine made no network, with what helps: its addresses are taken, or the engine has none left to choose from. */
+async function refusedNetwork(client: Client, { name, subnet }: NetworkShape, error: unknown): Promise<unknown> {
+  if (!(error instanceof LoomsError) || statusOf(error) === undefined) return error;
+  const others = (await listNetworks(client)).filter((one) => one.Name !== name);
+  if (subnet === undefined) {
+    const hint = `where the engine has no address pool left (networks beside this one: ${others.length}): remove those that nothing uses (\`docker network ls\`), or give the engine more with default-address-pools in its daemon.json`;
+    return new LoomsError(error.code, error.message, { hint, cause: error });
+  }
+  const range = rangeOf(subnet);
+  const isInIt = (cidr: string): boolean => {
+    const other = rangeOf(cidr);
+    return range !== undefined && other !== undefined && overlap(range, other);
+  };
+  const holder = others.find((one) => subnetsOf(one).some(isInIt));
+  if (holder === undefined) return error;
+  return new LoomsError('engine-conflict', `${error.message}: network ${holder.Name} has addresses of ${subnet}`, {
+    hint: 'that network was made in the meantime: run the same command again, and looms takes addresses that are free then or says why it cannot',
+    cause: error,
+  });
+}
+
 /**
  * Makes a network, or takes the one of ours that is there already. Engines before 25 make two networks of one name
  * when two ask at once: all but the one with the lowest id are removed again, by everyone who asked, so one stays.
- * Throws `engine-conflict` when a network that is not this project's has the name.
+ * Throws `engine-conflict` when a network that is not this project's has the name, or another network has the addresses.
  */
 export async function createNetwork(
   client: Client,
@@ -70,7 +92,7 @@ export async function createNetwork(
   try {
     await ask(client, `create network ${network.name}`, post('/networks/create', {}, body));
   } catch (error) {
-    if (statusOf(error) !== 409) throw error;
+    if (statusOf(error) !== 409) throw await refusedNetwork(client, network, error);
   }
   // The engine's own filter matches parts of names.
   const [kept, ...duplicates] = (await listNetworks(client, network.name))

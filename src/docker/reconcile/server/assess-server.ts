@@ -6,7 +6,7 @@ import { isRunning, isSettled } from '../../model/generations.ts';
 import type { GenerationRecord, Observed, ObservedContainer } from '../../model/observed.ts';
 import { resolveShape, unknownImage } from '../../model/resolve-shape.ts';
 import { liveFields } from '../../model/shape.ts';
-import { wayOutOf } from '../../model/way-out.ts';
+import { type EgressSubnets, wayOutOf } from '../../model/way-out.ts';
 import { compareShapes } from '../compare/compare-shapes.ts';
 import { compareSpecs } from '../compare/compare-specs.ts';
 import { templateOf } from './container-template.ts';
@@ -16,6 +16,7 @@ import { rotationDue } from './rotation.ts';
 export type SlotContext = {
   readonly project: ProjectName;
   readonly observed: Observed;
+  readonly egressSubnets: EgressSubnets;
   /** Names of all containers, ours or not. */
   readonly heldNames: ReadonlySet<string>;
   /** Records of past generations. */
@@ -65,7 +66,7 @@ function driftOf(server: DeclaredServer, container: ObservedContainer, context: 
   const facts = context.observed.images[recorded.image] ?? null;
   const imageKnown = facts !== null && facts.id === container.shape.imageId && recorded.image === server.image.ref;
   const wanted = resolveShape(
-    templateOf(recorded.spec, context.project, wayOutOf(recorded.spec, context.observed)),
+    templateOf(recorded.spec, context.project, wayOutOf(recorded.spec, context.observed, context.egressSubnets)),
     imageKnown ? facts : unknownImage(container.shape.imageId, container.imageRef),
   );
   const env = `${liveFields.env.path}.`;

@@ -2,7 +2,7 @@ import type { DeclaredServer } from '../../../model/desired.ts';
 import type { ServerName, StepId } from '../../../model/ids.ts';
 import { containerName, generationName, volumeName } from '../../model/labels.ts';
 import type { ObservedContainer } from '../../model/observed.ts';
-import { wayOutOf } from '../../model/way-out.ts';
+import { type EgressSubnets, wayOutOf } from '../../model/way-out.ts';
 import type { Operation, PlannedContainer, StepDraft, Target } from '../../steps.ts';
 import type { RecordContext, Recording } from '../generations/record-generations.ts';
 import type { KeptFiles } from '../kept/kept-files.ts';
@@ -12,6 +12,7 @@ import { type LabelContext, serverLabels, templateOf } from './container-templat
 /** What the steps of one server hang on. */
 export type StepContext = LabelContext &
   RecordContext & {
+    readonly egressSubnets: EgressSubnets;
     /** Keep a container whose gate failed, for a look at it. */
     readonly keepFailed: boolean;
     /** Steps that make the server's image, network and volumes. */
@@ -26,7 +27,8 @@ export type StepContext = LabelContext &
 
 /** The container of a new generation, complete but for what its image decides. */
 export function plannedContainer(server: DeclaredServer, generation: number, context: StepContext): PlannedContainer {
-  const template = templateOf(server.spec, context.project, wayOutOf(server.spec, context.observed));
+  const way = wayOutOf(server.spec, context.observed, context.egressSubnets);
+  const template = templateOf(server.spec, context.project, way);
   const fresh = server.spec.mounts
     .filter((mount) => mount.type === 'volume' && !mount.readOnly)
     .filter((mount) => context.freshVolumes.has(volumeName(context.project, mount.source)));

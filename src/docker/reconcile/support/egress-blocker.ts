@@ -3,7 +3,7 @@ import type { DeclaredServer } from '../../../model/desired.ts';
 import type { Blocker } from '../../../model/plan.ts';
 import type { Observed } from '../../model/observed.ts';
 import { blockTakenBy, type StandIn } from '../../model/stand-in.ts';
-import { wayOutOf } from '../../model/way-out.ts';
+import { type EgressSubnets, wayOutOf } from '../../model/way-out.ts';
 import { nameTaken } from './free-names.ts';
 import { networkTaken } from './networks.ts';
 
@@ -32,7 +32,7 @@ function addressBlocker(standIn: StandIn, observed: Observed, earlier: readonly 
  */
 export function egressBlocker(
   { spec }: DeclaredServer,
-  observed: Observed,
+  { observed, egressSubnets }: { readonly observed: Observed; readonly egressSubnets: EgressSubnets },
   earlier: () => readonly DeclaredServer[],
 ): Blocker | undefined {
   if (!hasForwarder(spec)) return undefined;
@@ -43,7 +43,7 @@ export function egressBlocker(
       hint: 'run the server on a Docker Engine, or leave network.egress and egress_learn out',
     };
   }
-  const way = wayOutOf(spec, observed);
+  const way = wayOutOf(spec, observed, egressSubnets);
   if (way === undefined) {
     return {
       kind: 'unsupported',

@@ -202,7 +202,7 @@ function ledAndStaying({ observed, project, staying }: SupportInput) {
 export function planEgress(input: SupportInput): EgressPlan {
   const { observed, servers, project } = input;
   const ways = servers.flatMap((server) => {
-    const way = wayOutOf(server.spec, observed);
+    const way = wayOutOf(server.spec, observed, input.egressSubnets);
     return way === undefined ? [] : [{ server, way }];
   });
   const [wanted] = ways.flatMap(({ way }) => way.out ?? []);

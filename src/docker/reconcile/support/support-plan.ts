@@ -2,6 +2,7 @@ import type { DeclaredServer } from '../../../model/desired.ts';
 import { asStepId, type ProjectName, type StepId } from '../../../model/ids.ts';
 import type { SupportChange } from '../../../model/plan.ts';
 import type { NetworkShape, Observed, ObservedContainer, ObservedNetwork } from '../../model/observed.ts';
+import type { EgressSubnets } from '../../model/way-out.ts';
 import type { Operation, StepDraft } from '../../steps.ts';
 
 /** The networks of a project: closed, and open to the outside. A server that has none is on neither. */
@@ -11,6 +12,7 @@ export const modes: readonly Mode[] = ['isolated', 'bridge'];
 export type SupportInput = {
   readonly project: ProjectName;
   readonly observed: Observed;
+  readonly egressSubnets: EgressSubnets;
   /** Servers of this plan that shall run; none of them is blocked. */
   readonly servers: readonly DeclaredServer[];
   /** Containers of servers that stay on the engine although this plan does not let them run. */

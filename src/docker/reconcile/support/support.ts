@@ -5,6 +5,7 @@ import type { Blocker, SupportChange } from '../../../model/plan.ts';
 import { networkName, volumeName } from '../../model/labels.ts';
 import type { Observed, ObservedContainer } from '../../model/observed.ts';
 import { overlaps } from '../../model/resolve-shape.ts';
+import type { EgressSubnets } from '../../model/way-out.ts';
 import type { StepDraft } from '../../steps.ts';
 import { removalsIn } from '../step-builders.ts';
 import { planEgress } from './egress.ts';
@@ -48,16 +49,17 @@ function mountBlocker({ spec }: DeclaredServer, { engine: { stateFolder } }: Obs
 /** Why a server cannot run for what stands behind it: a network or a relay of its name is somebody else's. */
 export function supportBlocker(
   server: DeclaredServer,
-  observed: Observed,
+  context: { readonly observed: Observed; readonly egressSubnets: EgressSubnets },
   earlier: () => readonly DeclaredServer[],
 ): Blocker | undefined {
+  const { observed } = context;
   const { mode } = server.spec.network;
   const ofMounts = mountBlocker(server, observed);
   if (ofMounts !== undefined || mode === 'none') return ofMounts;
   return (
     networkBlocker(observed.project, mode, observed) ??
     relayBlocker(server, mode, observed) ??
-    egressBlocker(server, observed, earlier)
+    egressBlocker(server, context, earlier)
   );
 }
 

@@ -2,11 +2,10 @@ import { describe, expect, it } from 'vitest';
 import type { Observed } from '../../../../src/docker/model/observed.ts';
 import { proxyConfig } from '../../../../src/docker/model/proxy-config.ts';
 import { standInConfig } from '../../../../src/docker/model/stand-in.ts';
-import { wayOutOf } from '../../../../src/docker/model/way-out.ts';
 import type { DeclaredServer, EgressTarget } from '../../../../src/model/desired.ts';
 import { format } from '../../../support/format-plan.ts';
 import { newEngine, type SimulatedEngine, simulate } from '../../../support/planner-simulation.ts';
-import { emptyEngine, plan, server } from '../../../support/planner-world.ts';
+import { emptyEngine, plan, server, wayOf } from '../../../support/planner-world.ts';
 
 const at = (address: string, port = 1025): EgressTarget => ({ host: address, port, tls: false, address });
 const db: EgressTarget = { host: 'db', port: 5432, tls: false };
@@ -17,7 +16,7 @@ const apply = (desired: readonly DeclaredServer[], engine: SimulatedEngine): Sim
 const running = (...desired: DeclaredServer[]): SimulatedEngine => apply(desired, newEngine());
 const named = ({ containers }: Observed, name: string) => containers.find((one) => one.name === name);
 const standIns = (egress: readonly EgressTarget[], observed: Observed = emptyEngine()) =>
-  wayOutOf(led('a', ...egress).spec, observed)?.standIns ?? [];
+  wayOf(led('a', ...egress).spec, observed)?.standIns ?? [];
 
 describe('a server that lists an address', () => {
   it('gets a stand-in that has it, on a network around it, and is made once that listens', () => {
@@ -91,7 +90,7 @@ describe('a server that lists an address', () => {
   });
 
   it('is handed on from its stand-in to its forwarder, and from there to the address', () => {
-    const way = wayOutOf(led('a', at('10.1.2.3'), db).spec, emptyEngine());
+    const way = wayOf(led('a', at('10.1.2.3'), db).spec, emptyEngine());
     const [standIn] = way?.standIns ?? [];
     expect(standIn && standInConfig(standIn)).toMatchInlineSnapshot(`
       "global

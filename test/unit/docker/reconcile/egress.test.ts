@@ -1,19 +1,18 @@
 import { describe, expect, it } from 'vitest';
 import type { Observed } from '../../../../src/docker/model/observed.ts';
 import { proxyConfig } from '../../../../src/docker/model/proxy-config.ts';
-import { wayOutOf } from '../../../../src/docker/model/way-out.ts';
 import type { DeclaredServer, EgressTarget } from '../../../../src/model/desired.ts';
-import { asServerName } from '../../../../src/model/ids.ts';
+import { asProjectName, asServerName } from '../../../../src/model/ids.ts';
 import { format } from '../../../support/format-plan.ts';
 import { newEngine, type SimulatedEngine, simulate } from '../../../support/planner-simulation.ts';
-import { emptyEngine, plan, server } from '../../../support/planner-world.ts';
+import { emptyEngine, plan, server, wayOf } from '../../../support/planner-world.ts';
 
 const target = (host: string, port = 5432): EgressTarget => ({ host, port, tls: port === 443 });
 const led = (name: string, ...hosts: string[]): DeclaredServer =>
   server(name, { network: { egress: hosts.map((host) => target(host)) } });
 
 const apply = (desired: readonly DeclaredServer[], engine: SimulatedEngine): SimulatedEngine =>
-  simulate(plan(desired, engine, { undesired: 'remove' }), engine).end;
+  simulate(plan(desired, engine, { project: engine.project, undesired: 'remove' }), engine).end;
 
 const running = (...desired: DeclaredServer[]): SimulatedEngine => apply(desired, newEngine());
 
@@ -68,7 +67,7 @@ describe('a server that lists hosts', () => {
     expect(alone.networks.map(({ name }) => name)).not.toContain('looms-test.out');
     expect(plan([learning()], alone).steps).toEqual([]);
     expect(networks(running(learning('db')))).toEqual(['looms-test-a.egress', 'looms-test.out']);
-    const [own, learned] = [wayOutOf(learning('db').spec, emptyEngine()), wayOutOf(learning().spec, emptyEngine())];
+    const [own, learned] = [wayOf(learning('db').spec, emptyEngine()), wayOf(learning().spec, emptyEngine())];
     expect(own?.learn?.addresses).toHaveLength(29);
     expect(own?.learn?.addresses).not.toContain(own?.addresses.get('db'));
     expect(own?.mark).not.toBe(learned?.mark);
@@ -81,7 +80,7 @@ describe('a server that lists hosts', () => {
   });
 
   it('knows each host by an address of its own, so that two of them can have one port', () => {
-    const way = wayOutOf(led('a', 'db', 'other').spec, emptyEngine());
+    const way = wayOf(led('a', 'db', 'other').spec, emptyEngine());
     const end = running(led('a', 'db', 'other'));
     const hosts = [...(way?.addresses ?? [])].map(([host, address]) => `${host}:${address}`);
     expect(new Set(way?.addresses.values()).size).toBe(2);
@@ -89,11 +88,29 @@ describe('a server that lists hosts', () => {
   });
 
   it('takes a subnet that no network of the engine overlaps', () => {
-    const first = wayOutOf(led('a', 'db').spec, emptyEngine())?.network.subnet ?? '';
-    const next = wayOutOf(led('a', 'db').spec, emptyEngine({ subnets: [first] }))?.network.subnet;
+    const first = wayOf(led('a', 'db').spec, emptyEngine())?.network.subnet ?? '';
+    const next = wayOf(led('a', 'db').spec, emptyEngine({ subnets: [first] }))?.network.subnet;
     expect(first).toMatch(/^169\.254\.(?:6[4-9]|[7-9]\d|1[01]\d|12[0-7])\.(?:0|128)\/25$/);
     expect(next).toMatch(/^169\.254\..*\/25$/);
     expect(next).not.toBe(first);
+  });
+
+  it('gets another subnet than a server of the same plan that begins at the same place', () => {
+    const project = asProjectName('default');
+    const both = ['api', 'fs'].map((name) => led(name, 'db'));
+    const alone = both.map(({ spec }) => wayOf(spec, emptyEngine({ project }))?.network.subnet);
+    expect(new Set(alone).size).toBe(1);
+    const first = plan(both, emptyEngine({ project }), { project });
+    const subnets = first.steps.flatMap((step) => (step.op === 'create-network' ? (step.network.subnet ?? []) : []));
+    expect(new Set(subnets).size).toBe(2);
+    // What one has stays, also where the other one comes first by name.
+    const fs = apply(both.slice(1), newEngine({ project }));
+    const end = apply(both, fs);
+    const networks = ({ networks }: Observed) =>
+      networks.flatMap(({ name, subnet }) => (subnet ? `${name} ${subnet}` : []));
+    expect(networks(end)).toEqual(expect.arrayContaining(networks(fs)));
+    expect(new Set(networks(end).map((one) => one.split(' ')[1])).size).toBe(2);
+    expect(plan(both, end, { project }).steps).toEqual([]);
   });
 
   it('is blocked where no subnet is left, and where the engine gives no such addresses', () => {
@@ -274,7 +291,7 @@ describe('what a forwarder lets through', () => {
       { host: 'old', port: 1025, tls: false, address: '10.1.2.3' },
     ];
     const { spec } = server('a', { network: { egress: targets } });
-    const way = wayOutOf({ ...spec, name: asServerName('a') }, emptyEngine());
+    const way = wayOf({ ...spec, name: asServerName('a') }, emptyEngine());
     expect(way && proxyConfig(way)).toMatchInlineSnapshot(`
       "global
         log stdout format raw daemon
