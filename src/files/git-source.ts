@@ -111,8 +111,8 @@ export async function followGit(
       [...onlySsh, ...signers, '--git-dir', repository, 'log', '-1', '--format=%G?%n%GS', commit],
       signal,
     );
-    const [verdict, by = ''] = verified.stdout.trim().split('\n');
-    return verified.code === 0 && verdict === 'G' ? { state: 'good', by } : { state: 'not-accepted' };
+    const [status, by = ''] = verified.stdout.trim().split('\n');
+    return verified.code === 0 && status === 'G' ? { state: 'good', by } : { state: 'not-accepted' };
   };
 
   const describe = async (repository: string, id: string, signal: AbortSignal): Promise<GitCommit> => {

@@ -24,8 +24,8 @@ function renderExample(example: PolicyExample, palette: Palette): string[] {
 /** A line an example, with what is not as it expects below it, and a line of counts. */
 export function renderPolicyTest({ examples, passed }: PolicyTest, palette: Palette): string {
   const good = examples.filter((one) => one.passed).length;
-  const verdict = passed
+  const summary = passed
     ? palette.good(`${plural(examples.length, 'example')}, all as expected`)
     : palette.error(`${examples.length - good} of ${plural(examples.length, 'example')} not as expected`);
-  return [...examples.flatMap((one) => renderExample(one, palette)), '', verdict].join('\n');
+  return [...examples.flatMap((one) => renderExample(one, palette)), '', summary].join('\n');
 }

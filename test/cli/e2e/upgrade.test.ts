@@ -9,11 +9,22 @@ import { testProject } from '../../support/test-project.ts';
 
 const examples = fileURLToPath(new URL('../../../examples/', import.meta.url));
 const calls = {
+  clock: ['get_current_time', 'timezone=Etc/UTC'],
+  dice: ['roll', 'sides=6'],
+  everything: ['echo', 'message=made by an earlier version'],
   'everything-http': ['echo', 'message=made by an earlier version'],
   memory: ['read_graph'],
+  notes: ['read_graph'],
+  time: ['get_current_time', 'timezone=Etc/UTC'],
   words: ['count', 'text=three small words'],
 };
-const files = ['http.yaml', 'memory.yaml', 'build-config.yaml'].flatMap((name) => ['-f', examples + name]);
+/** All that need no secret and no folder of the machine, whose place is in the record. */
+const files = [
+  ...['http', 'memory', 'build-config', 'custom-dockerfile', 'quickstart', 'several', 'time'].flatMap((name) => [
+    '-f',
+    `${examples}${name}.yaml`,
+  ]),
+];
 
 describe.skipIf(withoutEngine()).each(earlierVersions)('containers that looms $version made', (version) => {
   const project = testProject('upgrade');
@@ -63,11 +74,11 @@ describe.skipIf(withoutEngine()).each(earlierVersions)('containers that looms $v
   afterAll(() => project.remove());
 
   test('are in sync: nothing is replaced because looms is newer', async () => {
-    expect(chosen.length).toBe(7);
+    expect(chosen.length).toBe(12);
     const { code, stdout } = await run('diff', ...files);
     expect({ code, stdout }).toEqual({
       code: 0,
-      stdout: expect.stringContaining('In sync: 3 servers run as declared'),
+      stdout: expect.stringContaining('In sync: 8 servers run as declared'),
     });
   });
 
