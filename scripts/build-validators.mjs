@@ -17,6 +17,7 @@ import { fileURLToPath } from 'node:url';
 import Ajv2020 from 'ajv/dist/2020.js';
 import standaloneCode from 'ajv/dist/standalone/index.js';
 import { build } from 'esbuild';
+import { bundleForNode } from './lib/bundle-for-node.mjs';
 import {
   policySchema,
   shapeOf,
@@ -77,15 +78,8 @@ const capital = (name) => `${name[0].toUpperCase()}${name.slice(1)}`;
 /** ajv's code still requires its helpers (ucs2length) by name, also as ESM: bundling puts them in. */
 async function bundled(contents) {
   const { outputFiles } = await build({
+    ...bundleForNode,
     stdin: { contents, resolveDir: root, sourcefile: 'validators.js' },
-    bundle: true,
-    format: 'esm',
-    platform: 'node',
-    target: 'node22',
-    minifySyntax: true,
-    minifyWhitespace: true,
-    legalComments: 'none',
-    write: false,
   });
   return outputFiles[0].text;
 }

@@ -7,6 +7,7 @@ import { dirname, join, relative } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
 import { buildPage } from './lib/build-page.mjs';
+import { bundleForNode } from './lib/bundle-for-node.mjs';
 import { packOf } from './lib/pack.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
@@ -157,18 +158,11 @@ async function commandFiles() {
 }
 
 const shape = {
+  ...bundleForNode,
   absWorkingDir: root,
   outdir: dist,
-  bundle: true,
-  format: 'esm',
-  platform: 'node',
-  target: 'node22',
-  minifySyntax: true,
-  minifyWhitespace: true,
   sourcemap: false,
-  legalComments: 'none',
   logLevel: 'warning',
-  write: false,
 };
 
 async function writeFiles({ outputFiles }) {
