@@ -1,5 +1,8 @@
 import type { SecretRef } from './desired.ts';
 
+/** What the user of a gateway is called, who comes by its socket: no client may be called so. */
+export const ownName = 'local';
+
 /** A token of a client that a file names; the token itself is a secret. */
 export type NamedToken = {
   readonly name: string;

@@ -1,6 +1,6 @@
-import { resolve } from 'node:path';
+import { parse, resolve } from 'node:path';
 import type { SecretRef } from '../model/desired.ts';
-import { type CallRule, type NamedToken, type ServeSettings, usualNames } from '../model/serve-settings.ts';
+import { type CallRule, type NamedToken, ownName, type ServeSettings, usualNames } from '../model/serve-settings.ts';
 import { defined } from '../model/values/defined.ts';
 import type { ProjectInput } from './generated/validators.mjs';
 import type { Reader } from './read/reader.ts';
@@ -34,6 +34,14 @@ export function serveSettingsOf(
   };
   insecure('serve.public_url', input.public_url);
   insecure('serve.oidc.issuer', oidc?.issuer);
+  if (input.token_file !== undefined && parse(input.token_file).name === ownName) {
+    reader.report({
+      code: 'invalid-value',
+      path: 'serve.token_file',
+      message: `its bearer would be called ${ownName}, which is whoever comes by the socket`,
+      hint: 'give the file another name: its bearer has the same one, without ending',
+    });
+  }
   return {
     ...defined({ listen: input.listen, publicUrl: input.public_url }),
     ...(input.telemetry?.endpoint === undefined ? {} : { telemetry: { endpoint: input.telemetry.endpoint } }),

@@ -6,6 +6,7 @@ import { basename, dirname, extname, join } from 'node:path';
 import { LoomsError } from '../model/errors.ts';
 import { messageOf } from '../model/failure.ts';
 import type { ProjectName } from '../model/ids.ts';
+import { ownName } from '../model/serve-settings.ts';
 import { stateFolder } from '../model/state-folder.ts';
 import { KeyFault, makeKeyFile, readKeyFile, readOwnFile } from './key-file.ts';
 
@@ -82,15 +83,25 @@ export async function findAddress({
 
 /** The token of a file; undefined where there is none. Throws `usage` for one that others may read, or is none. */
 export function findToken(path: string): string | undefined {
-  return existsSync(path) ? tokenOfFile(path).value : undefined;
+  return existsSync(path) ? tokenOfFile(path, path).value : undefined;
 }
 
-/** The token of a file, made where there is none (mode 0600). Throws `usage` for one that others may read, or is none. */
-export function tokenOfFile(path: string): Token {
+/**
+ * The token of a file, made where there is none (mode 0600). Throws `usage` for one that others may read, or is none, and
+ * for a name that would make its bearer look like the user of the socket; `usualPath`, which a project has by its own name,
+ * is then called by all of its name.
+ */
+export function tokenOfFile(path: string, usualPath: string): Token {
   const notTheKey = 'a token is one line of 16 or more letters, digits and -._~+/; without the file one is made';
   return ownFile(path, 'token', () => {
     const found = readOwnFile(path, notTheKey)?.trim();
-    const name = basename(path, extname(path));
+    const short = basename(path, extname(path));
+    const name = short === ownName && path === usualPath ? basename(path) : short;
+    if (name === ownName) {
+      const hint =
+        'its bearer is called by the name of the file without ending, and local is whoever comes by the socket';
+      throw new KeyFault(`${path} cannot be the file of a token`, hint);
+    }
     if (found !== undefined) {
       if (!pattern.test(found)) throw new KeyFault(`${path} holds no token`, notTheKey);
       return { value: found, name };

@@ -2,6 +2,7 @@ import type { DeclaredServer } from '../../model/desired.ts';
 import { LoomsError } from '../../model/errors.ts';
 import type { ServerName } from '../../model/ids.ts';
 import { isRotation, type Plan } from '../../model/plan.ts';
+import { ownName } from '../../model/serve-settings.ts';
 import type { Ports } from '../ports.ts';
 import type { BackOff } from './back-off.ts';
 import type { LeftAlone } from './told.ts';
@@ -33,8 +34,8 @@ async function stoppedBy(ports: Ports, { project, engine }: Plan, server: Server
     const isDone = outcomes.some((one) => one.server === server && one.outcome === 'done');
     const isUnderWay = change.result === undefined && Math.abs(ports.now() - Date.parse(change.time)) < longestStopMs;
     if (change.command !== stopByHand || !(isDone || isUnderWay)) return undefined;
-    const { user, principal = 'local', time } = change;
-    return { why: 'stopped-by-person', user: principal === 'local' ? user : principal, time };
+    const { user, principal = ownName, time } = change;
+    return { why: 'stopped-by-person', user: principal === ownName ? user : principal, time };
   }
   return undefined;
 }

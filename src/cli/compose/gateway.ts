@@ -163,7 +163,7 @@ export function gateways(ports: Ports, parts: Parts): Gateways {
     const isConfigured = serving.tokens.length > 0 || serving.oidc !== undefined;
     const named = listen?.tokenFile ?? (isConfigured ? undefined : places.tokenFile);
     const tokenFile = listen === undefined || named === undefined ? undefined : resolve(named);
-    const token = tokenFile === undefined ? undefined : tokenOfFile(tokenFile);
+    const token = tokenFile === undefined ? undefined : tokenOfFile(tokenFile, places.tokenFile);
     const page = await pageFor(project, options.page);
     const over = new AbortController();
     const now = await liveRules({ log, signal: over.signal }, listen === undefined ? 'takes-none' : token);

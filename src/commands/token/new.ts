@@ -7,6 +7,7 @@ import { visible } from '../../cli/render/text.ts';
 import { LoomsError } from '../../model/errors.ts';
 import { endOfDay, isoTime } from '../../model/times.ts';
 import { parseSeconds } from '../../model/values/moment.ts';
+import { halvesOf, isMeant, isScope } from '../../model/values/scopes.ts';
 
 /** A token that was made; `token` is told this once. */
 export type NewToken = {
@@ -15,8 +16,6 @@ export type NewToken = {
   readonly allow: readonly string[];
   readonly expires?: string;
 };
-
-const scopePattern = /^[a-z0-9*-]+:.+$/;
 
 export default class TokenNew extends BaseCommand {
   static override summary = 'Make a token for a client of looms serve';
@@ -49,7 +48,7 @@ export default class TokenNew extends BaseCommand {
 
   async run(): Promise<NewToken> {
     const { flags } = await this.parse(TokenNew);
-    const wrong = flags.allow.find((scope) => !scopePattern.test(scope));
+    const wrong = flags.allow.find((scope) => !isScope(scope));
     if (wrong !== undefined) {
       throw new LoomsError('usage', `--allow takes SERVER:NAME, not ${JSON.stringify(wrong)}`, {
         hint: "for example 'fs:read_*', 'fs:*' for all of a server, '*:*' for everything",
@@ -77,9 +76,8 @@ export default class TokenNew extends BaseCommand {
 
 /** Whether a scope is about one of these servers, or about the gateway itself. */
 function isOfSome(scope: string, names: readonly string[]): boolean {
-  const [server = ''] = scope.split(':');
-  const pattern = new RegExp(`^${server.replaceAll(/\*+/g, '.*')}$`);
-  return server === 'looms' || names.some((name) => pattern.test(name));
+  const [server] = halvesOf(scope);
+  return server === 'looms' || names.some((name) => isMeant(server, name));
 }
 
 /** When a token ends, by `--expires`: after its last day (UTC), or so long from `now` (ms). RFC 3339. Throws `usage`. */

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { LoomsError } from '../../model/errors.ts';
 import type { ContainerId, ServerName } from '../../model/ids.ts';
 import { isRecord } from '../../model/is-record.ts';
-import type { Judge } from '../../model/serve-settings.ts';
+import { type Judge, ownName } from '../../model/serve-settings.ts';
 import type { Leg } from '../leg/leg.ts';
 import { metaOf, paramsOf, withResult } from '../messages/message.ts';
 import { ownPages } from '../messages/pages.ts';
@@ -28,7 +28,7 @@ export type Grant = {
 /** Whoever has the socket, or standard input and output: its owner. */
 export const ownGrant: Grant = {
   kind: 'local',
-  name: 'local',
+  name: ownName,
   groups: [],
   scopes: 'all',
   isValid: () => true,

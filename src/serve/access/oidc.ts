@@ -2,6 +2,7 @@ import type { JWTPayload, JWTVerifyGetKey } from 'jose';
 import { messageOf } from '../../model/failure.ts';
 import { isRecord } from '../../model/is-record.ts';
 import type { OidcSettings } from '../../model/serve-settings.ts';
+import { isScope } from '../../model/values/scopes.ts';
 import type { Bearers } from './bearers.ts';
 
 /** Signatures with a key pair alone: with a shared key, whoever may check a token could make one. */
@@ -72,7 +73,7 @@ export function createIssued(settings: OidcSettings, cooldown: number = cooldown
     }
     const { sub = '', exp = 0, scope, [groupsClaim]: groups } = claims;
     const endsAt = (exp + clockSkewSeconds) * 1000;
-    const inToken = typeof scope === 'string' ? scope.split(' ').filter((one) => /^[a-z0-9*-]+:./.test(one)) : [];
+    const inToken = typeof scope === 'string' ? scope.split(' ').filter(isScope) : [];
     return {
       kind: 'known',
       grant: {

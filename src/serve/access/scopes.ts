@@ -1,39 +1,20 @@
 import { isRecord } from '../../model/is-record.ts';
+import { halvesOf, isMeant } from '../../model/values/scopes.ts';
 import { paramsOf } from '../messages/message.ts';
 import { type Fields, isList, lists, type Message, naming } from '../messages/protocol.ts';
 
 /** What somebody may use: scopes `server:name`, or everything. */
 export type Scopes = 'all' | readonly string[];
 
-/** Whether a pattern with `*` for any part means this text; takes no longer than both are long, whatever they hold. */
-export function isMeant(pattern: string, text: string): boolean {
-  const [first = '', ...parts] = pattern.split('*');
-  const last = parts.pop();
-  if (last === undefined) return pattern === text;
-  if (!text.startsWith(first) || !text.endsWith(last) || text.length < first.length + last.length) return false;
-  let at = first.length;
-  for (const part of parts) {
-    const found = text.indexOf(part, at);
-    if (found === -1) return false;
-    at = found + part.length;
-  }
-  return at <= text.length - last.length;
-}
-
-const halves = (scope: string): readonly [string, string] => {
-  const at = scope.indexOf(':');
-  return [scope.slice(0, at), scope.slice(at + 1)];
-};
-
 /** Whether scopes hold anything of a server. */
 export const reaches = (scopes: Scopes, server: string): boolean =>
-  scopes === 'all' || scopes.some((scope) => isMeant(halves(scope)[0], server));
+  scopes === 'all' || scopes.some((scope) => isMeant(halvesOf(scope)[0], server));
 
 /** Whether scopes hold a tool or prompt of a server by its name, or a resource by its URI. */
 export const holds = (scopes: Scopes, server: string, name: string): boolean =>
   scopes === 'all' ||
   scopes.some((scope) => {
-    const [ofServer, ofName] = halves(scope);
+    const [ofServer, ofName] = halvesOf(scope);
     return isMeant(ofServer, server) && isMeant(ofName, name);
   });
 

@@ -1,6 +1,6 @@
 import type { PageRights } from '../../model/page/state.ts';
+import { isMeant } from '../../model/values/scopes.ts';
 import type { Grant } from '../access/guard.ts';
-import { isMeant } from '../access/scopes.ts';
 
 /** What of the page somebody may use. */
 export type Right = 'page' | 'logs' | 'audit' | 'operate';

@@ -176,6 +176,25 @@ test('each source of secrets has its own keys, and each mistake its line', () =>
   `);
 });
 
+test('what is wrong with serve is told with its line', () => {
+  const text = `serve:
+  token_file: keys/local.token
+  public_url: http://mcp.example.com
+  tokens:
+    - { name: local, secret: "\${secret:one}", allow: ["fs:*"] }
+    - { name: ci, secret: "\${secret:one}", allow: [fs] }
+    - { name: ci, secret: "\${secret:two}", allow: ["fs:*"], expires: 2027-02-30 }
+`;
+  expect(check(text)).toMatchInlineSnapshot(`
+    "2:15 error[invalid-value] serve.token_file: its bearer would be called local, which is whoever comes by the socket (hint: give the file another name: its bearer has the same one, without ending)
+    3:15 error[insecure-address] serve.public_url: over http:// tokens could be read on the way (hint: https://, or an address of this machine (http://127.0.0.1))
+    5:15 error[invalid-value] serve.tokens[0].name: name: expected at most 64 letters, digits, ".", "_" and "-", and not local, which is whoever comes by the socket, got "local"
+    6:52 error[invalid-value] serve.tokens[1].allow[0]: allow[0]: expected server:tool, with * for any part, such as fs:read_*, got "fs"
+    7:15 error[conflict] serve.tokens[2].name: there are two tokens called ci [6:9 the first is here] (hint: the audit trail tells clients by these names: give each its own)
+    7:70 error[invalid-value] serve.tokens[2].expires: expires: 2027-02-30 is no day of the calendar"
+  `);
+});
+
 test('a key that looms.yaml does not have is said to be missing there', () => {
   expect(check('zork: 1\n')).toMatchInlineSnapshot(
     `"1:1 error[unknown-key] zork: looms.yaml has no key zork (hint: valid keys: alert_to, alerts, engine, keep, policy, project, secrets, serve, specs)"`,

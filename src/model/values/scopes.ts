@@ -1,0 +1,23 @@
+/** Whether a text is a scope, `server:name` with `*` for any part. The schema of looms.yaml says the same. */
+export const isScope = (text: string): boolean => /^[a-z0-9*-]+:./.test(text);
+
+/** The patterns that a scope consists of: of servers, and of what they have. */
+export function halvesOf(scope: string): readonly [string, string] {
+  const at = scope.indexOf(':');
+  return [scope.slice(0, at), scope.slice(at + 1)];
+}
+
+/** Whether a pattern with `*` for any part means this text; takes no longer than both are long, whatever they hold. */
+export function isMeant(pattern: string, text: string): boolean {
+  const [first = '', ...parts] = pattern.split('*');
+  const last = parts.pop();
+  if (last === undefined) return pattern === text;
+  if (!text.startsWith(first) || !text.endsWith(last) || text.length < first.length + last.length) return false;
+  let at = first.length;
+  for (const part of parts) {
+    const found = text.indexOf(part, at);
+    if (found === -1) return false;
+    at = found + part.length;
+  }
+  return at <= text.length - last.length;
+}
