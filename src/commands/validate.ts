@@ -56,7 +56,7 @@ export default class Validate extends BaseCommand {
       servers: servers.map(({ spec, source }) => ({ name: spec.name, file: source.file, line: source.line })),
       diagnostics,
     };
-    const verdict = ({ good, error }: Palette): string => {
+    const summary = ({ good, error }: Palette): string => {
       const findings = countDiagnostics(diagnostics);
       const inFiles = `in ${plural(files.length, 'file')}`;
       if (!valid) return `${error(findings)} ${inFiles}`;
@@ -68,12 +68,12 @@ export default class Validate extends BaseCommand {
       if (as === 'json') return JSON.stringify(value, null, 2);
       if (as === 'text') {
         const frames = look.inFile ? renderDiagnostics(diagnostics, texts, look) : '';
-        return [frames, verdict(look.palette)].filter(Boolean).join('\n\n');
+        return [frames, summary(look.palette)].filter(Boolean).join('\n\n');
       }
       const report = renderFindingsAs(as, named);
       // GitHub shows nothing at all where nothing was found, as if nothing had been looked at.
       return as === 'github'
-        ? [report, command('notice', { title: 'looms' }, verdict(plain))].filter(Boolean).join('\n')
+        ? [report, command('notice', { title: 'looms' }, summary(plain))].filter(Boolean).join('\n')
         : report;
     });
     if (!valid) process.exitCode = breaksOnlyPolicy(diagnostics) ? exitCode.refused : exitCode.invalid;
