@@ -53,7 +53,7 @@ export function upstreamsOf(
   onWarning: (text: string) => void,
 ): Upstreams {
   let engineId: Promise<string> | undefined;
-  /** For the trail; a call does not fail because it is not known. */
+  /** For the trail; a call does not fail because it is not known. Kept until a process is opened, by `open`. */
   const engine = async (): Promise<string> => {
     engineId ??= ports.orchestrator().then(async (one) => (await one.describe()).id);
     return engineId.catch(() => {
@@ -113,6 +113,8 @@ export function upstreamsOf(
     async open(server) {
       const orchestrator = await ports.orchestrator();
       const serving = await orchestrator.serving(project, server);
+      // What is opened may be on another engine than what was, which ended with its processes.
+      engineId = undefined;
       const { container, generation, spec } = serving;
       ports.forgetSecrets();
       await policies.readAnew();

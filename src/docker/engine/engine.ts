@@ -39,7 +39,7 @@ type ConnectOptions = CallOptions & {
   readonly environment: Readonly<Record<string, string | undefined>>;
 };
 
-/** Puts the engine port together on a connection (`openConnection`). State between calls is in these two. */
+/** Puts the engine port together on a connection (`openConnection`). What is kept between calls is in the connection and the memory of images. */
 export async function connectDocker(
   endpoint: Endpoint,
   { records, environment, ...bound }: ConnectOptions,

@@ -6,7 +6,7 @@ import type { Client } from './connection.ts';
 import { type Hijacked, hijack, parseJson, type RawRequest, requestBytes, requestStream } from './request.ts';
 
 /** A request of the Engine API, its path without the version. */
-export type ApiRequest = Omit<RawRequest, 'signal'>;
+export type ApiRequest = Omit<RawRequest, 'signal' | 'again'>;
 
 type Query = NonNullable<ApiRequest['query']>;
 
@@ -24,16 +24,23 @@ export const put = (path: string, query: Query, archive: NonNullable<ApiRequest[
 });
 
 /** What a call needs of a client. */
-type Line = Pick<Client, 'target' | 'engine'> & Bound;
+type Line = Pick<Client, 'target' | 'engine' | 'agree'> & Bound;
 
 /** One bounded call in the API version that was agreed on, sent by `how`. */
 const send = <T>(
-  { target, engine, ...bound }: Line,
+  { target, engine, agree, ...bound }: Line,
   what: string,
   request: ApiRequest,
   how: (target: Line['target'], raw: RawRequest) => Promise<T>,
 ): Promise<T> =>
-  call(what, bound, (signal) => how(target, { ...request, path: `/v${engine.apiVersion}${request.path}`, signal }));
+  call(what, bound, async (signal) => {
+    const agreed = async (isAnew: boolean): Promise<RawRequest> => {
+      await agree(isAnew);
+      const path = `/v${engine.apiVersion}${request.path}`;
+      return { ...request, path, signal, again: () => agreed(true) };
+    };
+    return how(target, await agreed(false));
+  });
 
 /** One call to the engine within the client's bounds, answered in bytes. `what` names it for people. Throws as `call` does. */
 export const askBytes = (client: Line, what: string, request: ApiRequest): Promise<Buffer> =>

@@ -3,7 +3,14 @@ import { isRecord } from '../../../model/is-record.ts';
 import type { CallOptions } from '../../port.ts';
 import { ask, get } from './ask.ts';
 import { call } from './call.ts';
-import { type Connection, connectSeconds, type EngineInfo, type EngineVersion, requestTarget } from './connection.ts';
+import {
+  type Connection,
+  connectSeconds,
+  type EngineInfo,
+  type EngineVersion,
+  type RequestTarget,
+  requestTarget,
+} from './connection.ts';
 import { describeEndpoint, type Endpoint } from './endpoint.ts';
 import { infoReader } from './engine-clock.ts';
 import { parseJson, requestBytes } from './request.ts';
@@ -55,6 +62,10 @@ function readVersion(answer: VersionAnswer, endpoint: Endpoint): EngineVersion {
   };
 }
 
+/** Whether a connection is open that is used or kept for use; one that became an exec's is not among them. */
+const hasConnection = ({ agent }: RequestTarget): boolean =>
+  Object.keys(agent.sockets).length > 0 || Object.keys(agent.freeSockets).length > 0;
+
 /**
  * Connects to an engine and agrees on an API version, in one round trip and a bounded time (30 s). Throws
  * `engine-unreachable` with how to start one on this platform, or `engine-too-old`.
@@ -62,12 +73,34 @@ function readVersion(answer: VersionAnswer, endpoint: Endpoint): EngineVersion {
 export async function openConnection(endpoint: Endpoint, options: CallOptions): Promise<Connection> {
   const target = await requestTarget(endpoint);
   try {
-    const bound = { ...options, limitMs: connectSeconds * 1_000 };
-    const answer = await call(`reach ${describeEndpoint(endpoint)}`, bound, (signal) =>
-      requestBytes(target, { method: 'GET', path: '/version', signal }),
-    );
-    const engine = readVersion((parseJson(answer) ?? {}) as VersionAnswer, endpoint);
-    const base = { endpoint, target, engine };
+    const readNow = async (bound: CallOptions): Promise<EngineVersion> => {
+      const limited = { ...bound, limitMs: connectSeconds * 1_000 };
+      const answer = await call(`reach ${describeEndpoint(endpoint)}`, limited, (signal) =>
+        requestBytes(target, { method: 'GET', path: '/version', signal }),
+      );
+      return readVersion((parseJson(answer) ?? {}) as VersionAnswer, endpoint);
+    };
+    const engine = await readNow(options);
+    let agreeing: Promise<void> | undefined;
+    /** Whether nobody answered when the version was asked for again. */
+    let isLost = false;
+    const agreeAnew = async (): Promise<void> => {
+      isLost = true;
+      try {
+        Object.assign(engine, await readNow({}));
+        info.forget();
+        isLost = false;
+      } finally {
+        agreeing = undefined;
+      }
+    };
+    const agree = async (isAnew: boolean): Promise<void> => {
+      // Whoever asks meanwhile waits for the same answer, which opens the connection.
+      if (agreeing === undefined && !isAnew && !isLost && hasConnection(target)) return;
+      agreeing ??= agreeAnew();
+      await agreeing;
+    };
+    const base = { endpoint, target, engine, agree };
     const info = infoReader((bound) => ask<EngineInfo>({ ...base, ...bound }, 'read its description', get('/info')));
     return { ...base, info };
   } catch (error) {

@@ -24,7 +24,7 @@ export type RequestTarget = {
   readonly options: Pick<RequestOptions, 'socketPath' | 'host' | 'port'> & { readonly servername?: '' };
 };
 
-/** What the engine said about itself when we connected. */
+/** What the engine said about itself when it was last agreed which version to speak. */
 export type EngineVersion = Pick<EngineDescription, 'kind' | 'version' | 'apiVersion' | 'os' | 'architecture'>;
 
 /** What `GET /info` answers, as far as we read it. */
@@ -56,12 +56,21 @@ export type InfoReader = {
   readonly known: (options: CallOptions) => Promise<EngineInfo>;
   /** The engine's clock now: asked, then carried on by a clock of ours that never jumps. */
   readonly now: (options: CallOptions) => Promise<EngineTime>;
+  /** What was said is of an engine that may be another by now: the next question is asked. */
+  readonly forget: () => void;
 };
 
 export type Connection = {
   readonly endpoint: Endpoint;
   readonly target: RequestTarget;
+  /** One object for the life of the connection, which `agree` changes. */
   readonly engine: EngineVersion;
+  /**
+   * For before each call. Where no connection to the engine is left, or `isAnew`, what listens there may have been upgraded
+   * or be another one: asks for its version again, and forgets what the one before said of itself. Rejects as a request
+   * does.
+   */
+  readonly agree: (isAnew: boolean) => Promise<void>;
   readonly info: InfoReader;
 };
 

@@ -53,5 +53,9 @@ export function infoReader(
       const { engine, steady } = clock ?? { engine: ours.wall(), steady: ours.steady() };
       return Math.round(engine + ours.steady() - steady);
     },
+    forget: () => {
+      last = undefined;
+      clock = undefined;
+    },
   };
 }

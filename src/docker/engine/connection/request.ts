@@ -20,6 +20,8 @@ export type RawRequest = {
   /** An answer of more bytes is given up, and the request rejects with `EMSGSIZE`. */
   readonly mostBytes?: number;
   readonly signal: AbortSignal;
+  /** What is sent in place of a request that only read, and found that the engine had closed its kept connection; else the same. */
+  readonly again?: () => Promise<RawRequest>;
 };
 
 /** By its events: an observation reads a hundred answers, and an async iteration of each costs it some milliseconds. */
@@ -127,8 +129,11 @@ export const requestStream = (target: RequestTarget, raw: RawRequest): Promise<I
     let answered = false;
     outgoing.on('error', (error) => {
       // What was answered in part was taken: asked once more, the second answer would be nobody's.
-      if (!answered && isStale(error, outgoing, raw)) requestStream(target, raw).then(resolve, reject);
-      else reject(error);
+      if (!answered && isStale(error, outgoing, raw)) {
+        Promise.resolve(raw.again?.() ?? raw)
+          .then((next) => requestStream(target, next))
+          .then(resolve, reject);
+      } else reject(error);
     });
     outgoing.once('upgrade', (_response, socket) => {
       socket.destroy();

@@ -57,7 +57,12 @@ async function answering(answer: (socket: Socket) => void): Promise<{ client: Cl
   const { port } = server.address() as AddressInfo;
   const agent = new Agent({ keepAlive: true });
   const target: RequestTarget = { request, agent, options: { host: '127.0.0.1', port } };
-  const client = { target, engine: { apiVersion: '1.41' }, limitMs: 20_000 } as unknown as Client;
+  const client = {
+    target,
+    engine: { apiVersion: '1.41' },
+    agree: async () => {},
+    limitMs: 20_000,
+  } as unknown as Client;
   const close = (): void => {
     agent.destroy();
     server.close();

@@ -84,12 +84,20 @@ describe('an engine that goes down and comes back', () => {
   let folder = '';
   afterAll(() => rm(folder, { recursive: true, force: true }));
 
-  /** What listens is an engine with one project. */
-  const listen = async (path: string): Promise<Server> => {
-    const server = createServer((request, response) => {
-      const answer = request.url === '/version' ? { ApiVersion: '1.41', Version: '20.10.24' } : [];
+  type Installed = { readonly id: string; readonly version: string; readonly api: string; readonly oldest: string };
+  const old: Installed = { id: 'first', version: '20.10.24', api: '1.41', oldest: '1.12' };
+
+  /** What listens is an engine without projects. */
+  const listen = async (path: string, { id, version, api, oldest }: Installed = old): Promise<Server> => {
+    const server = createServer(({ url = '' }, response) => {
+      const [, spoken = '', asked = url] = /^\/v([0-9.]+)(\/.*)$/.exec(url) ?? [];
+      const answers: Record<string, unknown> = {
+        '/version': { ApiVersion: api, MinAPIVersion: oldest, Version: version },
+        '/info': { ID: id, SystemTime: new Date().toISOString() },
+      };
+      if (spoken !== '' && Number(spoken) < Number(oldest)) response.statusCode = 400;
       response.setHeader('Content-Type', 'application/json');
-      response.end(JSON.stringify(answer));
+      response.end(JSON.stringify(answers[asked] ?? []));
     });
     await new Promise<void>((resolve) => server.listen(path, resolve));
     return server;
@@ -119,5 +127,28 @@ describe('an engine that goes down and comes back', () => {
     expect(await engine.projects()).toEqual([]);
     await engine.close();
     await stop(second);
+  });
+
+  test('is spoken to and described as what it is by then: upgraded, or another one', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'looms-upgraded-'));
+    const path = join(folder, 'engine.sock');
+    const first = await listen(path);
+    const endpoint = { kind: 'socket', path, origin: 'test' } as const;
+    const engine = await connectDocker(endpoint, { records: unsignedRecords(), environment: {} });
+    expect(await engine.describe()).toMatchObject({ id: 'first', version: '20.10.24', apiVersion: '1.41' });
+    await stop(first);
+
+    const second = await listen(path, { id: 'second', version: '29.1.0', api: '1.52', oldest: '1.44' });
+    expect(await engine.projects()).toEqual([]);
+    expect(await engine.describe()).toMatchObject({ id: 'second', version: '29.1.0', apiVersion: '1.47' });
+    await stop(second);
+    await expect(engine.projects()).rejects.toMatchObject({ code: 'engine-unreachable' });
+
+    const third = await listen(path, { id: 'third', version: '31.0.0', api: '1.60', oldest: '1.50' });
+    expect(await Promise.all([engine.projects(), engine.projects()])).toEqual([[], []]);
+    expect(await engine.describe()).toMatchObject({ id: 'third', version: '31.0.0', apiVersion: '1.50' });
+    await engine.close();
+    await stop(third);
+    await rm(folder, { recursive: true });
   });
 });

@@ -18,7 +18,12 @@ async function askedFor(ipv6: boolean | undefined, status = 201, message = ''): 
   const { port } = server.address() as AddressInfo;
   const agent = new Agent();
   const target = { request, agent, options: { host: '127.0.0.1', port } };
-  const client = { target, engine: { apiVersion: '1.41' }, limitMs: 20_000 } as unknown as Client;
+  const client = {
+    target,
+    engine: { apiVersion: '1.41' },
+    agree: async () => {},
+    limitMs: 20_000,
+  } as unknown as Client;
   const shape = { name: 'looms-shop', driver: 'bridge', internal: true, options: {} };
   try {
     await createNetwork(client, { ...shape, ...(ipv6 === undefined ? {} : { ipv6 }) }, { 'looms.project': 'shop' });
