@@ -1,6 +1,7 @@
 // Starts the program from its scripts. It is a bundle of its own, which loads nothing but itself.
 import {
   closeSync,
+  constants as fileFlags,
   fstatSync,
   lstatSync,
   openSync,
@@ -119,14 +120,18 @@ function placeOf(source: string, name: string): string | undefined {
 
 const headerBytes = 8;
 
-/** Undefined where there is none, and where it is not this user's own: what is kept is run. */
+/** Neither waits for who writes into a pipe nor follows a link; Windows knows neither flag. */
+const asItLies = fileFlags.O_RDONLY | (fileFlags.O_NONBLOCK ?? 0) | (fileFlags.O_NOFOLLOW ?? 0);
+
+/** Undefined where there is no such file, and where it is not this user's own: what is kept is run. */
 function keptCode(source: string, name: string): { readonly runs: number; readonly code: Buffer } | undefined {
   const place = placeOf(source, name);
   if (place === undefined) return undefined;
   try {
-    const file = openSync(place, 'r');
+    const file = openSync(place, asItLies);
     try {
-      if (process.getuid !== undefined && fstatSync(file).uid !== process.getuid()) return undefined;
+      const found = fstatSync(file);
+      if (!found.isFile() || (process.getuid !== undefined && found.uid !== process.getuid())) return undefined;
       const content = readFileSync(file);
       return { runs: content.readUInt32LE(0), code: content.subarray(headerBytes) };
     } finally {

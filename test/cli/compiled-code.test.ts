@@ -1,4 +1,16 @@
-import { chownSync, lstatSync, readdirSync, readFileSync, truncateSync, utimesSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import {
+  chownSync,
+  lstatSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { emptyFolder, looms } from '../support/looms.ts';
@@ -85,6 +97,22 @@ describe('compiled code that is kept', () => {
     chownSync(file, 12_345, 12_345);
     expect(await validate(folder)).toEqual(fine);
     expect(lstatSync(file).uid).toBe(0);
+    expect(learned(file)).toBe(1);
+  });
+
+  test('is not waited for where a pipe has its name, nor followed where a link has', async () => {
+    const folder = emptyFolder();
+    await validate(folder);
+    const [file = ''] = keptIn(folder);
+    renameSync(file, `${file}.elsewhere`);
+    execFileSync('mkfifo', [file]);
+    expect(await validate(folder)).toEqual(fine);
+    expect(lstatSync(file).isFile()).toBe(true);
+    renameSync(`${file}.elsewhere`, join(folder, 'elsewhere'));
+    rmSync(file);
+    symlinkSync(join(folder, 'elsewhere'), file);
+    expect(await validate(folder)).toEqual(fine);
+    expect(lstatSync(file).isFile()).toBe(true);
     expect(learned(file)).toBe(1);
   });
 
