@@ -39,9 +39,21 @@ if (unknown !== undefined) {
   console.error(`there is no part ${unknown}; parts: ${Object.keys(parts).join(', ')}`);
   process.exitCode = 64;
 } else {
-  for (const [name, bench] of Object.entries(parts)) if (wanted.length === 0 || wanted.includes(name)) await bench();
+  const failed = [];
+  for (const [name, bench] of Object.entries(parts)) {
+    if (wanted.length > 0 && !wanted.includes(name)) continue;
+    try {
+      await bench();
+    } catch (error) {
+      // What the other parts measured is worth minutes, and is printed all the same.
+      console.error(`${name} failed:`, error);
+      failed.push(name);
+      process.exitCode = 1;
+    }
+  }
   if (json !== -1) {
-    const text = `${JSON.stringify({ node: process.version, at: new Date().toISOString(), tables }, null, 2)}\n`;
+    const figures = { node: process.version, at: new Date().toISOString(), tables, failed };
+    const text = `${JSON.stringify(figures, null, 2)}\n`;
     if (file === undefined) process.stdout.write(text);
     else writeFileSync(file, text);
   }
