@@ -4,22 +4,34 @@ import type { ProjectFile } from '../../spec/project-file.ts';
 import type { Program } from '../terminal/program.ts';
 import type { SecretStores } from './composition.ts';
 
-/** Secrets pass through here, so that whatever is printed can be masked. */
+/**
+ * How many values of one secret are masked, the newest: a gateway lives for months, and a password that is made anew each
+ * hour would grow what each of its lines is searched for. What a log still holds of the hours before is masked.
+ */
+const mostValues = 24;
+
+/** Secrets pass through here, so that whatever is printed can be masked: `known`, and the newest values of each secret. */
 export async function watched(
   store: () => Promise<SecretStore>,
   known: readonly string[],
 ): Promise<{ secrets: SecretStore; redact: (text: string) => string }> {
-  const seen = new Set(known);
+  const seen = new Map<string, Set<string>>();
   let mask: (text: string) => string =
     known.length === 0 ? (text) => text : (await import('../../secrets/redact.ts')).createRedactor(known);
   return {
     secrets: async (ref) => {
       const [lookUp, { createRedactor }] = await Promise.all([store(), import('../../secrets/redact.ts')]);
       const found = await lookUp(ref);
-      if (found.found && !seen.has(found.value)) {
-        seen.add(found.value);
-        mask = createRedactor(seen);
-      }
+      if (!found.found) return found;
+      const key = JSON.stringify(ref);
+      const values = seen.get(key) ?? new Set();
+      const isNew = !values.delete(found.value);
+      values.add(found.value);
+      if (!isNew) return found;
+      const [oldest] = values;
+      if (values.size > mostValues && oldest !== undefined) values.delete(oldest);
+      seen.set(key, values);
+      mask = createRedactor([...known, ...[...seen.values()].flatMap((one) => [...one])]);
       return found;
     },
     redact: (text) => mask(text),

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { afterAll, expect, it } from 'vitest';
 import { compose } from '../../../src/cli/compose/compose.ts';
 import type { Composition } from '../../../src/cli/compose/composition.ts';
+import { watched } from '../../../src/cli/compose/secret-stores.ts';
 import { thisProgram } from '../../../src/cli/terminal/program.ts';
 import { emptyFolder } from '../../support/looms.ts';
 
@@ -39,4 +40,26 @@ it('asks an engine that was down again, and looks a secret that was missing up a
   environment.LOOMS_SECRET_LATE = 'here now';
   expect(await ports.secrets(late)).toMatchObject({ found: true, value: 'here now' });
   await close();
+});
+
+it('masks the newest values of a secret that changes for as long as the program lives, and what is used again', async () => {
+  const values = Array.from({ length: 60 }, (_, hour) => `password-of-hour-${hour}-`);
+  let hour = 0;
+  const store = async () => async (ref: { readonly name: string }) =>
+    ({ found: true, value: ref.name === 'steady' ? 'never-changed' : (values[hour] ?? ''), provider: 'test' }) as const;
+  const { secrets, redact } = await watched(store, ['of-the-proxy']);
+  const read = (name: string) => secrets({ from: 'provider', name });
+  await read('steady');
+  for (hour = 0; hour < 60; hour += 1) await read('rotating');
+  const shown = (text: string): boolean => redact(text) === text;
+  expect(values.filter(shown)).toEqual(values.slice(0, 36));
+  expect(['never-changed', 'of-the-proxy'].filter(shown)).toEqual([]);
+
+  hour = 40;
+  await read('rotating');
+  for (const next of ['one-more', 'and-one-more', ...Array.from({ length: 21 }, (_, at) => `later-${at}-`)]) {
+    values[40] = next;
+    await read('rotating');
+  }
+  expect(shown('password-of-hour-40-')).toBe(false);
 });
