@@ -65,6 +65,8 @@ export type FilesIntent = Kept & {
   /** Only these servers are looked at; absent: all. */
   readonly only?: readonly ServerName[] | undefined;
   readonly replace?: readonly ServerName[] | undefined;
+  /** Servers that run and do not answer, each with how that was found: they are replaced. */
+  readonly unhealthy?: ReadonlyMap<ServerName, string>;
   readonly keepFailed?: boolean;
 };
 

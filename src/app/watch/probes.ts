@@ -4,6 +4,7 @@ import { LoomsError } from '../../model/errors.ts';
 import type { ProjectName, ServerName } from '../../model/ids.ts';
 import { isoTime } from '../../model/times.ts';
 import { defined } from '../../model/values/defined.ts';
+import { mapBounded } from '../../model/values/map-bounded.ts';
 import { checkHealth, type ServerHealth } from '../inspect/check-health.ts';
 import type { Ports } from '../ports.ts';
 import type { OfServer } from '../talk/open-server.ts';
@@ -62,9 +63,14 @@ export type Probes = {
   readonly changing: (servers: readonly ServerName[]) => void;
   /** What there is to probe from now on. */
   readonly setServers: (servers: readonly DeclaredServer[]) => void;
-  /** Which servers that run are to be replaced, as they do not answer; few at a time. */
-  readonly toReplace: () => readonly ServerName[];
-  /** A server was just made, started or replaced and has answered its gate, or has not. */
+  /**
+   * Which servers are to be replaced, as they do not answer, each with how that was found. Of those that wait for their
+   * next repair all, so that a plan holds them and they are told as waiting; of the others few at a time.
+   */
+  readonly toReplace: (
+    isWaiting: (server: DeclaredServer) => Promise<boolean>,
+  ) => Promise<ReadonlyMap<ServerName, string>>;
+  /** A server was just made, started or replaced and has answered its gate; or has not, and is as it was before. */
   readonly settled: (server: ServerName, hasAnswered: boolean) => void;
   /** Undefined for what is not probed. */
   readonly stateOf: (server: ServerName) => ProbeState | undefined;
@@ -239,17 +245,39 @@ export function createProbes(ports: Ports, project: ProjectName, tell: (told: To
         states.set(server, { nextAt, askedAt: ports.now(), failures: 0, isSlow: false, hasAnswered: false });
       }
     },
-    toReplace() {
-      const down = [...states].filter(([, { downAt }]) => downAt !== undefined);
-      const first = Math.min(...down.map(([, { downAt }]) => downAt ?? 0));
-      const together = down.filter(([, { downAt }]) => (downAt ?? 0) - first <= togetherMs).length;
+    async toReplace(isWaiting) {
+      const down = [...states].flatMap(([server, { downAt, failures, probe }]) => {
+        const spec = specs.get(server);
+        if (downAt === undefined || spec === undefined) return [];
+        const why = `did not answer ${failures} times: ${probe?.failure ?? 'nobody knows why'}`;
+        return [{ server, spec, downAt, why }];
+      });
+      const waits = await mapBounded(down, atOnce, ({ spec }) => isWaiting(spec));
+      const others = down.filter((_, index) => !waits[index]);
+      // Those that wait have been down for long, and say nothing of what the others have in common.
+      const together = Math.max(
+        0,
+        ...down.map(
+          (one) => down.filter(({ downAt }) => downAt >= one.downAt && downAt - one.downAt <= togetherMs).length,
+        ),
+      );
       const isOneCause = together >= manyServers && together * 2 >= states.size;
-      return down.slice(0, isOneCause ? 1 : mostRepairs).map(([server]) => server);
+      const chosen = new Set(others.slice(0, isOneCause ? 1 : mostRepairs));
+      return new Map(
+        down.filter((one, index) => waits[index] || chosen.has(one)).map(({ server, why }) => [server, why]),
+      );
     },
     settled(server, hasAnswered) {
-      if (!states.has(server)) return;
-      const nextAt = ports.monotonicMs() + intervalOf(server);
-      states.set(server, { nextAt, askedAt: ports.now(), failures: 0, isSlow: false, hasAnswered });
+      const before = states.get(server);
+      if (before === undefined) return;
+      const after = {
+        nextAt: ports.monotonicMs() + intervalOf(server),
+        askedAt: ports.now(),
+        isSlow: false,
+        hasAnswered,
+      };
+      // A repair that failed mends nothing: what was down stays so, until a probe is answered.
+      states.set(server, hasAnswered ? { ...after, failures: 0 } : { ...before, ...after });
     },
     stateOf(server) {
       const found = states.get(server);

@@ -1,4 +1,5 @@
 import type { GitSource } from '../../files/port.ts';
+import type { DeclaredServer } from '../../model/desired.ts';
 import type { EngineEvent } from '../../model/engine-events.ts';
 import { LoomsError, traitsOf } from '../../model/errors.ts';
 import { failureOf } from '../../model/failure.ts';
@@ -13,7 +14,7 @@ import { type PruneRules, planWork, type Work } from '../plan/plan-work.ts';
 import type { Ports } from '../ports.ts';
 import { createBackOff } from './back-off.ts';
 import { followSource } from './follow-remote.ts';
-import { heldBack, requireNoneHeld, rotationPauseMs } from './hold-back.ts';
+import { declaredAs, heldBack, requireNoneHeld, rotationPauseMs } from './hold-back.ts';
 import { createKeeper } from './keeper.ts';
 import type { LoopRecord } from './loop-record.ts';
 import { createProbes } from './probes.ts';
@@ -78,9 +79,11 @@ export async function watchProject(ports: Ports, options: WatchOptions): Promise
     },
   });
 
+  const isWaiting = async (server: DeclaredServer): Promise<boolean> =>
+    (await backOff.waiting(server.spec.name, declaredAs(server))) !== undefined;
   const plan = async ({ loaded, policies }: Source, only?: readonly ServerName[]): Promise<Work> => {
     const { servers, recipes } = loaded;
-    const toReplace = dryRun ? [] : probes.toReplace();
+    const unhealthy = dryRun ? new Map() : await probes.toReplace(isWaiting);
     const undesired: Undesired = options.prune.prune ? 'remove' : 'warn';
     return planWork(
       ports,
@@ -92,7 +95,7 @@ export async function watchProject(ports: Ports, options: WatchOptions): Promise
         undesired,
         keep: options.keep,
         only,
-        replace: toReplace.filter((server) => only === undefined || only.includes(server)),
+        unhealthy,
       },
       { policies, prune: options.prune },
     );

@@ -34,6 +34,8 @@ export type PlanInput = {
   /** Variables whose secrets have other values than a container was made with. */
   readonly changedSecrets?: ReadonlyMap<ContainerId, NonEmpty<string>>;
   readonly replace: ReadonlySet<ServerName>;
+  /** Servers that run and do not answer, each with how that was found. */
+  readonly unhealthy?: ReadonlyMap<ServerName, string>;
   /** Servers that somebody asked to stop, which are desired with `enabled: false`; their sessions are drained first. */
   readonly stop?: ReadonlySet<ServerName>;
   readonly keepFailed: boolean;
@@ -98,7 +100,14 @@ export function makePlan(input: PlanInput): DockerPlan {
   const { project, observed } = input;
   const desired = [...input.desired].sort((a, b) => (a.spec.name < b.spec.name ? -1 : 1));
   const present = slotsOf([...observed.containers].sort(byGeneration));
-  const { executions, replace, stop = new Set(), changedSecrets = new Map(), rollbackTo } = input;
+  const {
+    executions,
+    replace,
+    unhealthy = new Map(),
+    stop = new Set(),
+    changedSecrets = new Map(),
+    rollbackTo,
+  } = input;
   const subnets = egressSubnets(
     observed,
     desired.map(({ spec }) => spec),
@@ -112,6 +121,7 @@ export function makePlan(input: PlanInput): DockerPlan {
     executions,
     changedSecrets,
     replace,
+    unhealthy,
     stop,
     rollbackTo,
   };

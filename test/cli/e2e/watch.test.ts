@@ -185,6 +185,42 @@ describe.skipIf(withoutEngine())('looms watch', () => {
     ]);
     expect(await one.idOf('fs')).not.toBe(before);
     expect((await one.run(['mcp', 'call', 'fs', 'echo', 'text=hi'])).stdout).toBe('hi\n');
+    const unhealthy = { kind: 'unhealthy', why: expect.stringMatching(/^did not answer 3 times: /) };
+    expect(loop.of('changing').at(-1)?.changes).toMatchObject([{ server: 'fs', reasons: [unhealthy] }]);
+    expect(loop.stdout()).not.toContain('requested');
+    expect(await loop.ended()).toBe(130);
+  }, 180_000);
+
+  test('a server that is down stays so where its replacement fails, and is replaced once that can be', async () => {
+    const one = project();
+    const shared = emptyFolder();
+    const stuck = JSON.parse(tinySpec({ name: 'fs', timeoutSeconds: 5 }));
+    const [, script] = stuck.mcp_server.args;
+    const fs = changed(JSON.stringify(stuck), {
+      args: [
+        '-e',
+        `if (['/tmp', '/shared'].some((at) => require('fs').existsSync(at + '/stuck'))) process.exit(3);${script}`,
+      ],
+      backend: {
+        lifecycle: { health_check_interval_seconds: 1 },
+        volume_mounts: [{ source: shared, target: '/shared', read_only: true }],
+      },
+    });
+    const loop = watching(one, folderOf(fs));
+    await loop.told('changed');
+    const before = await one.idOf('fs');
+    writeFileSync(join(shared, 'stuck'), '');
+    await (await one.container('fs').exec({ Cmd: ['touch', '/tmp/stuck'] })).start({});
+    await loop.told('left-alone', 2);
+    expect(loop.of('left-alone')).toMatchObject([
+      { server: 'fs', left: { why: 'waiting', repairs: 1 } },
+      { server: 'fs', left: { why: 'waiting', repairs: 2 } },
+    ]);
+    expect(loop.of('in-sync')).toHaveLength(1);
+    expect(await one.idOf('fs')).toBe(before);
+    rmSync(join(shared, 'stuck'));
+    await eventually(async () => expect(await one.idOf('fs')).not.toBe(before), soonMs);
+    expect((await one.run(['mcp', 'call', 'fs', 'echo', 'text=hi'])).stdout).toBe('hi\n');
     expect(await loop.ended()).toBe(130);
   }, 180_000);
 

@@ -164,3 +164,89 @@ test('why a probe failed is not told of a server that has answered a call since'
   expect(probes.stateOf(fs)?.state).toBe('healthy');
   expect(probes.stateOf(fs)).not.toHaveProperty('probe');
 });
+
+/** Servers of which each is paused from the moment that it is said to be, and how long they take to say so. */
+function fleet(count: number) {
+  const names = Array.from({ length: count }, (_, index) => asServerName(`s${index}`));
+  const stuck = new Set<string>();
+  const view = (name: string) => ({ name, project, status: { status: 'running', paused: stuck.has(name) } });
+  const listing = () => ({ servers: names.map(view), engine: { cpus: 1 }, notices: [], now: 0 });
+  const one = world(listing);
+  one.probes.setServers(names.map((name) => server(name)));
+  for (const name of names) one.probes.settled(name, true);
+  const nobody = async () => false;
+  const ask = async (): Promise<void> => {
+    const asked = [...stuck].map((name) => asServerName(name));
+    // Only what is stuck is asked: these worlds have no engine that answers.
+    one.probes.changing(names.filter((name) => !stuck.has(name)));
+    for (const _ of asked) await one.probes.round(never);
+    one.probes.changing([]);
+  };
+  return {
+    ...one,
+    names,
+    /** Goes down, by three probes. */
+    async fail(...which: readonly number[]) {
+      for (const index of which) stuck.add(`s${index}`);
+      for (const seconds of [60, 5, 10]) {
+        one.pass(seconds);
+        await ask();
+      }
+    },
+    replaced: async (waiting: readonly number[] = []) =>
+      [
+        ...(await one.probes.toReplace(
+          waiting.length === 0 ? nobody : async ({ spec: { name } }) => waiting.some((index) => name === `s${index}`),
+        )),
+      ].map(([name]) => name),
+  };
+}
+
+test('a server whose replacement failed is still down, and why; one whose replacement answered is not', async () => {
+  const { probes, fail, names } = fleet(2);
+  await fail(0);
+  const [s0 = fs] = names;
+  const why = new Map([[s0, 'did not answer 3 times: server s0 is paused']]);
+  expect(await probes.toReplace(async () => false)).toEqual(why);
+  probes.settled(s0, false);
+  expect(probes.stateOf(s0)?.state).toBe('down');
+  expect(await probes.toReplace(async () => false)).toEqual(why);
+  probes.settled(s0, true);
+  expect(probes.stateOf(s0)?.state).toBe('healthy');
+  expect(await probes.toReplace(async () => false)).toEqual(new Map());
+});
+
+test('of many servers that are down four are repaired, and those that wait for their next repair keep none from it', async () => {
+  const { fail, replaced } = fleet(20);
+  await fail(0, 1, 2, 3, 4, 5);
+  expect(await replaced()).toEqual(['s0', 's1', 's2', 's3']);
+  // Those that wait are told of as well: what leaves them alone is said of them in the plan.
+  expect(await replaced([0, 1, 2, 3])).toEqual(['s0', 's1', 's2', 's3', 's4', 's5']);
+  expect(await replaced([1])).toEqual(['s0', 's1', 's2', 's3', 's4']);
+});
+
+test('five and half of all that go down within a minute have one cause: one is repaired first, then the rest', async () => {
+  const { probes, fail, replaced, names } = fleet(10);
+  await fail(0, 1, 2, 3, 4);
+  expect(await replaced()).toEqual(['s0']);
+  expect(await replaced([0])).toEqual(['s0', 's1']);
+  probes.settled(names[0] ?? fs, true);
+  expect(await replaced()).toEqual(['s1', 's2', 's3', 's4']);
+});
+
+test('one that has been down for long hides no cause that others have in common', async () => {
+  const { fail, pass, replaced } = fleet(10);
+  await fail(9);
+  pass(3_600);
+  await fail(0, 1, 2, 3, 4);
+  expect(await replaced([9])).toEqual(['s0', 's9']);
+});
+
+test('fewer than five, or fewer than half, are repaired side by side', async () => {
+  const few = fleet(4);
+  await few.fail(0, 1, 2, 3);
+  expect(await few.replaced()).toHaveLength(4);
+  const many = fleet(11);
+  await many.fail(0, 1, 2, 3, 4);
+  expect(await many.replaced()).toHaveLength(4);
+});

@@ -27,6 +27,8 @@ export type SlotContext = {
   readonly changedSecrets: ReadonlyMap<ContainerId, NonEmpty<string>>;
   /** Servers whose replacement was asked for. */
   readonly replace: ReadonlySet<ServerName>;
+  /** Servers that run and do not answer, each with how that was found. */
+  readonly unhealthy: ReadonlyMap<ServerName, string>;
   /** Servers that somebody asked to stop; their specs say that they are not to run. */
   readonly stop: ReadonlySet<ServerName>;
   /** The generation that is gone back to. */
@@ -97,6 +99,7 @@ export function assess(server: DeclaredServer, container: ObservedContainer, con
     ? rotationDue(server.spec.lifecycle, container, context.observed.now, context.executions.get(container.id) ?? 0)
     : undefined;
   const secrets = context.changedSecrets.get(container.id);
+  const unanswered = settled ? context.unhealthy.get(server.spec.name) : undefined;
   const stale: Reason[] = [
     ...specReason(server, container),
     ...(isNonEmpty(drift) ? [{ kind: 'live-drift', fields: drift } as const] : []),
@@ -105,6 +108,7 @@ export function assess(server: DeclaredServer, container: ObservedContainer, con
     ...(container.state.status === 'dead'
       ? [{ kind: 'unhealthy', why: 'the engine reports it as dead' } as const]
       : []),
+    ...(unanswered === undefined ? [] : [{ kind: 'unhealthy', why: unanswered } as const]),
     // A run that was killed right after creating it may not have prepared it: secrets, volumes, files to carry over.
     ...(!settled && container.state.status === 'created' ? [{ kind: 'not-started' } as const] : []),
     ...(rotation === undefined ? [] : [rotation]),

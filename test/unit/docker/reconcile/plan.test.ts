@@ -300,6 +300,15 @@ describe('a server that is there', () => {
     const made = plan([server('a')], applied(server('a')), { replace: new Set([asServerName('a')]) });
     expect(made.changes[0]).toMatchObject({ action: 'replace', reasons: [{ kind: 'requested' }] });
   });
+
+  it('is replaced when it does not answer, and it is told how that was found', () => {
+    const unhealthy = new Map([[asServerName('a'), 'did not answer 3 times: it hangs']]);
+    const made = plan([server('a'), server('b')], applied(server('a'), server('b')), { unhealthy });
+    expect(made.changes).toMatchObject([
+      { action: 'replace', reasons: [{ kind: 'unhealthy', why: 'did not answer 3 times: it hangs' }] },
+      { action: 'unchanged' },
+    ]);
+  });
 });
 
 describe('a volume', () => {
