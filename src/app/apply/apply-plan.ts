@@ -1,3 +1,6 @@
+import { LoomsError } from '../../model/errors.ts';
+import type { Failure } from '../../model/events.ts';
+import { failureOf } from '../../model/failure.ts';
 import type { ServerName } from '../../model/ids.ts';
 import { processEnv } from '../../model/secrets/secret-names.ts';
 import type { ChangeCause } from '../../model/trail/audit.ts';
@@ -21,6 +24,24 @@ async function requireSecrets(ports: Ports, { servers, gated }: Prepared): Promi
     missing.push(...found.missing.map((one) => ({ ...one, server: spec.name, source })));
   }
   if (missing.length > 0) throw missingSecrets(missing);
+}
+
+/** What keeps servers from being given the secrets that a plan needs for them, by server. Throws `interrupted`. */
+export async function secretTroubles(ports: Ports, prepared: Prepared): Promise<ReadonlyMap<ServerName, Failure>> {
+  const troubles = new Map<ServerName, Failure>();
+  for (const server of prepared.servers) {
+    const { name } = server.spec;
+    if (!prepared.gated.has(name)) continue;
+    const untrusted = prepared.untrusted.filter(({ spec }) => spec.name === name);
+    try {
+      await requireTrustInPlan(ports, { ...prepared, untrusted }, false);
+      await requireSecrets(ports, { ...prepared, servers: [server] });
+    } catch (error) {
+      if (!(error instanceof LoomsError) || error.code === 'interrupted') throw error;
+      troubles.set(name, failureOf(error));
+    }
+  }
+  return troubles;
 }
 
 const unsignedWarning =

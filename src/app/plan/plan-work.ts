@@ -173,14 +173,20 @@ function hold(prepared: Prepared, { policies, prune }: PlanRules, now: number): 
   }
 }
 
+const workOf = (ports: Ports, prepared: Prepared, rules: PlanRules): Work => ({
+  ...prepared,
+  rules,
+  hold: (again) => hold(again, rules, ports.now()),
+});
+
+/** Plans what is asked for, to be looked at: what breaks a rule is refused once it is to be carried out. Throws as `Orchestrator.plan`. */
+export async function planAnyway(ports: Ports, intent: Intent, rules: PlanRules): Promise<Work> {
+  return workOf(ports, await (await ports.orchestrator()).plan(intent), rules);
+}
+
 /** Plans what is asked for; writes nothing. Throws as `Orchestrator.plan`, `spec-invalid`, `refused` by the rules. */
 export async function planWork(ports: Ports, intent: Intent, rules: PlanRules): Promise<Work> {
-  const prepared = await (await ports.orchestrator()).plan(intent);
-  const warnings = hold(prepared, rules, ports.now());
-  return {
-    ...prepared,
-    rules,
-    plan: { ...prepared.plan, warnings: [...prepared.plan.warnings, ...warnings] },
-    hold: (again) => hold(again, rules, ports.now()),
-  };
+  const work = await planAnyway(ports, intent, rules);
+  const warnings = work.hold(work);
+  return { ...work, plan: { ...work.plan, warnings: [...work.plan.warnings, ...warnings] } };
 }

@@ -3,6 +3,8 @@ import { LoomsError } from '../../model/errors.ts';
 import type { ServerName } from '../../model/ids.ts';
 import { isRotation, type Plan } from '../../model/plan.ts';
 import { ownName } from '../../model/serve-settings.ts';
+import type { Prepared } from '../../orchestrator/port.ts';
+import { secretTroubles } from '../apply/apply-plan.ts';
 import type { Ports } from '../ports.ts';
 import type { BackOff } from './back-off.ts';
 import type { LeftAlone } from './told.ts';
@@ -50,9 +52,11 @@ type HoldBack = {
 
 /** Which servers a plan would change are left alone for now, and why. */
 export async function heldBack(
-  plan: Plan,
+  prepared: Prepared,
   { ports, backOff, servers, mayRotate }: HoldBack,
 ): Promise<ReadonlyMap<ServerName, LeftAlone>> {
+  const { plan } = prepared;
+  const troubles = await secretTroubles(ports, prepared);
   const hashes = new Map(servers.map((one) => [one.spec.name, declaredAs(one)]));
   const held = new Map<ServerName, LeftAlone>();
   let turns = mayRotate ? 1 : 0;
@@ -60,10 +64,12 @@ export async function heldBack(
     const { server, action } = change;
     if (action === 'unchanged') continue;
     const waiting = await backOff.waiting(server, hashes.get(server) ?? '');
+    const trouble = troubles.get(server);
     if (waiting !== undefined) {
       const { repairs, forMs, why } = waiting;
       held.set(server, { why: 'waiting', repairs, forMs, after: why });
     } else if (action === 'blocked') held.set(server, { why: 'blocked', blocker: change.why });
+    else if (trouble !== undefined) held.set(server, { why: 'without-secrets', failure: trouble });
     else if (isRotation(change) && turns === 0) held.set(server, { why: 'rotation-turn' });
     else if (action === 'start') {
       const person = await stoppedBy(ports, plan, server);
@@ -77,7 +83,7 @@ export async function heldBack(
  * Looks once more, under the lock, at a plan that holds nothing to be left alone when it was made: a person may have
  * stopped a server while the lock was waited for. Throws `plan-stale` where a server is to be left alone by now.
  */
-export async function requireNoneHeld(plan: Plan, options: HoldBack): Promise<void> {
-  const held = await heldBack(plan, options);
+export async function requireNoneHeld(again: Prepared, options: HoldBack): Promise<void> {
+  const held = await heldBack(again, options);
   if (held.size > 0) throw new LoomsError('plan-stale', `${[...held.keys()].join(', ')} is to be left alone by now`);
 }

@@ -93,7 +93,7 @@ const bounds = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600] as c
 /** What a server is that a plan would change; undefined where the plan alone does not tell. */
 function stateByPlan(change: Change | undefined, left: LeftAlone | undefined): LoopState | undefined {
   if (left?.why === 'stopped-by-person') return 'stopped';
-  if (left?.why === 'blocked' || change?.action === 'blocked') return 'blocked';
+  if (left?.why === 'blocked' || left?.why === 'without-secrets' || change?.action === 'blocked') return 'blocked';
   if (left?.why === 'waiting') return 'waiting';
   return change?.action === 'create' || change?.action === 'start' ? 'down' : undefined;
 }

@@ -57,7 +57,10 @@ export function sayOnce(tell: (told: Told) => void): Said {
     },
     left(held) {
       const now = new Map(
-        [...held].map(([server, one]) => [server, one.why === 'waiting' ? `waiting ${one.repairs}` : one.why]),
+        [...held].map(([server, one]) => {
+          if (one.why === 'waiting') return [server, `waiting ${one.repairs}`];
+          return [server, one.why === 'without-secrets' ? inFull(one.failure) : one.why];
+        }),
       );
       for (const [server, one] of held)
         if (left.get(server) !== now.get(server)) tell({ type: 'left-alone', server, left: one });

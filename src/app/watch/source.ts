@@ -59,7 +59,7 @@ type ReadSource = {
 const longestAskMs = 15_000;
 
 /** Whether a change takes a server from one declaration to another, which may be the newer one, or removes it. */
-const redeclares = (change: Change): boolean =>
+export const redeclares = (change: Change): boolean =>
   change.action === 'remove' ||
   ('reasons' in change && change.reasons.some(({ kind }) => kind === 'spec-changed' || kind === 'disabled'));
 

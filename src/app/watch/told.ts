@@ -13,6 +13,8 @@ export type LeftAlone =
   | { readonly why: 'stopped-by-person'; readonly user: string; readonly time: string }
   | { readonly why: 'blocked'; readonly blocker: Blocker }
   | { readonly why: 'waiting'; readonly repairs: number; readonly forMs: number; readonly after: string }
+  /** It cannot be given its secrets. */
+  | { readonly why: 'without-secrets'; readonly failure: Failure }
   | { readonly why: 'rotation-turn' };
 
 /** Which commits the specs are of. */

@@ -10,7 +10,7 @@ import type { Prepared, Undesired } from '../../orchestrator/port.ts';
 import { acceptDeclared } from '../apply/require-trust.ts';
 import { engineEventId } from '../inspect/lifecycle-events.ts';
 import type { LoadedSpecs } from '../plan/load-specs.ts';
-import { type PruneRules, planWork, type Work } from '../plan/plan-work.ts';
+import { type PruneRules, planAnyway, planWork, type Work } from '../plan/plan-work.ts';
 import type { Ports } from '../ports.ts';
 import { createBackOff } from './back-off.ts';
 import { followSource } from './follow-remote.ts';
@@ -23,6 +23,7 @@ import { sayOnce } from './say-once.ts';
 import { commitsOf, createSource, declaredOtherwise, runOrRepair, type Source } from './source.ts';
 import type { Dependency, Told } from './told.ts';
 import { createWake, hearEngine, type Trigger } from './wake.ts';
+import { planWithinRules } from './within-rules.ts';
 
 export type WatchOptions = {
   readonly project: ProjectName;
@@ -81,11 +82,15 @@ export async function watchProject(ports: Ports, options: WatchOptions): Promise
 
   const isWaiting = async (server: DeclaredServer): Promise<boolean> =>
     (await backOff.waiting(server.spec.name, declaredAs(server))) !== undefined;
-  const plan = async ({ loaded, policies }: Source, only?: readonly ServerName[]): Promise<Work> => {
+  const plan = async (
+    { loaded, policies }: Source,
+    only?: readonly ServerName[],
+    planning: typeof planWork = planWork,
+  ): Promise<Work> => {
     const { servers, recipes } = loaded;
     const unhealthy = dryRun ? new Map() : await probes.toReplace(isWaiting);
     const undesired: Undesired = options.prune.prune ? 'remove' : 'warn';
-    return planWork(
+    return planning(
       ports,
       {
         kind: 'files',
@@ -106,33 +111,46 @@ export async function watchProject(ports: Ports, options: WatchOptions): Promise
     return { ports, backOff, servers, mayRotate };
   };
 
-  /** The plan without what is left alone for now. */
-  const planNow = async (now: Source): Promise<{ whole: Plan; work: Work }> => {
+  /** The plan without what is left alone for now, and without what breaks a rule. */
+  const planNow = async (now: Source): Promise<{ whole: Plan; work: Work; isWithinRules: boolean }> => {
     const { loaded } = now;
-    const work = await plan(now);
-    const looked = { servers: loaded.servers, plan: work.plan, work, dryRun };
+    const declared = loaded.servers.map(({ spec }) => spec.name);
     if (dryRun) {
-      record.looked({ ...looked, left: new Map() });
-      return { whole: work.plan, work };
+      const work = await plan(now);
+      record.looked({ servers: loaded.servers, plan: work.plan, work, dryRun, left: new Map() });
+      return { whole: work.plan, work, isWithinRules: true };
     }
-    const held = await heldBack(work.plan, holdingBack(now));
+    const { whole, work, refusal } = await planWithinRules({
+      plan: (only) => plan(now, only),
+      planAnyway: () => plan(now, undefined, planAnyway),
+      declared,
+    });
+    if (refusal !== undefined) said.refused(failureOf(refusal));
+    const held = await heldBack(work, holdingBack(now));
     said.left(held);
-    record.looked({ ...looked, left: held });
+    record.looked({ servers: loaded.servers, plan: whole.plan, work: whole, dryRun, left: held });
     const waits = [...held.values()].flatMap((left) => (left.why === 'waiting' ? [left.forMs] : []));
     if (waits.length > 0) wake.markAt('retry', ports.monotonicMs() + Math.min(...waits));
     if ([...held.values()].some(({ why }) => why === 'rotation-turn')) {
       wake.markAt('timer', lastRotation + rotationPauseMs);
     }
-    if (held.size === 0) return { whole: work.plan, work };
-    const others = loaded.servers.map(({ spec }) => spec.name).filter((server) => !held.has(server));
-    return { whole: work.plan, work: await plan(now, others) };
+    const found = { whole: whole.plan, isWithinRules: refusal === undefined };
+    if (held.size === 0) return { ...found, work };
+    const { only = declared } = work.intent.kind === 'files' ? work.intent : {};
+    return {
+      ...found,
+      work: await plan(
+        now,
+        only.filter((server) => !held.has(server)),
+      ),
+    };
   };
 
-  /** A look came to its end: what it needs is there, and its plan keeps to the rules. */
-  const endWell = (): void => {
+  /** A look came to its end: what it needs is there, and what of its plan keeps to the rules is done. */
+  const endWell = (isWithinRules: boolean): void => {
     said.back('engine');
     said.back('lock');
-    said.accepted();
+    if (isWithinRules) said.accepted();
     troubles = 0;
   };
 
@@ -145,23 +163,23 @@ export async function watchProject(ports: Ports, options: WatchOptions): Promise
   const pass = async (triggers: readonly Trigger[]): Promise<void> => {
     const now = await source.read();
     if (now === undefined) return;
-    const { whole, work } = await planNow(now);
+    const { whole, work, isWithinRules } = await planNow(now);
     const servers = now.loaded.servers.length;
     if (inSync === undefined) tell({ type: 'watching', servers, plan: whole, ...commitsOf(now.loaded) });
     else if (isInSync(whole) && !inSync) tell({ type: 'in-sync', servers });
     inSync = isInSync(whole);
     if (dryRun) {
       said.drift(whole);
-      return endWell();
+      return endWell(isWithinRules);
     }
     await acceptDeclared(ports, work);
-    if (isInSync(work.plan)) return endWell();
+    if (isInSync(work.plan)) return endWell(isWithinRules);
     const waiting = await backOff.waiting(behindServers, '');
     if (waiting !== undefined) return wake.markAt('retry', ports.monotonicMs() + waiting.forMs);
     try {
       const stillWanted = async (again: Prepared): Promise<void> => {
         await source.requireSame(now, again);
-        await requireNoneHeld(again.plan, holdingBack(now));
+        await requireNoneHeld(again, holdingBack(now));
       };
       const run = (part: Work): Promise<void> => carryOut(part, triggers, stillWanted);
       await runOrRepair(work, run, (servers) => plan(now, servers));
@@ -172,7 +190,7 @@ export async function watchProject(ports: Ports, options: WatchOptions): Promise
     }
     // All is looked at once more, as more may have changed meanwhile.
     wake.mark('retry');
-    endWell();
+    endWell(isWithinRules);
   };
 
   const look = async (triggers: readonly Trigger[]): Promise<void> => {

@@ -52,6 +52,7 @@ function levelOf(told: Told): Level {
     case 'alert':
       return told.state === 'firing' ? 'error' : 'info';
     case 'left-alone':
+      if (told.left.why === 'without-secrets') return 'error';
       return told.left.why === 'blocked' || told.left.why === 'waiting' ? 'warn' : 'info';
     case 'away':
     case 'drift':
@@ -122,6 +123,8 @@ export function leftWords(left: LeftAlone): string {
       return `cannot be changed: ${describeBlocker(left.blocker)}`;
     case 'waiting':
       return `waits ${duration(left.forMs)} for its next repair, after ${plural(left.repairs, 'repair')} that did not last: ${visible(left.after)}`;
+    case 'without-secrets':
+      return `is not given its secrets, and is left as it is: ${visible(left.failure.message)}`;
     case 'rotation-turn':
       return 'rotates when it is its turn: one a minute';
     default:

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -194,6 +194,7 @@ describe.skipIf(withoutEngine())('looms watch', () => {
   test('a server that is down stays so where its replacement fails, and is replaced once that can be', async () => {
     const one = project();
     const shared = emptyFolder();
+    chmodSync(shared, 0o755);
     const stuck = JSON.parse(tinySpec({ name: 'fs', timeoutSeconds: 5 }));
     const [, script] = stuck.mcp_server.args;
     const fs = changed(JSON.stringify(stuck), {
@@ -213,8 +214,8 @@ describe.skipIf(withoutEngine())('looms watch', () => {
     await (await one.container('fs').exec({ Cmd: ['touch', '/tmp/stuck'] })).start({});
     await loop.told('left-alone', 2);
     expect(loop.of('left-alone')).toMatchObject([
-      { server: 'fs', left: { why: 'waiting', repairs: 1 } },
       { server: 'fs', left: { why: 'waiting', repairs: 2 } },
+      { server: 'fs', left: { why: 'waiting', repairs: 3 } },
     ]);
     expect(loop.of('in-sync')).toHaveLength(1);
     expect(await one.idOf('fs')).toBe(before);
@@ -276,17 +277,30 @@ describe.skipIf(withoutEngine())('looms watch', () => {
     expect(await loop.ended()).toBe(130);
   }, 180_000);
 
-  test('a secret that is missing is told once, and what needs none any more is made', async () => {
+  test('a secret that is missing is told once and keeps no other server from being repaired, nor does a rule', async () => {
     const one = project();
-    const folder = folderOf(tinySpec({ name: 'fs', env: { API_TOKEN: '${secret:nobody_has_it}' } }));
-    const loop = watching(one, folder);
-    await loop.told('away');
-    writeFileSync(join(folder, 'mcp.yaml'), tinySpec({ name: 'fs' }));
-    await loop.told('back');
-    await loop.told('in-sync');
-    expect([loop.of('away').length, loop.of('changing').length]).toEqual([1, 1]);
+    const needy = tinySpec({ name: 'fs', env: { API_TOKEN: '${secret:nobody_has_it}' } });
+    const [web, gone] = ['web', 'gone'].map((name) => tinySpec({ name }));
+    const folder = folderOf(needy, web ?? '', gone ?? '');
+    const write = (...texts: readonly string[]): void => writeFileSync(join(folder, 'mcp.yaml'), specs(...texts));
+    const loop = watching(one, folder, '--prune', '--max-deletes', '0');
+    await loop.told('changed');
+    expect((await one.names()).length).toBe(2);
+    await one.container('web').remove({ force: true });
+    await eventually(async () => expect(await isRunning(one, 'web')).toBe(true), soonMs);
+    expect(loop.of('left-alone')).toMatchObject([
+      { level: 'error', server: 'fs', left: { why: 'without-secrets', failure: { code: 'secret-missing' } } },
+    ]);
+    write(tinySpec({ name: 'fs' }), web ?? '');
+    await loop.told('refused');
+    await eventually(async () => expect(await isRunning(one, 'fs')).toBe(true), soonMs);
+    await one.container('web').stop({ t: 0 });
+    await eventually(async () => expect(await isRunning(one, 'web')).toBe(true), soonMs);
+    expect(await isRunning(one, 'gone')).toBe(true);
+    expect(loop.of('refused')).toHaveLength(1);
+    expect(loop.of('away')).toEqual([]);
     expect(await loop.ended()).toBe(130);
-  }, 180_000);
+  }, 240_000);
 
   test('--dry-run tells of differences once, and changes nothing', async () => {
     const one = project();

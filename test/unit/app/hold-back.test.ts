@@ -2,9 +2,11 @@ import { describe, expect, test } from 'vitest';
 import type { Ports } from '../../../src/app/ports.ts';
 import { heldBack, requireNoneHeld } from '../../../src/app/watch/hold-back.ts';
 import type { LeftAlone } from '../../../src/app/watch/told.ts';
+import { LoomsError } from '../../../src/model/errors.ts';
 import { asServerName } from '../../../src/model/ids.ts';
-import type { Plan } from '../../../src/model/plan.ts';
 import type { ChangeRecord } from '../../../src/model/trail/audit.ts';
+import type { Prepared } from '../../../src/orchestrator/port.ts';
+import { server } from '../../support/planner-world.ts';
 
 const fs = asServerName('fs');
 
@@ -30,14 +32,15 @@ function start(records: readonly Partial<ChangeRecord>[]) {
       },
     },
   } as unknown as Ports;
-  const plan = { project: 'p', engine: { id: 'e1' }, changes: [{ server: fs, action: 'start' }] } as unknown as Plan;
+  const plan = { project: 'p', engine: { id: 'e1' }, changes: [{ server: fs, action: 'start' }] };
+  const prepared = { plan, servers: [], untrusted: [], gated: new Set() } as unknown as Prepared;
   const backOff = { repaired: async () => 0, waiting: async () => undefined };
-  return { plan, options: { ports, backOff, servers: [], mayRotate: true } };
+  return { prepared, options: { ports, backOff, servers: [], mayRotate: true } };
 }
 
 async function held(records: readonly Partial<ChangeRecord>[]): Promise<LeftAlone | undefined> {
-  const { plan, options } = start(records);
-  return (await heldBack(plan, options)).get(fs);
+  const { prepared, options } = start(records);
+  return (await heldBack(prepared, options)).get(fs);
 }
 const whyHeld = async (records: readonly Partial<ChangeRecord>[]) => (await held(records))?.why;
 
@@ -86,12 +89,54 @@ describe('a server that does not run is left alone', () => {
 
 test('a plan to start a server that a person stopped while the lock was waited for is not carried out', async () => {
   const records: Partial<ChangeRecord>[] = [];
-  const { plan, options } = start(records);
-  await requireNoneHeld(plan, options);
+  const { prepared, options } = start(records);
+  await requireNoneHeld(prepared, options);
   const { result: _, outcomes: __, ...underWay } = record();
   records.push(underWay);
-  await expect(requireNoneHeld(plan, options)).rejects.toMatchObject({
+  await expect(requireNoneHeld(prepared, options)).rejects.toMatchObject({
     code: 'plan-stale',
     message: 'fs is to be left alone by now',
+  });
+});
+
+describe('of what a plan would change', () => {
+  /** A plan of these changes, made by this look at the store of secrets. */
+  function changing(changes: readonly object[], secrets: Ports['secrets'] = async () => ({ found: false, tried: [] })) {
+    const needy = (name: string) =>
+      server(name, {
+        mcp: { env: { TOKEN: { kind: 'secret', parts: [{ from: 'provider', name: `of_${name}` }] } } },
+      });
+    const servers = [needy('fs'), server('web')];
+    const ports = { secrets, auditReader: { async *changes() {} } } as unknown as Ports;
+    const gated = new Set(servers.map(({ spec }) => spec.name));
+    const plan = { project: 'p', engine: { id: 'e1' }, changes };
+    const backOff = { repaired: async () => 0, waiting: async () => undefined };
+    const prepared = { plan, servers, untrusted: [], gated } as unknown as Prepared;
+    return (mayRotate: boolean) => heldBack(prepared, { ports, backOff, servers, mayRotate });
+  }
+  const rotation = { action: 'replace', reasons: [{ kind: 'rotation-due', by: 'age', detail: '' }] };
+
+  test('a server whose secret is missing, or cannot be looked up, is left alone, and no other is', async () => {
+    const both = [
+      { server: fs, action: 'create' },
+      { server: asServerName('web'), action: 'create' },
+    ];
+    expect(await changing(both)(true)).toEqual(
+      new Map([[fs, { why: 'without-secrets', failure: expect.objectContaining({ code: 'secret-missing' }) }]]),
+    );
+    const away = changing(both, async () => {
+      throw new LoomsError('secret-source-failed', 'the store is away');
+    });
+    expect([...(await away(true)).keys()]).toEqual([fs]);
+  });
+
+  test('one rotates now and the others when it is their turn; what is changed for another reason waits for none', async () => {
+    const names = ['web', 'db', 'log'].map((name) => asServerName(name));
+    const held = changing([
+      ...names.map((name) => ({ server: name, ...rotation })),
+      { server: asServerName('api'), action: 'replace', reasons: [...rotation.reasons, { kind: 'live-drift' }] },
+    ]);
+    expect([...(await held(true)).keys()]).toEqual(['db', 'log']);
+    expect([...(await held(false)).keys()]).toEqual(names);
   });
 });
