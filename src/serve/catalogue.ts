@@ -4,6 +4,7 @@ import { isRecord } from '../model/is-record.ts';
 import type { JoinedNames } from '../model/serve-settings.ts';
 import { parseExactly } from '../model/values/exact-number.ts';
 import { joinedName, serverOf } from '../model/values/joined-names.ts';
+import { consistsOf } from '../model/values/scopes.ts';
 import { paramsOf } from './messages/message.ts';
 import { type ClientRequest, type Fields, type ListMethod, lists, type Message } from './messages/protocol.ts';
 
@@ -76,7 +77,8 @@ export function createCatalogue<C>({ servers, reaches, list, log, names }: Sourc
     const own = new Map<string, string>();
     known.set(server, own);
     return items.map((item) => {
-      if (typeof item.uri === 'string') own.set(item.uri, item.uri);
+      const { uri, uriTemplate } = item;
+      for (const key of [uri, uriTemplate]) if (typeof key === 'string') own.set(key, key);
       if ((method !== 'tools/list' && method !== 'prompts/list') || typeof item.name !== 'string') return item;
       const name = joinedName(server, item.name, names);
       own.set(name, item.name);
@@ -128,14 +130,32 @@ export function createCatalogue<C>({ servers, reaches, list, log, names }: Sourc
     if (found === undefined) return { unknown: `Unknown ${lists[method].key.slice(0, -1)}: ${String(params.name)}` };
     return { server: found.server, message: { ...message, params: { ...params, name: found.name } } };
   };
-  /** What nobody lists may be of a template: it is of the only one with resources, if there is only one. */
+  /** The server with the template that says most of a URI from its beginning on, and how many characters that are. */
+  const byTemplate = (uri: string, context: C): { readonly server: ServerName; readonly prefix: number } | undefined =>
+    [...(listed.get('resources/templates/list') ?? [])]
+      .filter(([server]) => reaches(server, context))
+      .flatMap(([server, own]) =>
+        [...own.keys()].map((template) => ({ server, template, parts: template.split(/\{[^{}]*\}/) })),
+      )
+      // A completion names the template itself.
+      .filter(({ template, parts }) => template === uri || consistsOf(parts, uri))
+      .map(({ server, template, parts }) => ({
+        server,
+        prefix: template === uri ? uri.length : (parts[0]?.length ?? 0),
+      }))
+      .sort((a, b) => b.prefix - a.prefix || (a.server < b.server ? -1 : 1))[0];
+  /** Whose a URI is: who listed it, who has a template that it fits, or else the only server with resources. */
   const byUri = async (message: ClientRequest, uri: unknown, context: C): Promise<Routed> => {
     const key = String(uri);
-    const known = find('resources/list', key, context);
-    if (known === undefined) await listAll('resources/list', context, () => {});
+    const fitting = byTemplate(key, context);
+    // A template that begins with a variable fits whatever another server has by now.
+    const known = find('resources/list', key, context) ?? (fitting?.prefix === 0 ? undefined : fitting);
+    if (known !== undefined) return { server: known.server, message };
+    const methods = ['resources/list', 'resources/templates/list'] as const;
+    await Promise.all(methods.map((method) => listAll(method, context, () => {})));
     const having = [...(listed.get('resources/list')?.keys() ?? [])].filter((server) => reaches(server, context));
-    const [only, ...more] = having;
-    const home = find('resources/list', key, context)?.server ?? (more.length === 0 ? only : undefined);
+    const only = having.length === 1 ? having[0] : undefined;
+    const home = find('resources/list', key, context)?.server ?? byTemplate(key, context)?.server ?? only;
     return home === undefined ? { unknown: `Resource not found: ${key}` } : { server: home, message };
   };
   const completion = async (message: ClientRequest, context: C): Promise<Routed> => {

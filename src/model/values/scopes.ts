@@ -7,11 +7,13 @@ export function halvesOf(scope: string): readonly [string, string] {
   return [scope.slice(0, at), scope.slice(at + 1)];
 }
 
-/** Whether a pattern with `*` for any part means this text; takes no longer than both are long, whatever they hold. */
-export function isMeant(pattern: string, text: string): boolean {
-  const [first = '', ...parts] = pattern.split('*');
+/** Whether a pattern with `*` for any part means this text. */
+export const isMeant = (pattern: string, text: string): boolean => consistsOf(pattern.split('*'), text);
+
+/** Whether a text is these parts with anything between them; takes no longer than both are long, whatever they hold. */
+export function consistsOf([first = '', ...parts]: readonly string[], text: string): boolean {
   const last = parts.pop();
-  if (last === undefined) return pattern === text;
+  if (last === undefined) return first === text;
   if (!text.startsWith(first) || !text.endsWith(last) || text.length < first.length + last.length) return false;
   let at = first.length;
   for (const part of parts) {

@@ -125,16 +125,12 @@ describe.each(sides)('a %s client of a %s server, %s at its address', (clientEra
       'Ada',
       'Alan',
     ]);
-    if (face === 'one') {
-      const byUri = { type: 'ref/resource' as const, uri: `${serverEra}://{name}` };
-      expect((await one.complete({ ref: byUri, argument: { name: 'name', value: '' } })).completion.values).toEqual([
-        'one',
-        'two',
-      ]);
-      expect((await one.readResource({ uri: `${serverEra}://three` })).contents).toMatchObject([
-        { text: 'about three' },
-      ]);
-    }
+    const byUri = { type: 'ref/resource' as const, uri: `${serverEra}://{name}` };
+    expect((await one.complete({ ref: byUri, argument: { name: 'name', value: '' } })).completion.values).toEqual([
+      'one',
+      'two',
+    ]);
+    expect((await one.readResource({ uri: `${serverEra}://three` })).contents).toMatchObject([{ text: 'about three' }]);
     expect((await one.listResources()).resources.map(({ uri }) => uri)).toContain(`${serverEra}://one`);
     expect((await one.readResource({ uri: `${serverEra}://one` })).contents).toMatchObject([{ text: 'the first' }]);
     expect((await one.listPrompts()).prompts.map(({ name }) => name)).toContain(own('greet'));

@@ -1,0 +1,66 @@
+import { expect, test } from 'vitest';
+import { asServerName } from '../../../src/model/ids.ts';
+import { createCatalogue } from '../../../src/serve/catalogue.ts';
+import type { ListMethod } from '../../../src/serve/messages/protocol.ts';
+
+/** What each server lists, of resources and of templates; `asked` are told of which of them was asked for what. */
+const catalogueOf = (
+  all: Readonly<Record<string, { readonly uris?: readonly string[]; readonly templates?: readonly string[] }>>,
+) => {
+  const asked: string[] = [];
+  const catalogue = createCatalogue<readonly string[]>({
+    servers: async () => Object.keys(all).map(asServerName),
+    reaches: (server, reached) => reached.includes(server),
+    list: async (server, method: ListMethod) => {
+      asked.push(`${server} ${method}`);
+      const { uris = [], templates = [] } = all[server] ?? {};
+      if (method === 'resources/list') return uris.map((uri) => ({ uri, name: uri }));
+      return templates.map((uriTemplate) => ({ uriTemplate, name: uriTemplate }));
+    },
+    log: () => {},
+    names: { separator: '__', maxName: 45 },
+  });
+  const homeOf = async (uri: string, reached = Object.keys(all)): Promise<string | undefined> => {
+    const read = { jsonrpc: '2.0', id: 1, method: 'resources/read', params: { uri } } as const;
+    const routed = await catalogue.route(read, reached);
+    return routed !== undefined && 'server' in routed ? routed.server : undefined;
+  };
+  return { homeOf, asked };
+};
+
+test('a URI goes to who listed it, else to the template that says most of it from its beginning on', async () => {
+  const { homeOf } = catalogueOf({
+    any: { templates: ['{+uri}'] },
+    docs: { uris: ['docs://index'], templates: ['docs://{+path}'] },
+    old: { templates: ['docs://old/{name}.md', 'docs://old/{name}.txt'] },
+    index: { uris: ['docs://old/1.md'] },
+  });
+  expect(await homeOf('docs://index')).toBe('docs');
+  expect(await homeOf('docs://new/1.md')).toBe('docs');
+  expect(await homeOf('docs://old/2.md')).toBe('old');
+  expect(await homeOf('docs://old/2.pdf')).toBe('docs');
+  expect(await homeOf('docs://old/1.md')).toBe('index');
+  expect(await homeOf('docs://old/{name}.md')).toBe('old');
+  expect(await homeOf('mail:1')).toBe('any');
+});
+
+test('a template of a server that is not reached is none, and an empty one is no pattern', async () => {
+  const { homeOf } = catalogueOf({
+    a: { templates: ['x://{name}'] },
+    b: { templates: ['x:/'] },
+    c: { templates: [''] },
+  });
+  expect(await homeOf('x://1', ['b', 'c'])).toBeUndefined();
+  expect(await homeOf('x:/', ['b', 'c'])).toBe('b');
+  expect(await homeOf('x://1')).toBe('a');
+});
+
+test('what fits a known template is not looked up again; what fits only one that begins with a variable is', async () => {
+  const { homeOf, asked } = catalogueOf({ a: { templates: ['x://{name}'] }, b: { templates: ['{name}'] } });
+  await homeOf('x://1');
+  asked.splice(0);
+  expect(await homeOf('x://2')).toBe('a');
+  expect(asked).toEqual([]);
+  expect(await homeOf('y://2')).toBe('b');
+  expect(asked).not.toEqual([]);
+});
