@@ -1,6 +1,7 @@
 import type { ServerName } from '../model/ids.ts';
 import { filteredTools } from './filter.ts';
-import { type Answered, createLeg, type Leg, type LegHooks } from './leg/leg.ts';
+import { createLeg, type Leg, type LegHooks } from './leg/leg.ts';
+import type { Answered } from './leg/line.ts';
 import type { ClientRequest, Message } from './messages/protocol.ts';
 import type { Upstreams } from './upstreams.ts';
 

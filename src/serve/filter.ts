@@ -8,12 +8,16 @@ const filters = ({ include, exclude }: ToolFilter): boolean => include !== undef
 
 const nameOf = (tool: unknown): string => (isRecord(tool) && typeof tool.name === 'string' ? tool.name : '');
 
+/** Those of a server's tools that a client may see. */
+export const shownTools = (filter: ToolFilter, tools: readonly unknown[]): readonly unknown[] =>
+  tools.filter((tool) => isAllowed(filter, nameOf(tool)));
+
 /** The text of an answer to `tools/list`, without the tools that a client may not see; a list of one's own is private. */
 export function filteredTools(filter: ToolFilter, text: string): string {
   if (!filters(filter)) return text;
   return withResult(text, ({ tools, ...rest }) => ({
     ...rest,
-    ...(Array.isArray(tools) ? { tools: tools.filter((tool) => isAllowed(filter, nameOf(tool))) } : {}),
+    ...(Array.isArray(tools) ? { tools: shownTools(filter, tools) } : {}),
     ...(rest.cacheScope === undefined ? {} : { cacheScope: 'private' }),
   }));
 }

@@ -4,9 +4,10 @@ import type { ContainerId, ServerName } from '../../model/ids.ts';
 import { isRecord } from '../../model/is-record.ts';
 import { type Judge, ownName } from '../../model/serve-settings.ts';
 import type { Leg } from '../leg/leg.ts';
-import { metaOf, paramsOf, withResult } from '../messages/message.ts';
+import { ownTerms } from '../messages/envelope.ts';
+import { paramsOf, withResult } from '../messages/message.ts';
 import { ownPages } from '../messages/pages.ts';
-import { envelopeKeys, isList, type Message } from '../messages/protocol.ts';
+import { isList, type Message } from '../messages/protocol.ts';
 import type { Upstreams } from '../upstreams.ts';
 import type { Scan } from './scan.ts';
 import { holds, isRoundabout, listedFor, reaches, type Scopes, wantedBy } from './scopes.ts';
@@ -160,12 +161,7 @@ export const within = (upstreams: Upstreams, guard: Guard): Upstreams => ({
 
 async function toolsOf(leg: Leg, from: Message): Promise<Map<string, Annotations>> {
   const found = new Map<string, Annotations>();
-  // In the words of the request that it is for: those of its revision.
-  const { [envelopeKeys.revision]: revision, [envelopeKeys.capabilities]: capabilities } = metaOf(from);
-  const meta = { [envelopeKeys.revision]: revision, [envelopeKeys.capabilities]: capabilities };
-  const headers =
-    typeof revision === 'string' ? { 'mcp-protocol-version': revision, 'mcp-method': 'tools/list' } : undefined;
-  for await (const { message } of ownPages(leg, 'tools/list', headers === undefined ? {} : { meta, headers })) {
+  for await (const { message } of ownPages(leg, 'tools/list', ownTerms(from, 'tools/list'))) {
     if (!isRecord(message.result)) throw new LoomsError('refused', `${leg.server} does not say what its tools are`);
     const { tools } = message.result;
     for (const tool of Array.isArray(tools) ? tools.filter(isRecord) : []) {

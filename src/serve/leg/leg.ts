@@ -4,19 +4,14 @@ import type { ContainerId, ServerName } from '../../model/ids.ts';
 import { isRecord } from '../../model/is-record.ts';
 import { inSpan, noTracing, type TraceContext } from '../../model/trail/tracing.ts';
 import { canonicalJson } from '../../model/values/canonical-json.ts';
-import { isAnswer, isRequest, paramsOf, withId, withParams } from '../messages/message.ts';
-import { code, type HeaderFields, type Message, modernRevision } from '../messages/protocol.ts';
+import { shownTools } from '../filter.ts';
+import { ownTerms } from '../messages/envelope.ts';
+import { isAnswer, isRequest, metaOf, paramsOf, withId, withParams } from '../messages/message.ts';
+import { code, type HeaderFields, type Message, modernRevision, subscriptionKey } from '../messages/protocol.ts';
 import type { Upstream, Upstreams } from '../upstreams.ts';
 import { legacyChannel } from './legacy-channel.ts';
+import { type Answered, acknowledged, askOn, askOnInTime, giveUp, type Line, moveSubscriptions, tell } from './line.ts';
 import { mostSubscriptions } from './stateless-talk.ts';
-
-/** An answer of a server, still under the id that the leg asked with. */
-export type Answered = {
-  readonly text: string;
-  readonly message: Message;
-  /** Of the container that gave it. */
-  readonly spec: DesiredServer;
-};
 
 /** A request that is under way. */
 export type Asked = {
@@ -60,20 +55,15 @@ const longestUri = 4_096;
 /** Requests of one server that may be open; of more nobody could answer anyway. */
 const mostAsked = 100;
 
-type Line = Upstream & {
-  readonly pending: Map<string | number, { resolve: (answer: Answered) => void; reject: (error: Error) => void }>;
-  /** Nothing more is asked of it: the other side is gone, or another container serves by now. */
-  isOver: boolean;
-};
-
 /** What a client told its server that a new process of it has to know. */
 type Memory = {
   initialize?: Message;
   initialized?: Message;
   level?: Message;
   readonly subscriptions: Map<unknown, Message>;
-  /** The tools as the client last saw them, as one text. */
+  /** The tools as the client last saw them, as one text, and the request that it saw them by. */
   tools?: string;
+  list?: Message;
 };
 
 /** A leg; no process runs for it before it is used. */
@@ -113,6 +103,7 @@ export function createLeg(server: ServerName, upstreams: Upstreams, hooks: LegHo
       const waiting = line.pending.get(message.id ?? '');
       if (waiting === undefined) return;
       line.pending.delete(message.id ?? '');
+      clearTimeout(waiting.subscription?.silence);
       waiting.resolve({ text, message, spec: line.spec });
       if (line.isOver) retire(line);
       return;
@@ -129,7 +120,10 @@ export function createLeg(server: ServerName, upstreams: Upstreams, hooks: LegHo
       return;
     }
     if (message.method !== 'notifications/cancelled') {
-      hooks.onNotification(text, message);
+      const isKnown =
+        message.method === 'notifications/subscriptions/acknowledged' &&
+        !acknowledged(line, metaOf(message)[subscriptionKey]);
+      if (!isKnown) hooks.onNotification(text, message);
       return;
     }
     const { requestId } = paramsOf(message);
@@ -154,52 +148,19 @@ export function createLeg(server: ServerName, upstreams: Upstreams, hooks: LegHo
     }
     return line;
   };
-  /** Sends a request on a line. Throws `server-exited` when it surely did not get there. */
-  const askOn = async (
-    line: Line,
-    message: Message,
-    id: number,
-    headers?: HeaderFields,
-  ): Promise<{ readonly answer: Promise<Answered> }> => {
-    const { promise: answer, ...waiting } = Promise.withResolvers<Answered>();
-    answer.catch(() => {}); // Whoever waits for it hears of it as well.
-    line.pending.set(id, waiting);
-    const own = { ...message, id };
-    try {
-      await line.channel.send(JSON.stringify(own), own, headers);
-    } catch (error) {
-      line.pending.delete(id);
-      throw error;
-    }
-    return { answer };
-  };
-  const tell = (line: Line, message: Message): Promise<void> => line.channel.send(JSON.stringify(message), message);
-
-  /** Asks on a line for itself, within the bound of a handshake. */
-  const askBounded = async (line: Line, message: Message): Promise<Answered> => {
-    const { answer } = await askOn(line, message, nextId());
-    const limitMs = line.spec.mcp.timeoutSeconds * 1000;
-    const tooLate = Promise.withResolvers<never>();
-    const timer = setTimeout(() => {
-      tooLate.reject(new LoomsError('handshake-timeout', `${server} did not answer ${message.method} in time`));
-    }, limitMs);
-    try {
-      return await Promise.race([answer, tooLate.promise]);
-    } finally {
-      clearTimeout(timer);
-    }
-  };
+  const askForItself = (line: Line, message: Message, headers?: HeaderFields): Promise<Answered> =>
+    askOnInTime(line, message, nextId(), headers);
 
   /** Tells a new process what the client has told the one before it. */
   const replay = async (line: Line): Promise<void> => {
     if (memory.initialize === undefined) return;
-    const { message } = await askBounded(line, memory.initialize);
+    const { message } = await askForItself(line, memory.initialize);
     if (message.error !== undefined) {
       throw new LoomsError('session-failed', `${server} takes no session any more: ${JSON.stringify(message.error)}`);
     }
     if (memory.initialized !== undefined) await tell(line, memory.initialized);
     const told = [...(memory.level === undefined ? [] : [memory.level]), ...memory.subscriptions.values()];
-    for (const one of told) await askBounded(line, one);
+    for (const one of told) await askForItself(line, one);
   };
   const openReady = async (): Promise<Line> => {
     const line = await openLine();
@@ -238,8 +199,10 @@ export function createLeg(server: ServerName, upstreams: Upstreams, hooks: LegHo
   };
   const tellIfToolsDiffer = async (line: Line): Promise<void> => {
     if (memory.tools === undefined) return;
-    const { message } = await askBounded(line, { jsonrpc: '2.0', method: 'tools/list' });
-    const tools = toolsText(message);
+    const { meta, headers } = ownTerms(memory.list, 'tools/list');
+    const params = meta === undefined ? {} : { params: { _meta: meta } };
+    const answered = await askForItself(line, { jsonrpc: '2.0', method: 'tools/list', ...params }, headers);
+    const tools = toolsText(answered);
     if (tools === memory.tools) return;
     memory.tools = tools ?? '';
     const changed: Message = { jsonrpc: '2.0', method: 'notifications/tools/list_changed' };
@@ -253,7 +216,7 @@ export function createLeg(server: ServerName, upstreams: Upstreams, hooks: LegHo
       memory.initialize = message;
       const line = await openLine();
       try {
-        const answered = await askBounded(line, message);
+        const answered = await askForItself(line, message);
         if (answered.message.error === undefined) current = line;
         else await shut(line);
         return answered;
@@ -267,13 +230,11 @@ export function createLeg(server: ServerName, upstreams: Upstreams, hooks: LegHo
       const cancelled = Promise.withResolvers<never>();
       cancelled.promise.catch(() => {}); // Nobody may be waiting yet.
       let isCancelled = false;
-      let on: Line | undefined;
       const run = async (): Promise<Answered> => {
         for (let tries = 1; ; tries += 1) {
           const line = await ready();
           if (isCancelled) return cancelled.promise;
           admit?.(line.spec);
-          on = line;
           let sent: { readonly answer: Promise<Answered> };
           try {
             sent = await askOn(line, message, id, headers);
@@ -288,7 +249,8 @@ export function createLeg(server: ServerName, upstreams: Upstreams, hooks: LegHo
           if (answered.message.error === undefined) remember(message);
           if (message.method === 'tools/list') upstreams.listed?.(server, answered.message);
           if (message.method === 'tools/list' && paramsOf(message).cursor === undefined) {
-            memory.tools = toolsText(answered.message) ?? memory.tools ?? '';
+            memory.tools = toolsText(answered) ?? memory.tools ?? '';
+            memory.list = message;
           }
           return answered;
         }
@@ -299,12 +261,7 @@ export function createLeg(server: ServerName, upstreams: Upstreams, hooks: LegHo
         cancel(why) {
           isCancelled = true;
           cancelled.reject(why);
-          if (on === undefined || !on.pending.delete(id)) return;
-          if (!on.channel.drop(id)) {
-            const params = { requestId: id, reason: why.message };
-            tell(on, { jsonrpc: '2.0', method: 'notifications/cancelled', params }).catch(() => {}); // It is gone.
-          }
-          if (on.isOver) retire(on);
+          for (const line of lines) if (giveUp(line, id, why.message) && line.isOver) retire(line);
         },
       };
     },
@@ -331,6 +288,7 @@ export function createLeg(server: ServerName, upstreams: Upstreams, hooks: LegHo
           return true;
         }
         current = next;
+        await moveSubscriptions(before, next);
         if (lines.has(before)) retire(before);
         await tellIfToolsDiffer(next);
         return true;
@@ -357,8 +315,8 @@ export function createLeg(server: ServerName, upstreams: Upstreams, hooks: LegHo
   };
 }
 
-/** The tools of a list as one text, whatever their order: of some servers it differs from start to start. */
-function toolsText({ result }: Message): string | undefined {
+/** The tools of a list that its client may see, as one text, whatever their order: of some servers it differs from start to start. */
+function toolsText({ message: { result }, spec }: Answered): string | undefined {
   if (!isRecord(result) || !Array.isArray(result.tools)) return undefined;
-  return result.tools.map(canonicalJson).sort().join('\n');
+  return shownTools(spec.mcp.tools, result.tools).map(canonicalJson).sort().join('\n');
 }

@@ -1,6 +1,14 @@
 import { isRecord } from '../../model/is-record.ts';
 import { errorText, metaOf, paramsOf } from './message.ts';
-import { code, envelopeKeys, type HeaderFields, type Message, modernRevision, naming } from './protocol.ts';
+import {
+  code,
+  envelopeKeys,
+  type Fields,
+  type HeaderFields,
+  type Message,
+  modernRevision,
+  naming,
+} from './protocol.ts';
 
 // What each request of the stateless revisions says of itself, and the headers that mirror it (2026-07-28,
 // basic/transports). Over HTTP whoever takes the request in is to hold one against the other: a server over stdio sees no
@@ -35,6 +43,17 @@ export function mirrored(message: Message, revision: string): HeaderFields {
     'mcp-method': message.method ?? '',
     ...(typeof name === 'string' ? { 'mcp-name': headerText(name) } : {}),
   };
+}
+
+/** What a request of the gateway's own says in the words of this one of a client: those of its revision. Empty where that has sessions. */
+export function ownTerms(
+  from: Message | undefined,
+  method: string,
+): { readonly meta?: Fields; readonly headers?: HeaderFields } {
+  const { [envelopeKeys.revision]: revision, [envelopeKeys.capabilities]: capabilities } = metaOf(from ?? {});
+  if (typeof revision !== 'string') return {};
+  const meta = { [envelopeKeys.revision]: revision, [envelopeKeys.capabilities]: capabilities };
+  return { meta, headers: mirrored({ jsonrpc: '2.0', method }, revision) };
 }
 
 /** Why headers do not fit the body that they are to mirror, or undefined. */

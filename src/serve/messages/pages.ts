@@ -1,7 +1,8 @@
 import { LoomsError } from '../../model/errors.ts';
 import type { ServerName } from '../../model/ids.ts';
 import { isRecord } from '../../model/is-record.ts';
-import type { Answered, Leg } from '../leg/leg.ts';
+import type { Leg } from '../leg/leg.ts';
+import type { Answered } from '../leg/line.ts';
 import type { Fields, HeaderFields, Message } from './protocol.ts';
 
 // Lists that the gateway asks for itself: a server that pages without end, or says nothing, must neither fill it nor hold

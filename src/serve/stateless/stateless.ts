@@ -7,15 +7,18 @@ import type { JoinedNames } from '../../model/serve-settings.ts';
 import type { Guard } from '../access/guard.ts';
 import { answerFailure, askGuarded, callTool, failureText, statusOfFailure, tookTooLong } from '../call.ts';
 import { oneServer } from '../face.ts';
-import { type Answered, type Asked, createLeg, type Leg } from '../leg/leg.ts';
+import { type Asked, createLeg, type Leg } from '../leg/leg.ts';
+import type { Answered } from '../leg/line.ts';
 import { createDeclaredHeaders } from '../messages/declared-headers.ts';
 import { mirrored } from '../messages/envelope.ts';
 import { errorText, metaOf, paramsOf, statusOf, withId, withParams, withSubscription } from '../messages/message.ts';
 import { paramContradiction, paramHeaders } from '../messages/param-headers.ts';
 import {
   type ClientRequest,
+  changeOf,
   code,
   envelopeKeys,
+  type Fields,
   type HeaderFields,
   type Message,
   modernRevision,
@@ -57,6 +60,8 @@ type UnderWay = {
   /** Whether it wants to hear what is logged meanwhile. */
   readonly wantsLog: boolean;
   asked?: Asked;
+  /** What it is told of changes, once the server has said so. */
+  honoured?: Fields;
 };
 
 type Shared = {
@@ -114,6 +119,14 @@ export function createStateless(upstreams: Upstreams, { idleMs, bridge, ...told 
     }
     const subscription = metaOf(message)[subscriptionKey];
     if (subscription === undefined) {
+      const change = changeOf(message);
+      if (change !== undefined) {
+        // Said by the gateway, of another container: each that wants to hear of such a change is told.
+        for (const { reply, honoured, clientId } of all) {
+          if (honoured?.[change] === true) reply.tell(withSubscription(text, message, clientId));
+        }
+        return;
+      }
       const [only, ...more] = all;
       const isAlone = more.length === 0 && [...givenUp].every((principal) => principal === only?.guard.key);
       if (isAlone && (only?.wantsLog || message.method !== 'notifications/message')) only?.reply.tell(text);
@@ -121,6 +134,10 @@ export function createStateless(upstreams: Upstreams, { idleMs, bridge, ...told 
     }
     const one = all.find(({ asked }) => String(asked?.id) === String(subscription));
     if (one === undefined) return;
+    if (message.method === 'notifications/subscriptions/acknowledged') {
+      const { notifications } = paramsOf(message);
+      one.honoured = isRecord(notifications) ? notifications : {};
+    }
     one.reply.tell(withSubscription(text, message, one.clientId));
   };
   const sharedOf = (server: ServerName): Shared => {

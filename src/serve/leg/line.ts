@@ -1,0 +1,132 @@
+import type { DesiredServer } from '../../model/desired.ts';
+import { LoomsError } from '../../model/errors.ts';
+import type { HeaderFields, Id, Message } from '../messages/protocol.ts';
+import type { Upstream } from '../upstreams.ts';
+
+/** An answer of a server, still under the id that the leg asked with. */
+export type Answered = {
+  readonly text: string;
+  readonly message: Message;
+  /** Of the container that gave it. */
+  readonly spec: DesiredServer;
+};
+
+/** A subscription of a client of the stateless revisions, which goes over to the container that serves next. */
+type Subscription = {
+  readonly message: Message;
+  readonly headers: HeaderFields | undefined;
+  /** Whether its client has heard what it is told of; another container's word of that is no news. */
+  isTold: boolean;
+  /** Ends it where the container that it went over to says nothing of it. */
+  silence?: NodeJS.Timeout;
+};
+
+/** A request that waits for its answer. */
+type Waiting = {
+  readonly resolve: (answer: Answered) => void;
+  readonly reject: (error: Error) => void;
+  readonly subscription?: Subscription;
+};
+
+/** The way of a conversation to one process. */
+export type Line = Upstream & {
+  readonly pending: Map<Id, Waiting>;
+  /** Nothing more is asked of it: the other side is gone, or another container serves by now. */
+  isOver: boolean;
+};
+
+export const tell = (line: Line, message: Message): Promise<void> =>
+  line.channel.send(JSON.stringify(message), message);
+
+const send = async (line: Line, message: Message, id: Id, headers: HeaderFields | undefined, waiting: Waiting) => {
+  line.pending.set(id, waiting);
+  const own = { ...message, id };
+  try {
+    await line.channel.send(JSON.stringify(own), own, headers);
+  } catch (error) {
+    line.pending.delete(id);
+    throw error;
+  }
+};
+
+/** Sends a request on a line. Throws `server-exited` when it surely did not get there. */
+export async function askOn(
+  line: Line,
+  message: Message,
+  id: Id,
+  headers?: HeaderFields,
+): Promise<{ readonly answer: Promise<Answered> }> {
+  const { promise: answer, ...settle } = Promise.withResolvers<Answered>();
+  answer.catch(() => {}); // Whoever waits for it hears of it as well.
+  const isListen = message.method === 'subscriptions/listen';
+  await send(line, message, id, headers, {
+    ...settle,
+    ...(isListen ? { subscription: { message, headers, isTold: false } } : {}),
+  });
+  return { answer };
+}
+
+/** Asks on a line for itself, within the bound of a handshake. */
+export async function askOnInTime(line: Line, message: Message, id: Id, headers?: HeaderFields): Promise<Answered> {
+  const { answer } = await askOn(line, message, id, headers);
+  const tooLate = Promise.withResolvers<never>();
+  const timer = setTimeout(() => {
+    tooLate.reject(new LoomsError('handshake-timeout', `${line.spec.name} did not answer ${message.method} in time`));
+  }, limitOf(line));
+  try {
+    return await Promise.race([answer, tooLate.promise]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+const limitOf = ({ spec }: Line): number => spec.mcp.timeoutSeconds * 1000;
+
+/** Tells the server that nobody waits for this request any more. False where nothing of it is under way here. */
+export function giveUp(line: Line, id: Id, why: string): boolean {
+  if (!line.pending.delete(id)) return false;
+  if (!line.channel.drop(id)) {
+    const params = { requestId: id, reason: why };
+    tell(line, { jsonrpc: '2.0', method: 'notifications/cancelled', params }).catch(() => {}); // It is gone.
+  }
+  return true;
+}
+
+/** Takes note that a subscription is acknowledged; false where its client has heard that before. */
+export function acknowledged(line: Line, subscriptionId: unknown): boolean {
+  const known = [...line.pending].find(([id]) => String(id) === String(subscriptionId));
+  const subscription = known?.[1].subscription;
+  if (subscription === undefined) return true;
+  clearTimeout(subscription.silence);
+  const isNews = !subscription.isTold;
+  subscription.isTold = true;
+  return isNews;
+}
+
+/**
+ * Has another container tell what clients listen to, under the same ids, and the one before it tell it no more. What cannot
+ * be sent stays where it is. One that the container does not acknowledge within the bound of a handshake ends.
+ */
+export async function moveSubscriptions(from: Line, to: Line): Promise<void> {
+  for (const [id, waiting] of [...from.pending]) {
+    const { subscription } = waiting;
+    if (subscription === undefined) continue;
+    clearTimeout(subscription.silence);
+    subscription.silence = setTimeout(() => {
+      if (!giveUp(to, id, 'it is not acknowledged')) return;
+      const { name } = to.spec;
+      waiting.reject(
+        new LoomsError('server-exited', `what serves ${name} by now does not say what it tells; listen again`),
+      );
+    }, limitOf(to));
+    subscription.silence.unref();
+    try {
+      await send(to, subscription.message, id, subscription.headers, waiting);
+    } catch {
+      clearTimeout(subscription.silence);
+      continue;
+    }
+    // Its client may have left meanwhile.
+    if (!giveUp(from, id, 'another container serves')) giveUp(to, id, 'nobody listens any more');
+  }
+}

@@ -1,0 +1,153 @@
+import { chmodSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { Client as Client2, StreamableHTTPClientTransport as Transport2 } from '@modelcontextprotocol/client';
+import { Client } from '@modelcontextprotocol/sdk/client/index.js';
+import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
+import { ToolListChangedNotificationSchema } from '@modelcontextprotocol/sdk/types.js';
+import { build } from 'esbuild';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { eventually } from '../../support/eventually.ts';
+import { withoutEngine } from '../../support/images.ts';
+import type { startLooms } from '../../support/looms.ts';
+import { changed } from '../../support/odd-servers.ts';
+import { socketFetch } from '../../support/socket-fetch.ts';
+import { testProject } from '../../support/test-project.ts';
+import { specs, tinySpec } from '../../support/tiny-server.ts';
+
+/** Clients that call at once. */
+const crowd = 50;
+const textOf = (result: unknown): unknown => (result as { content: { text?: string }[] }).content[0]?.text;
+
+describe.skipIf(withoutEngine())('apply replaces a server of a gateway under fifty clients', () => {
+  const project = testProject('replaced');
+  const env = { XDG_STATE_HOME: mkdtempSync(join(tmpdir(), 'looms-state-')) };
+  const folder = mkdtempSync(join(tmpdir(), 'looms-servers-'));
+  const room = { resource_limits: { memory_mb: 4096, pids_limit: 2000 } };
+  const sessions = (): string => changed(tinySpec({ name: 'fs', timeoutSeconds: 120 }), { backend: room });
+  const without = (file: string): string =>
+    changed(tinySpec({ name: 'newer' }), {
+      args: [`/srv/${file}`],
+      mcp: { protocol: '2026-07-28' },
+      backend: { volume_mounts: [{ source: folder, target: '/srv', read_only: true }] },
+    });
+  let gateway: ReturnType<typeof startLooms>;
+  let socket: string;
+  const open: { close(): Promise<void> }[] = [];
+  const url = (path: string): URL => new URL(`http://localhost${path}`);
+
+  beforeAll(async () => {
+    chmodSync(folder, 0o755);
+    const file = join(folder, 'one.mjs');
+    await build({
+      entryPoints: [new URL('../../fixtures/servers/all-modern.mjs', import.meta.url).pathname],
+      outfile: file,
+      bundle: true,
+      platform: 'node',
+      format: 'esm',
+      banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" },
+    });
+    // The same with another tool.
+    const other = readFileSync(file, 'utf8').replace(/registerTool\("think"/, 'registerTool("ponder"');
+    writeFileSync(join(folder, 'two.mjs'), other);
+    const { code, stderr } = await project.apply(specs(sessions(), without('one.mjs')), [], { env });
+    expect({ code, stderr: code === 0 ? '' : stderr }).toEqual({ code: 0, stderr: '' });
+    gateway = project.start(['serve', '--json', '--max-sessions', '200', '--max-per-principal', '200'], { env });
+    socket = await eventually(() => {
+      if (gateway.child.exitCode !== null) throw new Error(`it ended: ${gateway.stderr()}`);
+      return JSON.parse(gateway.stdout()).socket;
+    });
+  });
+  afterAll(async () => {
+    await Promise.allSettled(open.map((one) => one.close()));
+    gateway?.child.kill('SIGKILL');
+    await project.remove();
+  });
+
+  /** Applies while these call; each has called the new container once when it resolves. Throws what a call throws. */
+  const applyUnder = async (server: string, text: string, calls: readonly (() => Promise<void>)[]): Promise<void> => {
+    const before = await project.idOf(server);
+    let isOver = false;
+    let isReplaced = false;
+    const calling = calls.map(async (call) => {
+      for (let after = 0; after < 2 || !isOver; after += isReplaced ? 1 : 0) {
+        await call();
+        await delay(20);
+      }
+    });
+    const all = Promise.all(calling);
+    const { code, stderr } = await project.apply(text, [], { env });
+    isReplaced = true;
+    expect({ code, stderr: code === 0 ? '' : stderr }).toEqual({ code: 0, stderr: '' });
+    const after = await project.idOf(server);
+    expect(after).not.toBe(before);
+    await eventually(async () => {
+      const { stdout } = await project.run(['audit', '--json', '--tail', '100'], { env });
+      const last = stdout.split('\n').filter((line) => line !== '');
+      expect(last.map((line) => JSON.parse(line)).every(({ container }) => container === after)).toBe(true);
+    }, 60_000).finally(() => {
+      isOver = true;
+    });
+    await all;
+  };
+
+  test('with sessions: no call fails, all sessions go on, and each is told once that the tools are others', async () => {
+    const changes = Array.from({ length: crowd }, () => 0);
+    const clients = await Promise.all(
+      changes.map(async (_, index) => {
+        const client = new Client({ name: 'test', version: '1' });
+        const transport = new StreamableHTTPClientTransport(url('/mcp/fs'), { fetch: socketFetch(socket) });
+        await client.connect(transport as never);
+        open.push(client);
+        client.setNotificationHandler(ToolListChangedNotificationSchema, () => {
+          changes[index] = (changes[index] ?? 0) + 1;
+        });
+        await client.listTools();
+        return { client, transport };
+      }),
+    );
+    const ids = clients.map(({ transport }) => transport.sessionId);
+    let lastCall = 0;
+    const calls = clients.map(({ client }) => async () => {
+      lastCall += 1;
+      const text = `call ${lastCall}`;
+      expect(textOf(await client.callTool({ name: 'echo', arguments: { text } }))).toBe(text);
+    });
+    await applyUnder('fs', specs(sessions().replace('The tool ', 'The new tool '), without('one.mjs')), calls);
+    await eventually(() => expect(changes).toEqual(changes.map(() => 1)), 30_000);
+    expect(clients.map(({ transport }) => transport.sessionId)).toEqual(ids);
+    expect(new Set(ids).size).toBe(crowd);
+  }, 300_000);
+
+  test('without sessions: no call fails, and each that listens hears once that the tools are others, then of the new container', async () => {
+    const changes = Array.from({ length: crowd }, () => 0);
+    const clients = await Promise.all(
+      changes.map(async (_, index) => {
+        const path = index % 10 === 0 ? '/mcp' : '/mcp/newer';
+        const mode = { pin: '2026-07-28' } as const;
+        const client = new Client2({ name: 'test', version: '1' }, { versionNegotiation: { mode } });
+        await client.connect(new Transport2(url(path), { fetch: socketFetch(socket) }));
+        open.push(client);
+        client.setNotificationHandler('notifications/tools/list_changed', () => {
+          changes[index] = (changes[index] ?? 0) + 1;
+        });
+        await client.listTools();
+        await client.listen({ toolsListChanged: true });
+        return { client, add: path === '/mcp' ? 'newer__add' : 'add' };
+      }),
+    );
+    let last = 0;
+    const calls = clients.map(({ client, add }) => async () => {
+      last += 1;
+      const [a, sum] = [last, `${last + 1}`];
+      expect(textOf(await client.callTool({ name: add, arguments: { a, b: 1 } }))).toBe(sum);
+    });
+    const text = specs(sessions().replace('The tool ', 'The new tool '), without('two.mjs'));
+    await applyUnder('newer', text, calls);
+    await eventually(() => expect(changes).toEqual(changes.map(() => 1)), 30_000);
+    expect((await clients[0]?.client.listTools())?.tools.map(({ name }) => name)).toContain('newer__ponder');
+    await clients[1]?.client.callTool({ name: 'touch', arguments: {} });
+    await eventually(() => expect(changes).toEqual(changes.map(() => 2)), 30_000);
+  }, 300_000);
+});
