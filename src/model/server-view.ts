@@ -75,6 +75,8 @@ export type ServerView = ServerInstance &
       readonly privileged: boolean;
       /** What it may have besides its memory; null: no limit. */
       readonly swapMiB: number | null;
+      /** What it may write to its own file system; null: no limit. */
+      readonly storageMiB: number | null;
       /** Options that change its seccomp, AppArmor or SELinux profile, as they were given. */
       readonly securityOptions: readonly string[];
       /** Namespaces that are the host's or another container's. */
@@ -97,6 +99,8 @@ export type ServerView = ServerInstance &
         readonly isRecorded: boolean;
       }[];
       readonly publishes: readonly string[];
+      /** Where its `/etc/hosts` leads the names on the allow-list of its recorded spec. */
+      readonly listedNames: readonly { readonly name: string; readonly address: string }[];
       /**
        * The forwarder that was made for its allow-list, or what stands in for an address on it where that is not as it should be;
        * null without a list, and where one of them is missing.

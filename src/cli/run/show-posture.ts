@@ -10,8 +10,7 @@ export async function showPosture(
   names: readonly ServerName[],
   answer: (text: () => string) => void,
 ): Promise<readonly ServerPosture[]> {
-  const { servers, notices } = await lookAtPosture(ports, { project: project.name, names });
-  for (const notice of notices) terminal.note(notice);
+  const servers = await lookAtPosture(ports, { project: project.name, names });
   const width = terminal.answerIsTerminal ? terminal.width : undefined;
   if (servers.length > 0) answer(() => renderPosture(servers, terminal.palette, width));
   else terminal.notice(`No server in project ${project.name}.`);

@@ -9,7 +9,7 @@ import { isSecretsShell, resolveArgv } from '../model/resolve-shape.ts';
 import { type EgressSubnets, egressSubnets, type WayOut, wayOutOf } from '../model/way-out.ts';
 import type { Engine } from '../port.ts';
 import { strangersNotice } from '../reconcile/plan-warnings.ts';
-import { argvTemplateOf, mountOf, networksOf } from '../reconcile/server/container-template.ts';
+import { argvTemplateOf, listedNames, mountOf, networksOf } from '../reconcile/server/container-template.ts';
 import { leadingOut } from '../reconcile/server/forwarder-containers.ts';
 import { rotationTime } from '../reconcile/server/rotation.ts';
 import { changedFields } from '../reconcile/support/support-reasons.ts';
@@ -140,6 +140,7 @@ function viewOf(
           engine.canLimitSwap && shape.memorySwapBytes > 0
             ? Math.round((shape.memorySwapBytes - shape.memoryBytes) / mebibyte)
             : null,
+        storageMiB: shape.storageBytes === null ? null : Math.round(shape.storageBytes / mebibyte),
         securityOptions: shape.securityOptions,
         sharedNamespaces: [
           ...(shape.pidMode === '' ? [] : [`pid ${shape.pidMode}`]),
@@ -159,6 +160,7 @@ function viewOf(
           ...shape.ports.map(({ container: port, host }) => `${port} at ${host}`),
           ...(shape.otherSettings?.includes('publish-all=true') ? ['all'] : []),
         ],
+        listedNames: way === undefined ? [] : listedNames(way),
         forwarder: forwarderOf(container, way, observed),
       },
       rotatesAt: (recorded && rotationTime(recorded.spec.lifecycle, container)) ?? null,

@@ -58,13 +58,14 @@ describe.skipIf(withoutEngine())('the posture of servers', () => {
     const { code, broken, rows } = await lookAt(project, 'fs');
     expect([code, broken]).toEqual([0, []]);
     const unread = rows.filter(({ inside, verdict }) => inside === null && verdict !== 'not-there');
-    expect(unread.map(({ promise }) => promise)).toEqual(['egress', 'devices, namespaces']);
+    expect(unread.map(({ promise }) => promise)).toEqual(['devices, namespaces']);
     const said = Object.fromEntries(rows.map(({ promise, inside }) => [promise, inside]));
     expect(said).toMatchObject({
       user: '1000:1000',
       capabilities: 'none',
       memory: '128 MiB, swap none',
       network: 'eth0, no way out',
+      egress: 'names by the engine',
       'root file system': 'read-only',
       seccomp: 'filtered',
       secrets: 'none in process 1',
@@ -92,7 +93,7 @@ describe.skipIf(withoutEngine())('the posture of servers', () => {
         expect.stringContaining('bridge (open, not of its record)'),
         expect.stringContaining('a way out by '),
       ],
-      ['egress', 'open by bridge', null],
+      ['egress', 'open by bridge', 'names by the engine'],
     ]);
     const shown = await project.run(['posture']);
     expect(shown).toMatchObject({ code: 4, stdout: expect.stringContaining('4 of 15 promises broken') });
@@ -259,6 +260,25 @@ describe.skipIf(withoutEngine())('the posture of servers', () => {
     const again = await project.apply(tinySpec({ name: 'fs', memoryMiB: 256 }));
     expect(again).not.toMatchObject({ code: 0 });
     expect(again.stdout + again.stderr).toContain(`network ${network}: it has IPv6, and looms makes it otherwise`);
+  });
+
+  test('is that of nobody knows what where its record cannot be read, which is no promise kept (4)', async () => {
+    const project = newProject('unread');
+    expect(await project.apply(specs(tinySpec({ name: 'fs' }), tinySpec({ name: 'b' })))).toExit(0);
+    const { Config, HostConfig, Name } = await project.container('fs').inspect();
+    await project.container('fs').remove({ force: true });
+    const Labels = { ...Config.Labels, 'looms.spec': '{"name":' };
+    const anew = await project.docker.createContainer({ ...Config, Labels, HostConfig, name: Name.slice(1) });
+    await anew.start();
+    const { code, rows } = await lookAt(project, 'fs');
+    expect(code).toBe(4);
+    expect(rows).toMatchObject([{ promise: 'record', verdict: 'broken', inside: null }]);
+    const shown = await project.run(['posture']);
+    expect(shown).toMatchObject({ code: 4, stdout: expect.stringContaining('1 of 1 promise broken') });
+    expect(shown.stdout).toContain('1 BROKEN: record of fs (exit 4; ');
+    const described = await project.run(['describe', 'fs', '--posture', '--json']);
+    expect(described.code).toBe(4);
+    expect(JSON.parse(described.stdout)).toMatchObject([{ server: 'fs', kept: false }]);
   });
 
   test('is told of a server that does not run, by the engine alone', async () => {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { apparmor, hostAccess, seccomp, user } from '../../../src/app/inspect/posture/posture-confinement.ts';
-import { memory } from '../../../src/app/inspect/posture/posture-limits.ts';
+import { memory, storage } from '../../../src/app/inspect/posture/posture-limits.ts';
 import type { Look } from '../../../src/app/inspect/posture/posture-look.ts';
 import { mounts, tmpfs } from '../../../src/app/inspect/posture/posture-reach.ts';
 import type { ServerView } from '../../../src/model/server-view.ts';
@@ -38,6 +38,19 @@ describe('a promise of confinement is broken', () => {
     expect(found(0)).toEqual(['512 MiB, swap none', true]);
     expect(found(512)).toEqual(['512 MiB, swap 512 MiB', false]);
     expect(found(null)).toEqual(['512 MiB, swap no limit', false]);
+  });
+
+  test('by more of its own file system, where the spec bounds that', () => {
+    const found = (storageMiB: number | null, wanted = { storageMiB: 100 }, canLimitStorage = true) => {
+      const { spec, engine, ...rest } = engineSays({ storageMiB });
+      const limits = { ...spec.limits, ...wanted };
+      return storage({ ...rest, spec: { ...spec, limits }, engine: { ...engine, canLimitStorage } });
+    };
+    expect(found(100)).toMatchObject({ spec: '100 MiB', engine: ['100 MiB', true], engineLacksIt: false });
+    expect(found(200)).toMatchObject({ engine: ['200 MiB', false] });
+    expect(found(null)).toMatchObject({ engine: ['no limit', false], engineLacksIt: false });
+    expect(found(null, undefined, false)).toMatchObject({ engineLacksIt: true });
+    expect(storage(engineSays({ storageMiB: null }))).toBeUndefined();
   });
 
   test('by more memory, also on an engine that cannot limit swap, and not there by its swap', () => {

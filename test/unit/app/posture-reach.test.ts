@@ -1,14 +1,18 @@
 import { describe, expect, test } from 'vitest';
 import type { Look } from '../../../src/app/inspect/posture/posture-look.ts';
+import { namesInside } from '../../../src/app/inspect/posture/posture-names.ts';
 import { egress, mounts, network } from '../../../src/app/inspect/posture/posture-reach.ts';
 import { server } from '../../support/planner-world.ts';
 
 /** What is found of a server on the project's own network, with these lines of mountinfo. */
-function look({ kind, hidesHost, mountinfo = [], ipv6 = [], others = [] }: LookOptions): Look {
+function look({ kind, hidesHost, mountinfo = [], ipv6 = [], others = [], ...more }: LookOptions): Look {
+  const { names = [], hosts = [], resolver = [] } = more;
   const lines: Readonly<Record<string, readonly string[]>> = {
     '/proc/self/mountinfo': mountinfo,
     '/proc/self/net/dev': ['', '', 'lo: 0'],
     '/proc/self/net/if_inet6': ipv6,
+    '/etc/hosts': hosts,
+    '/etc/resolv.conf': resolver,
   };
   return {
     spec: server('a').spec,
@@ -24,6 +28,7 @@ function look({ kind, hidesHost, mountinfo = [], ipv6 = [], others = [] }: LookO
         ],
         forwarder: null,
         publishes: [],
+        listedNames: names,
         tmpfs: [{ path: '/tmp', exec: false }],
         recordedMounts: [],
       },
@@ -38,11 +43,38 @@ type LookOptions = {
   readonly ipv6?: readonly string[];
   /** Closed networks that it was connected to by hand. */
   readonly others?: readonly string[];
+  readonly names?: readonly { readonly name: string; readonly address: string }[];
+  /** Lines of the files that lead names. */
+  readonly hosts?: readonly string[];
+  readonly resolver?: readonly string[];
 };
 
 const tmpfsAt = (path: string): string => `30 20 0:40 / ${path} rw,nosuid - tmpfs tmpfs rw`;
 
 describe('what a server reaches', () => {
+  test('is read inside by where names lead: each listed one to its forwarder, all questions to the engine', () => {
+    const asMade = {
+      kind: 'docker',
+      hidesHost: true,
+      names: [{ name: 'db', address: '169.254.70.32' }],
+      hosts: ['127.0.0.1 localhost', '169.254.70.32\tdb # listed'],
+      resolver: ['search example', 'nameserver 127.0.0.11', 'options ndots:0'],
+    } as const;
+    expect(egress(look(asMade)).inside).toEqual(['db at 169.254.70.32, names by the engine', true]);
+    const found = (change: Partial<LookOptions>) => namesInside(look({ ...asMade, ...change }));
+    expect(found({ hosts: ['10.1.2.3 DB', ...asMade.hosts] })).toEqual([
+      'db at 10.1.2.3 and 169.254.70.32, names by the engine',
+      false,
+    ]);
+    expect(found({ hosts: [] })).toEqual(['db is missing, names by the engine', false]);
+    expect(found({ resolver: ['nameserver 8.8.8.8', 'nameserver 127.0.0.11'] })).toEqual([
+      'db at 169.254.70.32, names by 8.8.8.8',
+      false,
+    ]);
+    expect(found({ resolver: [] })).toBeUndefined();
+    expect(found({ kind: 'podman' })).toBe('not-asked');
+  });
+
   test('is broken where the engine does not keep it from its own host', () => {
     expect(network(look({ kind: 'podman', hidesHost: false })).engine).toEqual([
       'looms-test (no way out), the engine’s host is within reach',

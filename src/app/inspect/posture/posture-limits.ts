@@ -90,3 +90,17 @@ export function pids({ spec, view, inside }: Look): Looked {
     inside: found === undefined ? undefined : [found === 'max' ? 'no limit' : found, Number(found) <= wanted],
   };
 }
+
+/** What it may write to its own file system, where its spec bounds that. Only the engine can tell. */
+export function storage({ spec, view, engine }: Look): Looked | undefined {
+  const wanted = spec.limits.storageMiB;
+  if (wanted === undefined) return undefined;
+  const { storageMiB } = view.confinement;
+  return {
+    promise: 'storage',
+    spec: `${wanted} MiB`,
+    engine: [storageMiB === null ? 'no limit' : `${storageMiB} MiB`, storageMiB !== null && storageMiB <= wanted],
+    inside: 'not-asked',
+    engineLacksIt: storageMiB === null && !engine.canLimitStorage,
+  };
+}

@@ -3,6 +3,7 @@ import { readTmpfs } from '../../../model/container/tmpfs.ts';
 import { type EgressTarget, usualWorkingDir } from '../../../model/desired.ts';
 import type { ServerView } from '../../../model/server-view.ts';
 import { type Look, type Looked, orNone } from './posture-look.ts';
+import { namesInside } from './posture-names.ts';
 import type { Inside } from './read-inside.ts';
 
 function wayOut(gateway: Inside['gateway']): string {
@@ -61,8 +62,12 @@ export function network({ spec, view, inside }: Look): Looked {
   };
 }
 
-/** What of the outside is within its reach: by the engine, as the inside cannot tell a host that does not answer. */
-export function egress({ spec, view }: Look): Looked {
+/**
+ * What of the outside is within its reach: by the engine, as the inside cannot tell a host that does not answer. Inside is
+ * read where names lead.
+ */
+export function egress(look: Look): Looked {
+  const { spec, view } = look;
   const { mode, egress: targets } = spec.network;
   const { networks, forwarder } = view.confinement;
   const namesOf = (found: typeof networks): string => found.map(({ name }) => name).join(', ');
@@ -91,7 +96,7 @@ export function egress({ spec, view }: Look): Looked {
       needsNone ? reach : `${forwarderText(forwarder)}${led ? standInsText(targets) : ''}, ${reach}`,
       open.length === 0 && others.length === 0 && (needsNone || led || isIdle),
     ],
-    inside: 'not-asked',
+    inside: mode === 'none' ? 'not-asked' : namesInside(look),
   };
 }
 

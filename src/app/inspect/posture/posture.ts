@@ -5,7 +5,7 @@ import { mapBounded } from '../../../model/values/map-bounded.ts';
 import type { Ports } from '../../ports.ts';
 import { lookUpServers } from '../servers.ts';
 import { apparmor, capabilities, hostAccess, newPrivileges, seccomp, secrets, user } from './posture-confinement.ts';
-import { cpu, memory, pids } from './posture-limits.ts';
+import { cpu, memory, pids, storage } from './posture-limits.ts';
 import type { Look, Looked } from './posture-look.ts';
 import { egress, mounts, network, root, tmpfs } from './posture-reach.ts';
 import { readInside } from './read-inside.ts';
@@ -59,6 +59,7 @@ const promises = [
   memory,
   cpu,
   pids,
+  storage,
   network,
   egress,
   mounts,
@@ -71,44 +72,54 @@ const promises = [
 
 /** What a spec and the defaults promise of a server beside what the engine and the container say. Pure. */
 const judgePosture = (look: Look): readonly PosturePromise[] =>
-  promises.map((promise) => {
+  promises.flatMap((promise) => {
     const looked = promise(look);
+    if (looked === undefined) return [];
     const { engine, inside, spec } = looked;
     const verdict = verdictOf(looked);
     const read = inside === 'not-asked' ? null : (inside?.[0] ?? null);
     return { promise: looked.promise, spec, engine: engine[0], inside: read, verdict };
   });
 
+/** All that is known of a server whose record cannot be read: nobody can say what it should be. */
+const withoutRecord: PosturePromise = {
+  promise: 'record',
+  spec: 'what it was made from',
+  engine: 'cannot be read, so nothing is known of what it should be',
+  inside: null,
+  verdict: 'broken',
+};
+
 /** Servers that are asked at once. */
 const width = 4;
 
 /**
  * Looks at the posture of the servers of a project, all or those named: one process in each container that runs reads how
- * it is confined. Changes nothing. A server whose record cannot be read promises nothing, and is a notice.
+ * it is confined. Changes nothing. Of a server whose record cannot be read that is the one promise, and it is broken.
  * Throws `server-not-found`, and what the engine throws.
  */
 export async function lookAtPosture(
   ports: Ports,
   request: { readonly project: ProjectName; readonly names: readonly ServerName[] },
-): Promise<{ readonly servers: readonly ServerPosture[]; readonly notices: readonly string[] }> {
+): Promise<readonly ServerPosture[]> {
   const { servers: views, engine } = await lookUpServers(ports, request);
-  const notices = views.flatMap(({ name, recorded }) =>
-    recorded === undefined ? [`${name}: its record cannot be read, so nothing is known of what it should be`] : [],
-  );
-  const readable = views.flatMap((view) => (view.recorded === undefined ? [] : [{ view, spec: view.recorded.spec }]));
-  const servers = await mapBounded(readable, width, async ({ view, spec }): Promise<ServerPosture> => {
+  return mapBounded(views, width, async (view): Promise<ServerPosture> => {
+    const { name, project, container, generation, image, imageId, specHash, recorded } = view;
+    const of = { server: name, project, container, generation, image, imageId, specHash };
+    if (recorded === undefined) {
+      return { ...of, checkedAt: isoTime(ports.now()), kept: false, promises: [withoutRecord] };
+    }
+    const { spec } = recorded;
     const names = secretUses(spec).map(({ variable }) => variable);
     const inside =
       view.status.status === 'running' ? await readInside(ports, view.container, names) : { why: 'it does not run' };
     const found = judgePosture({ spec, view, engine, inside: 'why' in inside ? undefined : inside });
-    const { name, project, container, generation, image, imageId, specHash } = view;
     return {
-      ...{ server: name, project, container, generation, image, imageId, specHash },
+      ...of,
       checkedAt: isoTime(ports.now()),
       kept: found.every(({ verdict }) => verdict !== 'broken'),
       ...('why' in inside ? { notRead: inside.why } : {}),
       promises: found,
     };
   });
-  return { servers, notices };
 }

@@ -12,6 +12,8 @@ const files = [
   '/proc/self/mountinfo',
   '/proc/self/net/dev',
   '/proc/self/net/if_inet6',
+  '/etc/hosts',
+  '/etc/resolv.conf',
   '/sys/fs/cgroup/memory.max',
   '/sys/fs/cgroup/memory.swap.max',
   '/sys/fs/cgroup/pids.max',

@@ -1,6 +1,7 @@
 import type { PostureVerdict, ServerPosture } from '../../../app/inspect/posture/posture.ts';
 import { shortId } from '../../../model/ids.ts';
 import { shownTime } from '../../../model/times.ts';
+import { plural } from '../../../model/values/words.ts';
 import { exitCode } from '../../exit-codes.ts';
 import type { PaintName, Palette } from '../../terminal/palette.ts';
 import { type Cell, continued, renderTable } from '../table.ts';
@@ -19,7 +20,7 @@ function renderServerPosture(posture: ServerPosture, palette: Palette, width: nu
   const verdict =
     broken === 0
       ? palette.good('no promise is broken')
-      : palette.error(`${broken} of ${promises.length} promises broken`);
+      : palette.error(`${broken} of ${plural(promises.length, 'promise')} broken`);
   const title = `${palette.strong(visible(server))}  generation ${generation} of ${visible(image)}, ${shortId(container)}, ${shownTime(checkedAt)}: ${verdict}`;
   const rows = promises.map(({ promise, spec, engine, inside, verdict: one }): Cell[] => {
     const [text, paint] = words[one];
@@ -37,14 +38,14 @@ function renderSum(servers: readonly ServerPosture[], palette: Palette): string 
   const all = servers.flatMap(({ promises }) => promises);
   const count = (verdict: PostureVerdict): number => all.filter((one) => one.verdict === verdict).length;
   const verdicts = (['kept', 'unknown', 'not-there'] as const).filter((verdict) => count(verdict) > 0);
-  const numbers = verdicts.map((verdict) => `${count(verdict)} ${words[verdict][0]}`).join(', ');
-  const sum = `${all.length} promises of ${servers.length === 1 ? '1 server' : `${servers.length} servers`}: ${numbers}`;
+  const numbers = verdicts.map((verdict) => `${count(verdict)} ${words[verdict][0]}`);
+  const of = `${plural(all.length, 'promise')} of ${plural(servers.length, 'server')}`;
   const broken = servers.flatMap(({ server, promises }) => {
     const names = promises.filter(({ verdict }) => verdict === 'broken').map(({ promise }) => promise);
     return names.length === 0 ? [] : [`${listed(names)} of ${visible(server)}`];
   });
-  if (broken.length === 0) return `${sum}, none broken`;
-  return `${sum}, ${palette.error(`${count('broken')} BROKEN`)}: ${broken.join('; ')} (exit ${exitCode.gateFailed}; \`looms diff\` shows what an apply mends)`;
+  if (broken.length === 0) return `${of}: ${[...numbers, 'none broken'].join(', ')}`;
+  return `${of}: ${[...numbers, palette.error(`${count('broken')} BROKEN`)].join(', ')}: ${broken.join('; ')} (exit ${exitCode.gateFailed}; \`looms diff\` shows what an apply mends)`;
 }
 
 /**

@@ -63,16 +63,18 @@ export function networksOf(spec: DesiredServer, project: ProjectName, way: WayOu
   return [own, ...[...led].map((name) => ({ name, aliases: [] }))];
 }
 
+/** The listed names that a server finds in its `/etc/hosts`, each with the place that its forwarder has for it. */
+export const listedNames = ({ addresses }: WayOut): readonly { readonly name: string; readonly address: string }[] =>
+  [...addresses].flatMap(([name, address]) => (name.startsWith('*') || isIpv4(name) ? [] : [{ name, address }]));
+
 /**
  * A server on two networks hands nothing on from one to the other: its neighbours do not get out through it. The names of
  * the listed hosts are in its `/etc/hosts`; all other questions for names go to its forwarder, which answers from its list.
  */
-const withWayOut = ({ addresses, names }: WayOut) => ({
+const withWayOut = (way: WayOut) => ({
   ...isolatedDns,
-  dns: [names],
-  extraHosts: [...addresses].flatMap(([host, address]) =>
-    host.startsWith('*') || isIpv4(host) ? [] : [`${host}:${address}`],
-  ),
+  dns: [way.names],
+  extraHosts: listedNames(way).map(({ name, address }) => `${name}:${address}`),
   sysctls: { 'net.ipv4.ip_forward': '0' },
 });
 
