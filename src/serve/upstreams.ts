@@ -4,10 +4,19 @@ import type { ErrorCode } from '../model/errors.ts';
 import type { ContainerId, ServerName } from '../model/ids.ts';
 import type { TraceContext, Tracing } from '../model/trail/tracing.ts';
 
-/** A way to the container that serves a server now. */
-export type Upstream = {
-  readonly channel: Channel;
+/** What a conversation goes to. */
+export type Serves = {
   readonly container: ContainerId;
+  /**
+   * Tells one run of the container from the next, of a server over HTTP: what it knew of a conversation is gone with a run,
+   * and nothing of its connections says so. Absent for one over stdio, whose processes end with their container.
+   */
+  readonly run?: string;
+};
+
+/** A way to the container that serves a server now. */
+export type Upstream = Serves & {
+  readonly channel: Channel;
   readonly generation: number;
   readonly spec: DesiredServer;
 };
@@ -58,8 +67,8 @@ export type Upstreams = {
     hear: { readonly onReady: () => void; readonly onChange: (server: ServerName) => void },
     signal: AbortSignal,
   ) => Promise<void>;
-  /** The container that sessions go to; undefined where none serves, or the engine does not say. Does not throw. */
-  readonly serving: (server: ServerName) => Promise<ContainerId | undefined>;
+  /** What conversations go to; undefined where nothing serves, or the engine does not say. Does not throw. */
+  readonly serving: (server: ServerName) => Promise<Serves | undefined>;
   /**
    * Makes a call after its first record in the audit trail, counted against `max_executions`; the second one is written
    * within 10 ms of its end, or with what is written next. Throws `refused` when a

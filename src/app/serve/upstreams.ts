@@ -1,11 +1,16 @@
 import type { LinkOptions } from '../../mcp/link/link.ts';
 import { openChannel } from '../../mcp/link/open-channel.ts';
 import type { LinkSource } from '../../mcp/link/open-link.ts';
+import { isHttp } from '../../model/desired.ts';
 import { LoomsError } from '../../model/errors.ts';
 import type { ProjectName } from '../../model/ids.ts';
 import type { Policies, QuotaLimit } from '../../model/policy.ts';
+import type { Serving } from '../../model/server-view.ts';
 import { startOfDay } from '../../model/times.ts';
 import { noTracing, type Tracing } from '../../model/trail/tracing.ts';
+import { defined } from '../../model/values/defined.ts';
+import type { Orchestrator } from '../../orchestrator/port.ts';
+import type { CallOptions } from '../../orchestrator/session-host.ts';
 import type { GatewayCall, Upstreams } from '../../serve/upstreams.ts';
 import type { Ports } from '../ports.ts';
 import { dailyLimit, requireCallsLeft } from '../talk/call-tool.ts';
@@ -35,6 +40,15 @@ export async function engineAnswers(
   } catch {
     return false;
   }
+}
+
+/** Which run of its container a server over HTTP is in. */
+async function runOf(
+  { sessions }: Orchestrator,
+  { container, spec }: Serving,
+  options: CallOptions = {},
+): Promise<string | undefined> {
+  return isHttp(spec) ? (await sessions.containerRunning(container, options))?.run : undefined;
 }
 
 type Served = {
@@ -116,6 +130,8 @@ export function upstreamsOf(
       // What is opened may be on another engine than what was, which ended with its processes.
       engineId = undefined;
       const { container, generation, spec } = serving;
+      // Before it is opened: one that is started again meanwhile is left for its next run.
+      const run = await runOf(orchestrator, serving);
       ports.forgetSecrets();
       await policies.readAnew();
       // No person waits here: what answers for one is the flag.
@@ -139,7 +155,7 @@ export function upstreamsOf(
         const left = work.opened({ server, container });
         Object.assign(channel, { close: () => close().finally(left) });
       }
-      return { channel, container, generation, spec };
+      return { channel, container, generation, spec, ...defined({ run }) };
     },
     engineAnswers: () => engineAnswers(ports, project),
     async watch(hear, signal) {
@@ -152,7 +168,9 @@ export function upstreamsOf(
     async serving(server) {
       try {
         const orchestrator = await ports.orchestrator();
-        return (await orchestrator.serving(project, server, { signal: AbortSignal.timeout(lookMs) })).container;
+        const options = { signal: AbortSignal.timeout(lookMs) };
+        const serving = await orchestrator.serving(project, server, options);
+        return { container: serving.container, ...defined({ run: await runOf(orchestrator, serving, options) }) };
       } catch {
         return undefined;
       }

@@ -25,7 +25,7 @@ export type WarmSessions = {
   /** The servers of which sessions are kept, as what follows their containers knows them. */
   readonly kept: () => readonly {
     readonly server: ServerName;
-    readonly follow: (container: ContainerId) => Promise<boolean>;
+    readonly follow: (serves: { readonly container: ContainerId }) => Promise<boolean>;
   }[];
   /** Ends those without use, and keeps none any more. */
   readonly close: () => Promise<void>;
@@ -222,7 +222,7 @@ export function warmSessions(source: SessionSource, { idleMs, most }: Bounds): W
     kept: () =>
       [...Map.groupBy(idle, ({ server }) => server)].map(([server, all]) => ({
         server,
-        follow: async (container) => {
+        follow: async ({ container }) => {
           await Promise.all(all.filter((one) => one.container !== container && idle.has(one)).map(end));
           return true;
         },

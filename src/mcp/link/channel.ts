@@ -100,6 +100,29 @@ export function overHttp(link: HttpLink, server: string): Channel {
     const message = { jsonrpc: '2.0', id, error: { code: -32603, message: `${server}: ${why}` } } as const;
     channel.ontext?.(JSON.stringify(message), message);
   };
+  const forgotten = (): LoomsError => {
+    end();
+    return new LoomsError('server-exited', `${server} has forgotten its session`);
+  };
+  /**
+   * Whether a server that refused a request (400) refuses its session: servers that are written like the examples of the
+   * SDK say so of a session that they have forgotten, where 404 is meant for it. They refuse a ping as well.
+   */
+  const knowsSession = async (): Promise<boolean> => {
+    const body = JSON.stringify({ jsonrpc: '2.0', id: 'looms-ping', method: 'ping' });
+    try {
+      const response = await link.fetch(link.url, {
+        method: 'POST',
+        headers: headersOf(),
+        body,
+        signal: ending.signal,
+      });
+      await response.body?.cancel();
+      return response.status !== 400 && response.status !== 404;
+    } catch {
+      return true; // Its connection tells of its own end.
+    }
+  };
 
   /** Hands on all messages of a response; says whether one of them answers `id`. */
   const read = async (response: Response, id: unknown, onAnswer: () => void): Promise<boolean> => {
@@ -154,8 +177,14 @@ export function overHttp(link: HttpLink, server: string): Channel {
       if (response.status === 404 && session !== undefined) {
         forget();
         await response.body?.cancel();
-        end();
-        throw new LoomsError('server-exited', `${server} has forgotten its session`);
+        throw forgotten();
+      }
+      if (response.status === 400 && session !== undefined && isRequest) {
+        const answered = await read(response, message.id, () => {}).catch(() => false);
+        forget();
+        if (answered) return;
+        if (!(await knowsSession())) throw forgotten();
+        return fail(message.id, `HTTP 400 without an answer`);
       }
       session ??= response.headers.get('mcp-session-id') ?? undefined;
       if (!isRequest) {

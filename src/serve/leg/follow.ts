@@ -13,7 +13,7 @@ const meanwhileMs = 1_000;
 export type Followed = Pick<Leg, 'server' | 'follow'>;
 
 /**
- * Leads conversations to the container that serves by now, until what comes back is called: when the engine tells of a
+ * Leads conversations to what serves by now, until what comes back is called: when the engine tells of a
  * change of their server, when it begins to tell, and now and then. A look that takes long holds up the next one of its
  * server, which is then made.
  */
@@ -31,10 +31,10 @@ export function followServing(
     looking.add(server);
     do {
       wanted.delete(server);
-      const container = legs().some((leg) => leg.server === server) ? await upstreams.serving(server) : undefined;
-      if (container === undefined || over.signal.aborted) continue;
+      const serves = legs().some((leg) => leg.server === server) ? await upstreams.serving(server) : undefined;
+      if (serves === undefined || over.signal.aborted) continue;
       const its = legs().filter((leg) => leg.server === server);
-      const led = await Promise.all(its.map((leg) => leg.follow(container)));
+      const led = await Promise.all(its.map((leg) => leg.follow(serves)));
       if (!led.includes(false)) continue;
       wanted.add(server);
       await pause(againMs, over.signal);

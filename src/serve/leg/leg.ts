@@ -1,6 +1,6 @@
 import type { DesiredServer } from '../../model/desired.ts';
 import { LoomsError } from '../../model/errors.ts';
-import type { ContainerId, ServerName } from '../../model/ids.ts';
+import type { ServerName } from '../../model/ids.ts';
 import { isRecord } from '../../model/is-record.ts';
 import { inSpan, noTracing, type TraceContext } from '../../model/trail/tracing.ts';
 import { canonicalJson } from '../../model/values/canonical-json.ts';
@@ -8,7 +8,7 @@ import { shownTools } from '../filter.ts';
 import { ownTerms } from '../messages/envelope.ts';
 import { isAnswer, isRequest, metaOf, paramsOf, withId, withParams } from '../messages/message.ts';
 import { code, type HeaderFields, type Message, modernRevision, subscriptionKey } from '../messages/protocol.ts';
-import type { Upstream, Upstreams } from '../upstreams.ts';
+import type { Serves, Upstream, Upstreams } from '../upstreams.ts';
 import { legacyChannel } from './legacy-channel.ts';
 import { type Answered, acknowledged, askOn, askOnInTime, giveUp, type Line, moveSubscriptions, tell } from './line.ts';
 import { mostSubscriptions } from './stateless-talk.ts';
@@ -44,8 +44,11 @@ export type Leg = {
   readonly notify: (message: Message) => Promise<void>;
   /** Passes the answer to a request of the server on; false for an id that is none of its. */
   readonly answer: (message: Message) => boolean;
-  /** Goes over to this container, where another one is talked to; what is under way ends on the old one. False: to be tried again. */
-  readonly follow: (container: ContainerId) => Promise<boolean>;
+  /**
+   * Goes over to this container, or this run of it, where another one is talked to; what is under way ends on the old one.
+   * False: to be tried again.
+   */
+  readonly follow: (serves: Serves) => Promise<boolean>;
   readonly isBusy: () => boolean;
   readonly close: () => Promise<void>;
 };
@@ -276,10 +279,10 @@ export function createLeg(server: ServerName, upstreams: Upstreams, hooks: LegHo
       tell(known.line, { ...message, id: known.id }).catch(() => {}); // Whoever asked is gone.
       return true;
     },
-    async follow(container) {
+    async follow(serves) {
       const before = current;
       if (opening !== undefined || isMoving) return false;
-      if (before === undefined || before.container === container || isClosed) return true;
+      if (before === undefined || isOn(before, serves) || isClosed) return true;
       isMoving = true;
       try {
         const next = await openReady();
@@ -294,7 +297,7 @@ export function createLeg(server: ServerName, upstreams: Upstreams, hooks: LegHo
         return true;
       } catch {
         // What serves so far goes on, and the next look tries again.
-        return current?.container === container;
+        return current !== undefined && isOn(current, serves);
       } finally {
         isMoving = false;
       }
@@ -314,6 +317,8 @@ export function createLeg(server: ServerName, upstreams: Upstreams, hooks: LegHo
     },
   };
 }
+
+const isOn = (line: Line, { container, run }: Serves): boolean => line.container === container && line.run === run;
 
 /** The tools of a list that its client may see, as one text, whatever their order: of some servers it differs from start to start. */
 function toolsText({ message: { result }, spec }: Answered): string | undefined {

@@ -179,7 +179,7 @@ export function createStateless(upstreams: Upstreams, { idleMs, bridge, ...told 
   };
   const isStillSo = async (server: ServerName, found: Found, era: Era | undefined): Promise<boolean> => {
     if (performance.now() < found.until) return true;
-    if (era !== 'legacy' || (await upstreams.serving(server)) !== found.container) return false;
+    if (era !== 'legacy' || (await upstreams.serving(server))?.container !== found.container) return false;
     found.until = performance.now() + trustedMs;
     return true;
   };

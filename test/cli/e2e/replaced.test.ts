@@ -11,7 +11,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { eventually } from '../../support/eventually.ts';
 import { withoutEngine } from '../../support/images.ts';
 import type { startLooms } from '../../support/looms.ts';
-import { changed } from '../../support/odd-servers.ts';
+import { changed, httpSpec } from '../../support/odd-servers.ts';
 import { socketFetch } from '../../support/socket-fetch.ts';
 import { testProject } from '../../support/test-project.ts';
 import { specs, tinySpec } from '../../support/tiny-server.ts';
@@ -19,6 +19,30 @@ import { specs, tinySpec } from '../../support/tiny-server.ts';
 /** Clients that call at once. */
 const crowd = 50;
 const textOf = (result: unknown): unknown => (result as { content: { text?: string }[] }).content[0]?.text;
+
+/** Over HTTP, with sessions; it answers 400 to those that it does not know, as servers do that are written like the examples of the SDK. */
+const strictScript = `
+const sessions = new Set();
+const results = {
+  initialize: ({ protocolVersion }) => ({ protocolVersion, capabilities: { tools: {} }, serverInfo: { name: 'strict', version: '1' } }),
+  'tools/list': () => ({ tools: [{ name: 'known', inputSchema: { type: 'object' } }] }),
+  'tools/call': () => ({ content: [{ type: 'text', text: String(sessions.size) }] }),
+};
+require('node:http').createServer(async (request, response) => {
+  if (request.method !== 'POST') return response.writeHead(405).end();
+  let body = '';
+  for await (const chunk of request) body += chunk;
+  const { id, method, params } = JSON.parse(body);
+  const say = (status, message, headers = {}) =>
+    response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(JSON.stringify({ jsonrpc: '2.0', ...message }));
+  const session = method === 'initialize' ? require('node:crypto').randomUUID() : request.headers['mcp-session-id'];
+  if (method === 'initialize') sessions.add(session);
+  if (!sessions.has(session)) return say(400, { id: null, error: { code: -32000, message: 'Bad Request: No valid session ID provided' } });
+  if (id === undefined) return response.writeHead(202).end();
+  say(200, { id, result: results[method]?.(params) ?? {} }, { 'mcp-session-id': session });
+}).listen(8000);
+process.on('SIGTERM', () => process.exit(0));
+`;
 
 describe.skipIf(withoutEngine())('apply replaces a server of a gateway under fifty clients', () => {
   const project = testProject('replaced');
@@ -32,6 +56,7 @@ describe.skipIf(withoutEngine())('apply replaces a server of a gateway under fif
       mcp: { protocol: '2026-07-28' },
       backend: { volume_mounts: [{ source: folder, target: '/srv', read_only: true }] },
     });
+  const strict = changed(httpSpec('strict'), { args: ['-e', strictScript] });
   let gateway: ReturnType<typeof startLooms>;
   let socket: string;
   const open: { close(): Promise<void> }[] = [];
@@ -51,7 +76,7 @@ describe.skipIf(withoutEngine())('apply replaces a server of a gateway under fif
     // The same with another tool.
     const other = readFileSync(file, 'utf8').replace(/registerTool\("think"/, 'registerTool("ponder"');
     writeFileSync(join(folder, 'two.mjs'), other);
-    const { code, stderr } = await project.apply(specs(sessions(), without('one.mjs')), [], { env });
+    const { code, stderr } = await project.apply(specs(sessions(), without('one.mjs'), strict), [], { env });
     expect({ code, stderr: code === 0 ? '' : stderr }).toEqual({ code: 0, stderr: '' });
     gateway = project.start(['serve', '--json', '--max-sessions', '200', '--max-per-principal', '200'], { env });
     socket = await eventually(() => {
@@ -114,7 +139,7 @@ describe.skipIf(withoutEngine())('apply replaces a server of a gateway under fif
       const text = `call ${lastCall}`;
       expect(textOf(await client.callTool({ name: 'echo', arguments: { text } }))).toBe(text);
     });
-    await applyUnder('fs', specs(sessions().replace('The tool ', 'The new tool '), without('one.mjs')), calls);
+    await applyUnder('fs', specs(sessions().replace('The tool ', 'The new tool '), without('one.mjs'), strict), calls);
     await eventually(() => expect(changes).toEqual(changes.map(() => 1)), 30_000);
     expect(clients.map(({ transport }) => transport.sessionId)).toEqual(ids);
     expect(new Set(ids).size).toBe(crowd);
@@ -143,11 +168,32 @@ describe.skipIf(withoutEngine())('apply replaces a server of a gateway under fif
       const [a, sum] = [last, `${last + 1}`];
       expect(textOf(await client.callTool({ name: add, arguments: { a, b: 1 } }))).toBe(sum);
     });
-    const text = specs(sessions().replace('The tool ', 'The new tool '), without('two.mjs'));
+    const text = specs(sessions().replace('The tool ', 'The new tool '), without('two.mjs'), strict);
     await applyUnder('newer', text, calls);
     await eventually(() => expect(changes).toEqual(changes.map(() => 1)), 30_000);
     expect((await clients[0]?.client.listTools())?.tools.map(({ name }) => name)).toContain('newer__ponder');
     await clients[1]?.client.callTool({ name: 'touch', arguments: {} });
     await eventually(() => expect(changes).toEqual(changes.map(() => 2)), 30_000);
   }, 300_000);
+
+  test('the engine restarts a server over HTTP, which refuses the sessions that it has forgotten: they go on', async () => {
+    const clients = await Promise.all(
+      [1, 2].map(async () => {
+        const client = new Client({ name: 'test', version: '1' });
+        const transport = new StreamableHTTPClientTransport(url('/mcp/strict'), { fetch: socketFetch(socket) });
+        await client.connect(transport as never);
+        open.push(client);
+        return client;
+      }),
+    );
+    const call = async (client: Client | undefined) =>
+      Number(textOf(await client?.callTool({ name: 'known', arguments: {} })));
+    expect(await call(clients[0])).toBeGreaterThanOrEqual(2);
+    await project.container('strict').restart({ t: 1 });
+    // Asked at once, before or after the gateway has heard of it: what is not answered yet is not lost.
+    await eventually(async () => expect(await call(clients[0])).toBeGreaterThanOrEqual(1), 30_000);
+    // One that asks nothing begins again as well.
+    await eventually(async () => expect(await call(clients[0])).toBeGreaterThanOrEqual(2), 30_000);
+    expect(await call(clients[1])).toBeGreaterThanOrEqual(2);
+  }, 120_000);
 });

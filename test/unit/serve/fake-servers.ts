@@ -62,7 +62,7 @@ export function upstreamsWith(own: DesiredServer, ...channels: Fake[]): Upstream
       if (channel === undefined) throw new LoomsError('server-not-running', 'fs is stopped');
       return { channel, container: asContainerId(String(opened)), generation: opened, spec: own };
     },
-    serving: async () => asContainerId(String(channels.length)),
+    serving: async () => ({ container: asContainerId(String(channels.length)) }),
     record: async (_call, make) => void (await make()),
     refused: async () => {},
   };

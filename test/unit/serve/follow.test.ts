@@ -14,7 +14,7 @@ function world(follow: (container: string) => boolean = () => true) {
   const ends: (() => void)[] = [];
   const legs = [fs, web].map((server) => ({
     server,
-    follow: async (container: string) => {
+    follow: async ({ container }: { readonly container: string }) => {
       led.push(`${server} to ${container}`);
       return follow(container);
     },
@@ -28,7 +28,7 @@ function world(follow: (container: string) => boolean = () => true) {
       }),
     serving: async (server: string) => {
       asked.push(server);
-      return asContainerId(`${server}2`);
+      return { container: asContainerId(`${server}2`) };
     },
   } as unknown as Upstreams;
   const stop = followServing(

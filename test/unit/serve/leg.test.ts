@@ -41,7 +41,7 @@ describe('a conversation with a server', () => {
     await leg.ask(message('tools/list')).answer;
     const slow = leg.ask(message('slow'));
     await vi.waitFor(() => expect(methods(first)).toContain('slow'));
-    await leg.follow(asContainerId('2'));
+    await leg.follow({ container: asContainerId('2') });
     expect(methods(second)).toEqual([
       'initialize',
       'notifications/initialized',
@@ -65,8 +65,30 @@ describe('a conversation with a server', () => {
     const leg = createLeg(fs, upstreamsOf(fakeChannel(answering('a', 'b')), fakeChannel(answering('b', 'a'))), heard);
     await leg.initialize(message('initialize'));
     await leg.ask(message('tools/list')).answer;
-    await leg.follow(asContainerId('2'));
+    await leg.follow({ container: asContainerId('2') });
     expect(heard.onNotification).not.toHaveBeenCalled();
+  });
+
+  test('begins again in another run of the same container, which knows nothing of it, and not in the same run', async () => {
+    const [first, second] = [fakeChannel(answering()), fakeChannel(answering())];
+    const plain = upstreamsOf(first, second);
+    const upstreams: Upstreams = {
+      ...plain,
+      open: async (server) => ({
+        ...(await plain.open(server)),
+        container: asContainerId('1'),
+        run: `${plain.opened()}`,
+      }),
+    };
+    const leg = createLeg(fs, upstreams, hooks());
+    await leg.initialize(message('initialize'));
+    expect(await leg.follow({ container: asContainerId('1'), run: '1' })).toBe(true);
+    expect(plain.opened()).toBe(1);
+    expect(await leg.follow({ container: asContainerId('1'), run: '2' })).toBe(true);
+    expect(methods(second)).toEqual(['initialize']);
+    expect(first.isClosed).toBe(true);
+    // Not open for it yet.
+    expect(await leg.follow({ container: asContainerId('1'), run: '3' })).toBe(false);
   });
 
   test('what surely did not get there is asked of the next process; what may have is not', async () => {
@@ -88,7 +110,7 @@ describe('a conversation with a server', () => {
     const [first, second] = [fakeChannel(answering()), fakeChannel(() => ({ error: { code: -32603, message: 'no' } }))];
     const leg = createLeg(fs, upstreamsOf(first, second), hooks());
     await leg.initialize(message('initialize'));
-    await leg.follow(asContainerId('2'));
+    await leg.follow({ container: asContainerId('2') });
     expect(second.isClosed).toBe(true);
     expect((await leg.ask(message('next')).answer).message.result).toEqual({ method: 'next' });
     expect(methods(first)).toContain('next');
@@ -105,7 +127,7 @@ describe('a conversation with a server', () => {
         return upstream.generation === 1 ? upstream : { ...upstream, spec: stricter };
       },
       record: async (_call, make) => {
-        await leg.follow(asContainerId('2'));
+        await leg.follow({ container: asContainerId('2') });
         await make();
       },
     };
@@ -132,7 +154,7 @@ describe('a conversation with a server', () => {
     const slow = leg.ask(message('slow'));
     await vi.waitFor(() => expect(methods(first)).toContain('slow'));
     first.say({ id: 7, method: 'elicitation/create', params: {} });
-    await leg.follow(asContainerId('2'));
+    await leg.follow({ container: asContainerId('2') });
     second.say({ id: 7, method: 'roots/list' });
     const [one, two] = heard.onRequest.mock.calls.map(([, { id }]) => id);
     expect(one).not.toBe(two);

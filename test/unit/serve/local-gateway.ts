@@ -54,7 +54,7 @@ export const localUpstreams = (calls: string[] = [], more: ReadonlyMap<string, B
     const { spec } = target;
     return { channel: await openChannel(link, server, 30_000), container: asContainerId(server), generation: 1, spec };
   },
-  serving: async (server) => asContainerId(server),
+  serving: async (server) => ({ container: asContainerId(server) }),
   record: async ({ principal, tool }, make) => {
     calls.push(`${principal} ${tool}`);
     await make();

@@ -64,7 +64,7 @@ describe('a client that listens, once another container serves', () => {
     const call = ask(stateless, 'call', 'tools/call', { name: 'a', arguments: {} });
     await vi.waitFor(() => expect(sent(first, 'tools/call')).toHaveLength(1));
 
-    expect(await stateless.legs()[0]?.follow(asContainerId('2'))).toBe(true);
+    expect(await stateless.legs()[0]?.follow({ container: asContainerId('2') })).toBe(true);
     expect(sent(second, 'subscriptions/listen')).toEqual(sent(first, 'subscriptions/listen'));
     expect(sent(first, 'notifications/cancelled').map(({ params }) => params)).toEqual(
       sent(first, 'subscriptions/listen').map(({ id }) => ({ requestId: id, reason: 'another container serves' })),
@@ -94,7 +94,7 @@ describe('a client that listens, once another container serves', () => {
     await ask(stateless, 'list', 'tools/list').over;
     const tools = ask(stateless, 'tools', 'subscriptions/listen', { notifications: { toolsListChanged: true } });
     await vi.waitFor(() => expect(told(tools)).toHaveLength(1));
-    expect(await stateless.legs()[0]?.follow(asContainerId('2'))).toBe(true);
+    expect(await stateless.legs()[0]?.follow({ container: asContainerId('2') })).toBe(true);
     expect(told(tools)).toHaveLength(1);
     await stateless.close();
   });
@@ -112,7 +112,7 @@ describe('a client that listens, once another container serves', () => {
     await ask(stateless, 'list', 'tools/list').over;
     const tools = ask(stateless, 'tools', 'subscriptions/listen', { notifications: { toolsListChanged: true } });
     await vi.waitFor(() => expect(told(tools)).toHaveLength(1));
-    await stateless.legs()[0]?.follow(asContainerId('2'));
+    await stateless.legs()[0]?.follow({ container: asContainerId('2') });
     expect(told(tools).at(-1)).toBe('tools/list_changed of tools');
     await stateless.close();
   });
@@ -123,7 +123,7 @@ describe('a client that listens, once another container serves', () => {
     const stateless = start(upstreamsWith(hasty, modernServer('a'), silent));
     const tools = ask(stateless, 'tools', 'subscriptions/listen', { notifications: { toolsListChanged: true } });
     await vi.waitFor(() => expect(told(tools)).toHaveLength(1));
-    await stateless.legs()[0]?.follow(asContainerId('2'));
+    await stateless.legs()[0]?.follow({ container: asContainerId('2') });
     await tools.over;
     expect(JSON.parse(tools.reply.answered[0] ?? '').error).toMatchObject({ data: { code: 'server-exited' } });
     expect(sent(silent, 'notifications/cancelled')).toHaveLength(1);
