@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { chownSync, cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createConnection, createServer } from 'node:net';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
@@ -19,10 +19,15 @@ describe.skipIf(withoutEngine())('looms mcp beside a gateway', () => {
   const project = testProject('near');
   const env = { XDG_STATE_HOME: emptyFolder() };
   const cwd = emptyFolder();
+  const folder = emptyFolder();
   const all = specs(
     changed(tinySpec({ name: 'fs', timeoutSeconds: 60 }), { mcp: { tools: { exclude: ['secret'] } } }),
     changed(talkativeSpec('shop'), { backend: { resource_limits: { execution_timeout_seconds: 3 } } }),
     httpSpec('web'),
+    changed(tinySpec({ name: 'offers' }), {
+      args: ['/srv/offers.mjs'],
+      backend: { volume_mounts: [{ source: folder, target: '/srv', read_only: true }] },
+    }),
   );
   let gateway: ReturnType<typeof startLooms>;
   const start = async (): Promise<void> => {
@@ -51,6 +56,8 @@ describe.skipIf(withoutEngine())('looms mcp beside a gateway', () => {
       .map((line) => JSON.parse(line));
 
   beforeAll(async () => {
+    chmodSync(folder, 0o755);
+    cpSync(join(import.meta.dirname, '../../fixtures/servers/offers.mjs'), join(folder, 'offers.mjs'));
     expect((await project.apply(all, [], { env })).code).toBe(0);
     writeFileSync(join(cwd, 'text'), 'from a file');
     await start();
@@ -86,6 +93,13 @@ describe.skipIf(withoutEngine())('looms mcp beside a gateway', () => {
     ['prompts of a server without', ['mcp', 'prompts', 'fs']],
     ['a prompt that is not there', ['mcp', 'prompt', 'fs', 'greet']],
     ['a resource that is not there', ['mcp', 'read', 'fs', 'file:///x']],
+    ['resources and templates', ['mcp', 'resources', 'offers']],
+    ['a resource', ['mcp', 'read', 'offers', 'file:///agenda.txt']],
+    ['a resource as JSON', ['mcp', 'read', 'offers', 'file:///notes.txt', '--json']],
+    ['a resource by a template', ['mcp', 'read', 'offers', 'file:///anything']],
+    ['a resource that its server does not have', ['mcp', 'read', 'offers', 'file:///nothing']],
+    ['prompts as JSON', ['mcp', 'prompts', 'offers', '--json']],
+    ['a prompt', ['mcp', 'prompt', 'offers', 'review', 'file=a.txt']],
     ['another protocol', ['mcp', 'call', 'fs', 'echo', 'text=hi', '--protocol', 'legacy']],
   ] satisfies [string, string[], string?][])(
     '%s: the same to the byte, with and without',

@@ -244,4 +244,40 @@ describe('a session', () => {
     expect(sessions.find(a.id, { ...place('p'), path: '/mcp/other' })).toBeUndefined();
     expect(sessions.find(a.id, place('p'))).toBe(a);
   });
+
+  test('goes by disuse, for good; not while something is under way, its client listens, or it was used since', async () => {
+    let later = 0;
+    const upstreams = upstreamsOf(...Array.from({ length: 4 }, () => fakeChannel(answering())));
+    const over: string[] = [];
+    const ended = { has: (id: string) => over.includes(id), add: (id: string) => void over.push(id) };
+    const bounds = { idleMs: 60_000, most: 9, mostEach: 9 };
+    const sessions = createSessions(upstreams, bounds, seal, ended, () => performance.now() + later);
+    const place = { principal: 'p', guard: { ...openGuard, key: 'p' }, path: '/mcp/fs' };
+    const faceOf = (heard: LegHooks) => oneServer(fs, upstreams, heard);
+    const open = async () => {
+      const session = sessions.open({ ...place, faceOf }, message('initialize'));
+      await session?.initialize({ ...message('initialize'), id: 1 });
+      if (session === undefined) throw new Error('there is room');
+      return session;
+    };
+    const [unused, busy, listening] = [await open(), await open(), await open()];
+    busy.request({ ...message('slow'), id: 2 }, fakeReply());
+    await vi.waitFor(() => expect(busy.isBusy()).toBe(true));
+    const stream = fakeReply();
+    listening.listen(stream);
+    sessions.sweep();
+    expect(sessions.all()).toEqual([unused, busy, listening]);
+    later = bounds.idleMs + 1;
+    sessions.sweep();
+    expect(sessions.all()).toEqual([busy, listening]);
+    expect(over).toEqual([unused.id]);
+    expect(await sessions.findOrBegin(unused.id, { ...place, faceOf })).toBeUndefined();
+    stream.end();
+    sessions.sweep();
+    expect(sessions.all()).toEqual([busy]);
+    later = 0;
+    const used = await open();
+    sessions.sweep();
+    expect(sessions.all()).toEqual([busy, used]);
+  });
 });
