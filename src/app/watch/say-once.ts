@@ -1,6 +1,6 @@
 import type { Failure } from '../../model/events.ts';
 import type { ServerName } from '../../model/ids.ts';
-import { isInSync, type Plan } from '../../model/plan.ts';
+import { isInSync, type Plan, type PlanWarning } from '../../model/plan.ts';
 import type { Dependency, LeftAlone, Told } from './told.ts';
 
 type Said = {
@@ -11,6 +11,8 @@ type Said = {
   readonly refused: (failure: Failure) => void;
   readonly accepted: () => void;
   readonly drift: (plan: Plan) => void;
+  /** What a plan warns of, all of it. */
+  readonly warned: (warnings: readonly PlanWarning[]) => void;
   readonly left: (held: ReadonlyMap<ServerName, LeftAlone>) => void;
 };
 
@@ -23,6 +25,7 @@ export function sayOnce(tell: (told: Told) => void): Said {
   let unusable: string | undefined;
   let refusal: string | undefined;
   let drift: string | undefined;
+  let warned: ReadonlySet<string> = new Set();
   let left = new Map<ServerName, string>();
   return {
     away(what, failure) {
@@ -54,6 +57,13 @@ export function sayOnce(tell: (told: Told) => void): Said {
       const now = isInSync(plan) ? undefined : plan.basis;
       if (now !== undefined && now !== drift) tell({ type: 'drift', plan });
       drift = now;
+    },
+    warned(warnings) {
+      // Its words may count minutes: what it is about, and of whom, says whether it is the same.
+      const keyOf = ({ code, server }: PlanWarning): string => `${code} ${server ?? ''}`;
+      const now = new Map(warnings.map((warning) => [keyOf(warning), warning]));
+      for (const [key, warning] of now) if (!warned.has(key)) tell({ type: 'warning', ...warning });
+      warned = new Set(now.keys());
     },
     left(held) {
       const now = new Map(

@@ -1,7 +1,7 @@
 import type { Alert, AlertEnd } from '../../model/alerts.ts';
 import type { Failure } from '../../model/events.ts';
 import type { ServerName } from '../../model/ids.ts';
-import type { Blocker, Change, Plan } from '../../model/plan.ts';
+import type { Blocker, Change, Plan, PlanWarning } from '../../model/plan.ts';
 import type { ApplyReport, ServerOutcome } from '../../orchestrator/port.ts';
 import type { Trigger } from './wake.ts';
 
@@ -31,6 +31,7 @@ export type Told =
   | { readonly type: 'source-unusable'; readonly failure: Failure; readonly keeps: number | null }
   | { readonly type: 'refused'; readonly failure: Failure }
   | { readonly type: 'drift'; readonly plan: Plan }
+  | ({ readonly type: 'warning' } & PlanWarning)
   | { readonly type: 'changing'; readonly triggers: readonly Trigger[]; readonly changes: readonly Change[] }
   | {
       readonly type: 'changed';

@@ -117,6 +117,7 @@ export async function watchProject(ports: Ports, options: WatchOptions): Promise
     const declared = loaded.servers.map(({ spec }) => spec.name);
     if (dryRun) {
       const work = await plan(now);
+      said.warned(work.plan.warnings);
       record.looked({ servers: loaded.servers, plan: work.plan, work, dryRun, left: new Map() });
       return { whole: work.plan, work, isWithinRules: true };
     }
@@ -126,6 +127,7 @@ export async function watchProject(ports: Ports, options: WatchOptions): Promise
       declared,
     });
     if (refusal !== undefined) said.refused(failureOf(refusal));
+    said.warned(whole.plan.warnings);
     const held = await heldBack(work, holdingBack(now));
     said.left(held);
     record.looked({ servers: loaded.servers, plan: whole.plan, work: whole, dryRun, left: held });

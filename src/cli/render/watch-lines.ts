@@ -57,6 +57,7 @@ function levelOf(told: Told): Level {
     case 'away':
     case 'drift':
     case 'slow':
+    case 'warning':
       return 'warn';
     case 'watching':
     case 'source-changed':
@@ -162,6 +163,10 @@ function linesOf(told: Told, palette: Palette): readonly string[] {
         `${palette.change('differs')}: ${described(told.plan)}`,
         ...below(changeLines(inShort(told.plan).changes)),
       ];
+    case 'warning': {
+      const whose = told.server === undefined ? '' : `${visible(told.server)}: `;
+      return [`${palette.warning('warning')}: ${whose}${visible(told.message)}`];
+    }
     case 'changing':
       return [`${palette.change('changing')} (${told.triggers.join(', ')})`, ...below(changeLines(told.changes))];
     case 'changed':

@@ -3,6 +3,7 @@ import { sayOnce } from '../../../src/app/watch/say-once.ts';
 import type { Told } from '../../../src/app/watch/told.ts';
 import { LoomsError } from '../../../src/model/errors.ts';
 import { failureOf } from '../../../src/model/failure.ts';
+import { asServerName, type ServerName } from '../../../src/model/ids.ts';
 
 const failure = (message: string) => failureOf(new LoomsError('source-unreachable', message));
 
@@ -32,4 +33,16 @@ test('files that cannot be used are told each time that something else is wrong 
   said.back('source');
   said.back('source');
   expect(told).toEqual(['a', 'b', 'a', 'back']);
+});
+
+test('what a plan warns of is told once for each code and server, whatever its words count, until it is gone', () => {
+  const told: string[] = [];
+  const said = sayOnce((one) => void told.push(one.type === 'warning' ? `${one.code} ${one.server ?? ''}` : one.type));
+  const [a, b] = [asServerName('a'), asServerName('b')];
+  const restarts = (server: ServerName, message: string) => ({ code: 'restarts', server, message });
+  said.warned([restarts(a, 'a minute ago')]);
+  said.warned([restarts(a, 'two minutes ago'), restarts(b, ''), { code: 'not-in-spec', message: '' }]);
+  said.warned([restarts(b, '')]);
+  said.warned([restarts(a, ''), restarts(b, '')]);
+  expect(told).toEqual(['restarts a', 'restarts b', 'not-in-spec ', 'restarts a']);
 });

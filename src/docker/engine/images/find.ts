@@ -12,7 +12,12 @@ type ImageMemory = {
   readonly credentials: CredentialSource;
   /** Whether an image has a shell, by its id: from its label, a container's, or one look, as content never changes. */
   readonly shells: Map<ImageId, Promise<boolean>>;
+  /** What registries answered last for a reference, and until when that is taken for it, on the monotonic clock. */
+  readonly digests: Map<string, { readonly said: RegistrySaid; readonly until: number }>;
 };
+
+/** The digest that a reference means at its registry, or why nobody knows. */
+export type RegistrySaid = { readonly digest: string } | { readonly why: string };
 
 export type ImageClient = Client & ImageMemory;
 
@@ -20,6 +25,7 @@ export type ImageClient = Client & ImageMemory;
 export const imageMemory = (environment: Readonly<Record<string, string | undefined>>): ImageMemory => ({
   credentials: dockerCredentials(environment),
   shells: new Map(),
+  digests: new Map(),
 });
 
 /** What the engine has under a name or id, or null. `mayLook` false: nothing is made to look for a shell. */

@@ -38,6 +38,8 @@ export async function pullImage(
   } catch (error) {
     throw error instanceof LoomsError ? registryError(ref, what, error, credential) : error;
   }
+  // The registry may have had a newer one by then than what it answered last.
+  client.digests.delete(ref);
   const image = await findImage(client, ref);
   if (image === null) {
     throw new LoomsError('image-pull-failed', `the engine says that it pulled ${ref}, but does not have it`);

@@ -5,15 +5,44 @@ import { ask, get } from '../connection/ask.ts';
 import { type StatusError, statusOf } from '../connection/errors.ts';
 import { imageNamed } from '../containers/inspected.ts';
 import { authHeaders, type Credential } from './credentials.ts';
-import type { ImageClient } from './find.ts';
+import type { ImageClient, RegistrySaid } from './find.ts';
 import { canonicalRepository, parseReference } from './reference.ts';
 
 type DistributionAnswer = { readonly Descriptor?: { readonly digest?: unknown } };
 
-/** Whether a reference means another image at the registry; silence is an answer. Throws `interrupted`, `engine-…`. */
+/** How long an answer of a registry is taken for its next one, ms; and that there is none. */
+const keptMs = 300_000;
+const silenceKeptMs = 60_000;
+
+/**
+ * Whether a reference means another image at the registry; silence is an answer. A program that looks again and again
+ * asks for a reference every five minutes, and every minute where no answer came: a registry that hangs holds up few of
+ * its looks. Throws `interrupted`, `engine-…`.
+ */
 export async function registryDigest(client: ImageClient, ref: string, timeoutMs: number): Promise<RegistryAnswer> {
   const local = await imageNamed(client, ref);
-  const { registry, name } = parseReference(ref);
+  const said = await registrySays(client, ref, timeoutMs);
+  if ('why' in said) return { answer: 'unknown', why: said.why };
+  const repository = canonicalRepository(parseReference(ref).name);
+  // The registry says which image it has by digest; the containerd store and the classic one both keep that one.
+  const isSame = (local?.RepoDigests ?? []).some((known) => {
+    const at = known.lastIndexOf('@');
+    return known.slice(at + 1) === said.digest && canonicalRepository(known.slice(0, at)) === repository;
+  });
+  return { answer: isSame ? 'same' : 'newer' };
+}
+
+async function registrySays(client: ImageClient, ref: string, timeoutMs: number): Promise<RegistrySaid> {
+  const { digests } = client;
+  const known = digests.get(ref);
+  if (known !== undefined && performance.now() < known.until) return known.said;
+  const said = await askRegistry(client, ref, timeoutMs);
+  digests.set(ref, { said, until: performance.now() + ('why' in said ? silenceKeptMs : keptMs) });
+  return said;
+}
+
+async function askRegistry(client: ImageClient, ref: string, timeoutMs: number): Promise<RegistrySaid> {
+  const { registry } = parseReference(ref);
   const credential = await client.credentials(registry);
   const what = `ask the registry for ${ref}`;
   try {
@@ -21,21 +50,13 @@ export async function registryDigest(client: ImageClient, ref: string, timeoutMs
     const answer = await ask<DistributionAnswer | undefined>({ ...client, limitMs: timeoutMs }, what, request);
     const digest = answer?.Descriptor?.digest;
     if (typeof digest !== 'string') throw new LoomsError('engine-rejected', `the engine named no digest for ${ref}`);
-    // The registry says which image it has by digest; the containerd store and the classic one both keep that one.
-    const repository = canonicalRepository(name);
-    const isSame = (local?.RepoDigests ?? []).some((known) => {
-      const at = known.lastIndexOf('@');
-      return known.slice(at + 1) === digest && canonicalRepository(known.slice(0, at)) === repository;
-    });
-    return { answer: isSame ? 'same' : 'newer' };
+    return { digest };
   } catch (error) {
     if (!(error instanceof LoomsError)) throw error;
     if (error.code === 'interrupted' || error.code === 'engine-unreachable') throw error;
-    if (error.code === 'engine-timeout') {
-      return { answer: 'unknown', why: `${registry} did not answer within ${duration(timeoutMs)}` };
-    }
-    if (hasNoSuchCall(error)) return { answer: 'unknown', why: 'this engine cannot ask registries (Podman)' };
-    return { answer: 'unknown', why: registryError(ref, what, error, credential).message };
+    if (error.code === 'engine-timeout') return { why: `${registry} did not answer within ${duration(timeoutMs)}` };
+    if (hasNoSuchCall(error)) return { why: 'this engine cannot ask registries (Podman)' };
+    return { why: registryError(ref, what, error, credential).message };
   }
 }
 
