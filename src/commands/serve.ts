@@ -91,7 +91,7 @@ export default class Serve extends BaseCommand {
     const address = listen === undefined ? undefined : listenAddress(listen);
     const interruption = listenForSignals(flags.watch ? flags.grace * 1000 : 0, () => {});
     const { stop } = interruption;
-    const { sampler, begin, families } = await measuring(context);
+    const { sampler, begin, families } = await measuring(context, { keepsPast: address !== undefined });
     const loop = flags.watch ? await loopRecord(flags, context) : undefined;
     const alerts = loop && (await alerting(context, { sampler, status: loop.status }));
     const log = (text: string): void => terminal.note(text);

@@ -49,7 +49,7 @@ export default class Watch extends BaseCommand {
     const address = flags.listen === undefined ? undefined : listenAddress(flags.listen);
     const interruption = listenForSignals(flags.grace * 1000, () => {});
     const { record, status } = await loopRecord(flags, context);
-    const { sampler, begin, families } = await measuring(context);
+    const { sampler, begin, families } = await measuring(context, { keepsPast: false });
     const alerts = await alerting(context, { sampler, status });
     const measured = async () => [...(await families()), ...alerts.families()];
     const where = address && { ...address, measured };

@@ -21,8 +21,8 @@ export function extentOf(points: readonly Point[]): Extent | undefined {
   return last === undefined ? undefined : { least: Math.min(...values), greatest: Math.max(...values), last };
 }
 
-/** A gap between two samples that is longer than this is one in the line, ms: three samples are missing. */
-const longestGapMs = 50_000;
+/** A gap between two samples that is longer than this is one in the line, ms: while nobody looks one comes each minute. */
+const longestGapMs = 130_000;
 /** A limit that is more than so many times what was used would press the line to the ground. */
 const farLimit = 4;
 

@@ -4,6 +4,8 @@ import type { ContainerUsage } from '../../model/trail/usage.ts';
 import { pastEvents } from '../inspect/lifecycle-events.ts';
 import type { Ports } from '../ports.ts';
 
+/** Between two looks while nobody asks and the past is wanted all the same, ms. */
+const unaskedEveryMs = 60_000;
 /** Between two looks, ms, how many containers are measured at once, and how long what was seen is kept, ms. */
 export const sampleEveryMs = 15_000;
 const atOnce = 4;
@@ -35,7 +37,7 @@ export type Point = Pick<
   readonly at: number;
 };
 
-/** Measures the servers of a project again and again while somebody wants to know. */
+/** Measures the servers of a project again and again, while somebody wants to know or so that there is a past to be shown. */
 export type Sampler = {
   /** Looks are made from now on, until what comes back is called. */
   readonly want: () => () => void;
@@ -47,7 +49,10 @@ export type Sampler = {
   readonly points: (server: ServerName) => readonly Point[];
   /** Tells of each look, until what comes back is called. */
   readonly onLook: (hear: () => void) => () => void;
-  /** Looks, as long as somebody wants that, until `stop` aborts. Throws nothing: a look that fails is none. */
+  /**
+   * Looks every 15 s as long as somebody wants that, and with `keepsPast` else every minute, until `stop` aborts. Throws
+   * nothing: a look that fails is none.
+   */
   readonly run: (stop: AbortSignal) => Promise<void>;
 };
 
@@ -65,7 +70,11 @@ function standing(all: readonly ContainerUsage[]): ReadonlyMap<ServerName, Conta
   return found;
 }
 
-export function createSampler(ports: Ports, project: ProjectName): Sampler {
+export function createSampler(
+  ports: Ports,
+  project: ProjectName,
+  { keepsPast }: { readonly keepsPast: boolean },
+): Sampler {
   let stirred = new AbortController();
   const stir = (): void => stirred.abort();
   const wants = new Set<object>();
@@ -157,13 +166,15 @@ export function createSampler(ports: Ports, project: ProjectName): Sampler {
       return () => void hearers.delete(hear);
     },
     async run(stop) {
-      let nextAt = ports.monotonicMs();
+      let lookedAt = ports.monotonicMs() - unaskedEveryMs;
+      const unasked = keepsPast ? unaskedEveryMs : Number.POSITIVE_INFINITY;
+      const leftMs = (): number => lookedAt + (isWanted() ? sampleEveryMs : unasked) - ports.monotonicMs();
       while (!stop.aborted) {
         stirred = new AbortController();
-        const wait = isWanted() ? Math.max(0, nextAt - ports.monotonicMs()) : longestWaitMs;
+        const wait = Math.min(longestWaitMs, Math.max(0, leftMs()));
         await ports.pause(wait, AbortSignal.any([stop, stirred.signal]));
-        if (stop.aborted || !isWanted() || ports.monotonicMs() < nextAt) continue;
-        nextAt = ports.monotonicMs() + sampleEveryMs;
+        if (stop.aborted || leftMs() > 0) continue;
+        lookedAt = ports.monotonicMs();
         // The engine is away, or too slow: those who look after it tell that.
         await look(stop).catch(() => {});
       }

@@ -49,7 +49,7 @@ const oom = (container: string, time: number): EngineEvent => ({
 });
 
 /** An engine whose servers and past can be changed, and a clock that goes when it is told to. */
-function world() {
+function world(keepsPast = false) {
   const clock = manualClock();
   const engine = {
     all: [usage('fs', 1)] as readonly ContainerUsage[],
@@ -72,7 +72,7 @@ function world() {
         engine.events.filter(({ time }) => time >= since.at).forEach(hear),
     }),
   } as unknown as Ports;
-  const sampler = createSampler(ports, project);
+  const sampler = createSampler(ports, project, { keepsPast });
   const stop = new AbortController();
   const running = sampler.run(stop.signal);
   const end = async (): Promise<void> => {
@@ -100,6 +100,22 @@ test('nobody is measured until somebody wants to know, then every 15 s, and no m
   await clock.pass(60_000);
   expect(engine.looks).toBe(4);
   expect(sampler.latest()).toBeUndefined();
+  await end();
+});
+
+test('where a past is to be shown, each minute is measured while nobody asks, and every 15 s while somebody does', async () => {
+  const { clock, engine, sampler, looked, end } = world(true);
+  await looked(1);
+  await clock.pass(600_000);
+  expect(engine.looks).toBe(11);
+  expect(sampler.points(fs)).toHaveLength(11);
+  const enough = sampler.want();
+  await looked(12);
+  await clock.pass(60_000);
+  expect(engine.looks).toBe(16);
+  enough();
+  await clock.pass(600_000);
+  expect(engine.looks).toBeLessThanOrEqual(26);
   await end();
 });
 
