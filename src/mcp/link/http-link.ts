@@ -1,9 +1,9 @@
 import { performance } from 'node:perf_hooks';
 import { setTimeout as delay } from 'node:timers/promises';
+import { connectionRefused, type Dialers } from '../../docker/engine/exec/relay-dial.ts';
 import { LoomsError } from '../../model/errors.ts';
 import { isRecord } from '../../model/is-record.ts';
 import type { Fetch, HttpLink, LinkEnding, LinkOptions, LinkTarget } from './link.ts';
-import { connectionRefused, type Dialers } from './relay-dial.ts';
 import { createFetch, createStreamAgent } from './relay-fetch.ts';
 import { createTurnstile } from './turnstile.ts';
 

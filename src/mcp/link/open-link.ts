@@ -1,8 +1,8 @@
+import type { Dialers } from '../../docker/engine/exec/relay-dial.ts';
 import { LoomsError } from '../../model/errors.ts';
 import { duration } from '../../model/times.ts';
 import type { linkHttp } from './http-link.ts';
 import type { HttpLink, LinkOptions, LinkTarget, StdioLink } from './link.ts';
-import type { Dialers } from './relay-dial.ts';
 import { linkStdio } from './stdio-link.ts';
 
 /** Who gives up early, and the bound of connecting as a message names it, ms. */
@@ -22,7 +22,10 @@ type Http = { readonly linkHttp: typeof linkHttp; readonly dialers: Dialers };
 export function createLinkSource(): LinkSource {
   let dialers: Dialers | undefined;
   const http = async (): Promise<Http> => {
-    const [{ linkHttp }, { createDialers }] = await Promise.all([import('./http-link.ts'), import('./relay-dial.ts')]);
+    const [{ linkHttp }, { createDialers }] = await Promise.all([
+      import('./http-link.ts'),
+      import('../../docker/engine/exec/relay-dial.ts'),
+    ]);
     dialers ??= createDialers();
     return { linkHttp, dialers };
   };

@@ -1,11 +1,11 @@
 import { performance } from 'node:perf_hooks';
 import { Duplex } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
-import { LoomsError } from '../../model/errors.ts';
-import type { ContainerId } from '../../model/ids.ts';
-import type { SessionHost } from '../../orchestrator/session-host.ts';
+import { orAborted, settledWithin } from '../../../mcp/link/settled-within.ts';
+import { LoomsError } from '../../../model/errors.ts';
+import type { ContainerId } from '../../../model/ids.ts';
+import type { SessionHost } from '../../../orchestrator/session-host.ts';
 import { relayProgram } from './relay-program.ts';
-import { orAborted, settledWithin } from './settled-within.ts';
 
 /** What may be on its way from a server to a reader that does not read, and the other way, bytes a connection. */
 const downWindow = 256 * 1024;
