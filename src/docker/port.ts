@@ -14,6 +14,7 @@ export type { LockHolder } from '../model/lock.ts';
 export type { EngineAttempt, EventQuery, ServerWatch } from '../orchestrator/port.ts';
 export type {
   CallOptions,
+  DialRequest,
   ExecRequest,
   ExecSession,
   LogLine,

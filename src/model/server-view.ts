@@ -185,6 +185,14 @@ export type ServerContainer = MadeFrom & {
   readonly status: 'running' | 'paused' | 'restarting' | 'stopped';
 };
 
+/** How an HTTP server is dialled (`SessionHost.dial`). */
+export type Reach = {
+  /** What connections go through, in words that its orchestrator alone reads: of Docker's, the relay. */
+  readonly way: string;
+  /** The name that the server has there, which requests name as well. */
+  readonly host: string;
+};
+
 /** The generation that sessions go to, with all that opening one needs but secrets. */
 export type Serving = {
   readonly container: ContainerId;
@@ -203,6 +211,6 @@ export type Serving = {
   readonly hasShell: boolean;
   /** Id of the container's image: what is learned about the server's protocol is remembered for it. */
   readonly image: string;
-  /** Where an HTTP server is reached from, and the name it has there. */
-  readonly relay?: { readonly container: ContainerId; readonly host: string };
+  /** Of an HTTP server. */
+  readonly reach?: Reach;
 };

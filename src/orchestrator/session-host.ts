@@ -1,6 +1,7 @@
-import type { Readable, Writable } from 'node:stream';
+import type { Duplex, Readable, Writable } from 'node:stream';
 import type { EngineTime } from '../model/engine.ts';
-import type { ContainerId } from '../model/ids.ts';
+import type { ContainerId, ServerName } from '../model/ids.ts';
+import type { Reach } from '../model/server-view.ts';
 
 /** Bounds every call: aborted means stop waiting; a call that was sent may still take effect. */
 export type CallOptions = { readonly signal?: AbortSignal | undefined };
@@ -26,6 +27,20 @@ export type ExecRequest = {
   readonly workingDir?: string;
 };
 
+/** What is dialled, and for whom. */
+export type DialRequest = {
+  /** For messages. */
+  readonly server: ServerName;
+  /** `Serving.reach` of the container. */
+  readonly reach: Reach;
+  /** Until when connecting is tried, ms on `performance.now()`'s clock. */
+  readonly deadline: number;
+  /** Aborted: stop connecting. Has no effect on a connection that is made. */
+  readonly signal: AbortSignal;
+  /** Until it aborts, what carries the connection stays for the next one; all who dial one container may share it. */
+  readonly held: AbortSignal;
+};
+
 export type LogLine = { readonly time: EngineTime; readonly stream: 'stdout' | 'stderr'; readonly text: string };
 
 /** A moment on the engine's clock, or so long before now on it. */
@@ -46,6 +61,12 @@ export type LogQuery = {
 /** Talks to what runs, on any kind of engine. What fails in an expected way throws `LoomsError` with a code of ours. */
 export type SessionHost = {
   exec(id: ContainerId, request: ExecRequest, options?: CallOptions): Promise<ExecSession>;
+  /**
+   * Opens a TCP connection to a port of a container on a network that this machine may have no part in, as a stream. A
+   * fresh server needs a moment until it listens: tries until the deadline, as long as the container runs. Throws
+   * `session-failed` when nothing listened, `interrupted`, and what `exec` throws.
+   */
+  dial(id: ContainerId, port: number, request: DialRequest): Promise<Duplex>;
   /** Whether it runs now, which run that is (`ServerView.run`), and its exit code when not; null when it is gone. */
   containerRunning(
     id: ContainerId,

@@ -302,7 +302,7 @@ describe.skipIf(withoutEngine())('sessions on a real engine', () => {
     const httpTarget = (container: ContainerId, host: string, kind: 'streamable-http' | 'sse'): SessionTarget => ({
       ...target([], { transport: { kind, port: http.port, path: kind === 'sse' ? '/sse' : http.path } }),
       container,
-      relay: { container: relay, host },
+      reach: { way: relay, host },
     });
 
     test.each(['streamable-http', 'sse'] as const)(
@@ -403,7 +403,7 @@ describe.skipIf(withoutEngine())('sessions on a real engine', () => {
       });
       const crowd = {
         ...httpTarget(container, 'crowd', 'streamable-http'),
-        relay: { container: narrow, host: 'crowd' },
+        reach: { way: narrow, host: 'crowd' },
       };
       const sizes: number[] = [];
       const wave = async () => {

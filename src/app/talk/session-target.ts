@@ -21,7 +21,7 @@ export async function sessionEnv(spec: DesiredServer, secrets: SecretStore): Pro
 
 /** What opening a session to a server takes. Throws `secret-missing`. */
 export async function sessionTarget(
-  { container, spec, argv, hasShell, image, relay }: Serving,
+  { container, spec, argv, hasShell, image, reach }: Serving,
   sessions: SessionHost,
   secrets: SecretStore,
 ): Promise<SessionTarget> {
@@ -32,7 +32,7 @@ export async function sessionTarget(
     argv,
     hasShell,
     image,
-    ...(relay === undefined ? {} : { relay }),
+    ...(reach === undefined ? {} : { reach }),
     // An HTTP server's process has its secrets already.
     env: isHttp(spec) ? {} : await sessionEnv(spec, secrets),
   };

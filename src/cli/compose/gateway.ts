@@ -32,12 +32,8 @@ export function gateways(ports: Ports, parts: Parts): Gateways {
   const { files, environment, workingDirectory } = ports;
   const upstreamsFor = async (project: ProjectName, log: (text: string) => void) => {
     const { upstreamsOf } = await import('../../app/serve/upstreams.ts');
-    const { createLinkSource } = await import('../../mcp/link/open-link.ts');
-    return upstreamsOf(
-      ports,
-      { project, policies, readPolicies, openLink: createLinkSource(), tracing: await ports.tracing() },
-      log,
-    );
+    const { openLink } = await import('../../mcp/link/open-link.ts');
+    return upstreamsOf(ports, { project, policies, readPolicies, openLink, tracing: await ports.tracing() }, log);
   };
   const serving = projectFile?.file.serve ?? usualServe;
   /** What each request to a gateway is held against; CEL is loaded by who has rules. */

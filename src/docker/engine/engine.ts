@@ -65,6 +65,10 @@ export async function connectDocker(
       .map((listed) => locatedContainer(listed, records))
       .sort((a, b) => a.generation - b.generation || (a.name < b.name ? -1 : 1));
 
+  const exec: Engine['exec'] = (id, request, options) => openExec(at(options), id, request);
+  const running: Engine['containerRunning'] = (id, options) => containerRunning(at(options), id);
+  let dial: Promise<Engine['dial']> | undefined;
+
   return {
     describe: async (options) => describeEngine(connection, await connection.info.known(options ?? {})),
     observe: (query, options) => observe(at(options), records, query),
@@ -98,12 +102,16 @@ export async function connectDocker(
     renameContainer: (id, name, options) => renameContainer(at(options), id, name),
     listeningOn: (id, options) => listeningOn(at(options), id),
     recordGeneration: (id, record, options) => recordGeneration(at(options), id, record),
-    containerRunning: (id, options) => containerRunning(at(options), id),
+    containerRunning: running,
     countSessions: (id, options) => countSessions(at(options), id),
     tailLog: (id, lines, options) => tailLog(at(options), id, lines),
     readLog: (id, query, options) => readLog(at(options), id, query),
 
-    exec: (id, request, options) => openExec(at(options), id, request),
+    exec,
+    dial: async (id, port, request) => {
+      dial ??= import('./exec/relay-dial.ts').then(({ relayDial }) => relayDial({ exec, containerRunning: running }));
+      return (await dial)(id, port, request);
+    },
 
     acquireLock: (project, holder, options) => acquireLock(at(options), project, holder),
     findLock: (project, options) => findLock(at(options), project),

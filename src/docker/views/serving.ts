@@ -75,7 +75,7 @@ export async function servingContainer(
     hasShell,
     image,
     // While two generations share the alias, only a container's own id is sure to name it: its default host name.
-    ...(relay === undefined ? {} : { relay: { container: relay, host: hostNameOf(id) } }),
+    ...(relay === undefined ? {} : { reach: { way: relay, host: hostNameOf(id) } }),
   };
 }
 

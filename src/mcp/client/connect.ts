@@ -5,7 +5,7 @@ import { LoomsError } from '../../model/errors.ts';
 import type { Findings } from '../../model/trail/findings.ts';
 import { idsOf, type TraceContext } from '../../model/trail/tracing.ts';
 import type { LinkOptions } from '../link/link.ts';
-import { createLinkSource, type LinkSource } from '../link/open-link.ts';
+import { type LinkSource, openLink } from '../link/open-link.ts';
 import { createExactResults } from './answers/exact-results.ts';
 import type { Attempt } from './converse.ts';
 import { type EndMemory, endMemory, firstChoice, memoryKey, nextChoice } from './server-memory.ts';
@@ -25,7 +25,6 @@ const lifetimeSlackMs = 60_000;
  * then. What `auto` found out about a server goes into `memory`, and is tried first the next time.
  */
 export function createSessionSource(memory?: Findings): SessionSource {
-  const openLink = createLinkSource();
   return async (target, options = {}) => {
     const wanted = options.protocol ?? target.spec.mcp.protocol;
     const limitMs = options.connectTimeoutMs ?? target.spec.mcp.timeoutSeconds * 1000;

@@ -1,6 +1,6 @@
 import { performance } from 'node:perf_hooks';
 import { setTimeout as delay } from 'node:timers/promises';
-import { connectionRefused, type Dialers } from '../../docker/engine/exec/relay-dial.ts';
+import { connectionRefused } from '../../model/connection-refused.ts';
 import { LoomsError } from '../../model/errors.ts';
 import { isRecord } from '../../model/is-record.ts';
 import type { Fetch, HttpLink, LinkEnding, LinkOptions, LinkTarget } from './link.ts';
@@ -16,23 +16,18 @@ const exitPollMs = 50;
 /** Answers to a server's requests sent at once, each on its own connection; nothing is read while more wait. */
 const answersAtOnce = 4;
 
-/** A link to an HTTP server through its relay. Nothing is sent yet: the first request waits, until `deadline`. */
+/** A link to an HTTP server. Nothing is sent yet: the first request waits, until `deadline`. */
 export function linkHttp(
   target: LinkTarget,
   http: { readonly kind: 'streamable-http' | 'sse'; readonly port: number; readonly path: string },
   options: LinkOptions,
-  dialers: Dialers,
 ): HttpLink {
-  const { relay } = target;
-  if (relay === undefined) {
-    throw new LoomsError('session-failed', `no relay to reach ${target.spec.name} through`, {
-      hint: 'looms apply makes the relay of the project.',
-    });
-  }
-  const { sessions, container } = target;
-  const url = new URL(`http://${relay.host}:${http.port}${http.path.startsWith('/') ? '' : '/'}${http.path}`);
-  const dialer = dialers({ sessions, relay: relay.container, host: relay.host });
+  const { sessions, container, reach, spec } = target;
+  if (reach === undefined) throw new LoomsError('internal', `nothing says how ${spec.name} is dialled`);
+  const url = new URL(`http://${reach.host}:${http.port}${http.path.startsWith('/') ? '' : '/'}${http.path}`);
   const closing = new AbortController();
+  /** Aborted last: what carries the connections goes when they are gone. */
+  const holding = new AbortController();
   /** The stream that carries answers broke. */
   let broken: LoomsError | undefined;
   /** The last connection could not be made; a later one that can makes it past. */
@@ -44,22 +39,12 @@ export function linkHttp(
   const agent = createStreamAgent(async () => {
     const first = !connectedOnce;
     try {
-      const stream = await dialer.dial({
-        port: http.port,
-        server: target.spec.name,
+      const stream = await sessions.dial(container, http.port, {
+        server: spec.name,
+        reach,
         deadline: first ? options.deadline : performance.now() + laterConnectMs,
         signal: first ? AbortSignal.any([options.signal, closing.signal]) : closing.signal,
-        serverRuns: async (signal) => {
-          const tooLate = AbortSignal.timeout(engineAnswerMs);
-          try {
-            const state = await sessions.containerRunning(container, { signal: AbortSignal.any([signal, tooLate]) });
-            return state?.running === true;
-          } catch (error) {
-            // An engine that is slow to say how the server is says nothing about the server: the deadline is the bound.
-            if (tooLate.aborted && !signal.aborted) return true;
-            throw error;
-          }
-        },
+        held: holding.signal,
       });
       if (first) options.onConnected();
       connectedOnce = true;
@@ -78,7 +63,7 @@ export function linkHttp(
       broken ??=
         error instanceof LoomsError
           ? error
-          : new LoomsError('session-failed', `the connection to ${target.spec.name} broke`, { cause: error });
+          : new LoomsError('session-failed', `the connection to ${spec.name} broke`, { cause: error });
       link.onbroken?.();
     }
   };
@@ -112,9 +97,7 @@ export function linkHttp(
     }
     const failure = broken ?? unreachable;
     if (failure !== undefined) return { kind: 'failed', error: failure };
-    return connectedOnce
-      ? undefined
-      : { kind: 'failed', error: connectionRefused({ server: target.spec.name, port: http.port }) };
+    return connectedOnce ? undefined : { kind: 'failed', error: connectionRefused(spec.name, http.port) };
   };
 
   const link: HttpLink = {
@@ -133,7 +116,7 @@ export function linkHttp(
     async leave() {
       closing.abort();
       agent.destroy();
-      dialer.release();
+      holding.abort();
     },
   };
   return link;

@@ -4,7 +4,7 @@ import type { Serving } from '../../model/server-view.ts';
 import type { SessionHost } from '../../orchestrator/session-host.ts';
 
 /** Which process or port of which container is reached, and how. */
-export type LinkTarget = Pick<Serving, 'container' | 'relay' | 'argv' | 'hasShell'> & {
+export type LinkTarget = Pick<Serving, 'container' | 'reach' | 'argv' | 'hasShell'> & {
   readonly sessions: SessionHost;
   readonly spec: Pick<DesiredServer, 'name'> & { readonly mcp: Pick<McpSpec, 'transport'> };
   /** The session's environment, secrets resolved; handed to the process, never stored. */
@@ -35,7 +35,7 @@ export type StdioLink = Way & {
   readonly wasRefused: () => Promise<boolean>;
 };
 
-/** An HTTP server, through the relay: each request is one of `fetch`. */
+/** An HTTP server, dialled: each request is one of `fetch`. */
 export type HttpLink = Way & {
   readonly kind: 'streamable-http' | 'sse';
   readonly url: URL;

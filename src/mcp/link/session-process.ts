@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { LoomsError } from '../../model/errors.ts';
+import { orAborted } from '../../model/values/or-aborted.ts';
 import type { ExecSession } from '../../orchestrator/session-host.ts';
 import type { Lack, LinkTarget } from './link.ts';
 import {
@@ -12,7 +13,7 @@ import {
   watcherWord,
   wrapperScript,
 } from './session-scripts.ts';
-import { orAborted, settledWithin } from './settled-within.ts';
+import { settledWithin } from './settled-within.ts';
 
 /** Into how many parts a lease is divided, of which each may fail to renew it but the last. */
 const renewalsPerLease = 3;

@@ -8,7 +8,6 @@ import { parseArguments, parseJsonArguments } from '../../../src/mcp/client/argu
 import { toolDetails } from '../../../src/mcp/client/arguments/tool-details.ts';
 import { openSession } from '../../../src/mcp/client/connect.ts';
 import type { Session, SessionOptions, SessionTarget } from '../../../src/mcp/client/session.ts';
-import { asContainerId } from '../../../src/model/ids.ts';
 import { canonicalJson } from '../../../src/model/values/canonical-json.ts';
 import { parseExactly } from '../../../src/model/values/exact-number.ts';
 import { maskValues } from '../../../src/secrets/mask-values.ts';
@@ -80,7 +79,7 @@ async function open(
       ...targetFor(engine, [], {
         mcp: { protocol, transport: { kind: 'streamable-http', port, path: way === 'json' ? '/mcp' : '/events' } },
       }),
-      relay: { container: asContainerId('relay'), host: '127.0.0.1' },
+      reach: { way: 'relay', host: '127.0.0.1' },
     };
   }
   const session = await openSession(target, options);

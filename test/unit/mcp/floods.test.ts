@@ -6,7 +6,6 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { openSession } from '../../../src/mcp/client/connect.ts';
 import type { Session, SessionOptions } from '../../../src/mcp/client/session.ts';
 import { createExecFrames } from '../../../src/mcp/link/exec-frames.ts';
-import { asContainerId } from '../../../src/model/ids.ts';
 import { eventually } from '../../support/eventually.ts';
 import { fixture, localEngine, targetFor } from './local-engine.ts';
 
@@ -38,7 +37,7 @@ async function overHttp(pings: number): Promise<Session> {
   await once(child.stderr, 'data');
   const mcp = { transport: { kind: 'streamable-http', port, path: '/' } } as const;
   const target = targetFor(localEngine().engine, [], { mcp });
-  const session = await openSession({ ...target, relay: { container: asContainerId('relay'), host: '127.0.0.1' } });
+  const session = await openSession({ ...target, reach: { way: 'relay', host: '127.0.0.1' } });
   sessions.push(session);
   return session;
 }

@@ -4,17 +4,18 @@ import { createServer as createHttpServer } from 'node:http';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { createDialers } from '../../../src/docker/engine/exec/relay-dial.ts';
+import { relayDial } from '../../../src/docker/engine/exec/relay-dial.ts';
 import { openSession } from '../../../src/mcp/client/connect.ts';
 import { runGate } from '../../../src/mcp/client/gate.ts';
 import type { Session, SessionTarget } from '../../../src/mcp/client/session.ts';
-import { asContainerId } from '../../../src/model/ids.ts';
+import { asContainerId, asServerName } from '../../../src/model/ids.ts';
 import { eventually } from '../../support/eventually.ts';
 import { fixture, localEngine, targetFor } from './local-engine.ts';
 
 // The relay's command runs on this machine here: what it needs (perl) is what its image has.
 
 const call = { timeoutMs: 60_000 };
+const reach = { way: 'relay', host: '127.0.0.1' };
 const children: ChildProcess[] = [];
 const sessions: Session[] = [];
 const unhandled: unknown[] = [];
@@ -50,12 +51,13 @@ async function serve(env: { LATE_MS?: string } = {}) {
   children.push(child);
   const port = late ?? Number(String((await once(child.stderr, 'data'))[0]).replace('listening on ', ''));
   const local = localEngine();
-  const engine = {
-    ...local.engine,
-    exec: local.engine.exec,
-    tailLog: local.engine.tailLog,
-    containerRunning: async () => ({ running: child.exitCode === null, run: '', exitCode: child.exitCode ?? 0 }),
-  };
+  const { exec, tailLog } = local.engine;
+  const containerRunning = async () => ({
+    running: child.exitCode === null,
+    run: '',
+    exitCode: child.exitCode ?? 0,
+  });
+  const engine = { ...local.engine, exec, tailLog, containerRunning, dial: relayDial({ exec, containerRunning }) };
   const target = (
     kind: 'streamable-http' | 'sse',
     at: Partial<{ port: number; path: string }> = {},
@@ -63,7 +65,7 @@ async function serve(env: { LATE_MS?: string } = {}) {
     ...targetFor(engine, [], {
       mcp: { transport: { kind, port: at.port ?? port, path: at.path ?? (kind === 'sse' ? '/sse' : '/mcp') } },
     }),
-    relay: { container: asContainerId('relay'), host: '127.0.0.1' },
+    reach,
   });
   return { target, port, execs: local.execs };
 }
@@ -74,19 +76,22 @@ async function open(target: SessionTarget, connectTimeoutMs = 60_000): Promise<S
   return session;
 }
 
-/** What is dialled in the relay of a target. */
+/** What is dialled in the relay. */
 const numberOf = (port: number, seconds = 60) => ({
   port,
-  server: 'web',
   deadline: performance.now() + seconds * 1_000,
   signal: new AbortController().signal,
-  serverRuns: async () => true,
 });
-const relayOf = (sessions: SessionTarget['sessions']) => ({
-  sessions,
-  relay: asContainerId('relay'),
-  host: '127.0.0.1',
-});
+
+/** Dials in the relay of an engine, until it lets go of it. */
+function dialerOf({ exec, containerRunning }: SessionTarget['sessions'], dial = relayDial({ exec, containerRunning })) {
+  const holding = new AbortController();
+  return {
+    dial: ({ port, ...call }: ReturnType<typeof numberOf>) =>
+      dial(asContainerId('local'), port, { ...call, server: asServerName('web'), reach, held: holding.signal }),
+    release: () => holding.abort(),
+  };
+}
 
 /** Waits until no process of the relay's command is left. */
 const nothingInRelay = () =>
@@ -232,7 +237,7 @@ async function dropping(drops: (body: string) => boolean) {
   const { port } = server.address() as AddressInfo;
   const target = {
     ...targetFor(localEngine().engine, [], { mcp: { transport: { kind: 'streamable-http', port, path: '/mcp' } } }),
-    relay: { container: asContainerId('relay'), host: '127.0.0.1' },
+    reach,
   };
   return { target, server, count: (method: string) => bodies.filter((body) => body.includes(`"${method}"`)).length };
 }
@@ -281,7 +286,7 @@ it('a call does not go over a connection that was idle for long, however late th
 
 it('a connection that is given up at once leaves no process in the relay, also many at a time', async () => {
   const { target, port, execs } = await serve();
-  const dialer = createDialers()(relayOf(target('streamable-http').sessions));
+  const dialer = dialerOf(target('streamable-http').sessions);
   const streams = await Promise.all(Array.from({ length: 20 }, () => dialer.dial(numberOf(port))));
   for (const stream of streams) stream.destroy();
   expect(execs).toHaveLength(1);
@@ -296,10 +301,10 @@ it('a connection that ends in the moment in which it is made leaves nothing that
   }).listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
-  const dialers = createDialers();
-  const address = relayOf(localEngine().engine);
+  const { engine } = localEngine();
+  const dialIn = relayDial(engine);
   const connectAndGo = async (index: number): Promise<void> => {
-    const dialer = dialers(address);
+    const dialer = dialerOf(engine, dialIn);
     const stream = await dialer.dial(numberOf(port));
     await delay(index % 4);
     stream.destroy();
@@ -330,7 +335,7 @@ it.each([
     exec: (...[id, request, options]: Parameters<typeof engine.exec>) =>
       engine.exec(id, killed++ < 2 ? { argv: ['sh', '-c', script] } : request, options),
   };
-  const dialer = createDialers()(relayOf(crowded));
+  const dialer = dialerOf(crowded);
   const stream = await dialer.dial(numberOf(port));
   expect(killed).toBe(3);
   stream.destroy();
@@ -342,7 +347,7 @@ it('a program that the relay does not have is told at once, with its exit code',
   const { target, port } = await serve();
   const { sessions: engine } = target('streamable-http');
   const empty = { ...engine, exec: () => engine.exec(asContainerId(''), { argv: ['no-such-program'] }) };
-  await expect(createDialers()(relayOf(empty)).dial(numberOf(port))).rejects.toMatchObject({
+  await expect(dialerOf(empty).dial(numberOf(port))).rejects.toMatchObject({
     message: expect.stringContaining('(exit code 127)'),
   });
 });
@@ -355,7 +360,7 @@ it('a program that the engine can never begin is given up after a few tries', as
     begun += 1;
     return engine.exec(asContainerId(''), { argv: ['sh', '-c', 'echo "OCI runtime exec failed"; exit 126'] });
   };
-  await expect(createDialers()(relayOf({ ...engine, exec })).dial(numberOf(port))).rejects.toMatchObject({
+  await expect(dialerOf({ ...engine, exec }).dial(numberOf(port))).rejects.toMatchObject({
     message: expect.stringContaining('(exit code 126)'),
   });
   expect(begun).toBe(5);
@@ -382,7 +387,7 @@ it.each([
   const { target, port } = await serve();
   const { sessions: engine } = target('streamable-http');
   const forged = { ...engine, exec: () => engine.exec(asContainerId(''), { argv: [process.execPath, '-e', script] }) };
-  const dialer = createDialers()(relayOf(forged));
+  const dialer = dialerOf(forged);
   const ended = dialer.dial(numberOf(port)).then(
     (stream) =>
       new Promise((resolve) =>
@@ -397,7 +402,7 @@ it.each([
 
 it('a server that begins to listen when less than a second is left is reached', async () => {
   const { port } = await serve();
-  const dialer = createDialers()(relayOf(localEngine().engine));
+  const dialer = dialerOf(localEngine().engine);
   const stream = await dialer.dial({ ...numberOf(port), deadline: performance.now() + 900 });
   stream.destroy();
   dialer.release();
@@ -407,7 +412,7 @@ it('a server that begins to listen when less than a second is left is reached', 
 it('a dial leaves no listener on the signal of whoever waits for it', async () => {
   const { port } = await serve();
   const { signal } = new AbortController();
-  const dialer = createDialers()(relayOf(localEngine().engine));
+  const dialer = dialerOf(localEngine().engine);
   for (let turn = 0; turn < 5; turn += 1) (await dialer.dial({ ...numberOf(port), signal })).destroy();
   expect(getEventListeners(signal, 'abort')).toEqual([]);
   dialer.release();
@@ -426,7 +431,7 @@ it('a reader that stops holds its own connection up and no other, and what is on
   }).listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
-  const dialer = createDialers()(relayOf(localEngine().engine));
+  const dialer = dialerOf(localEngine().engine);
   const stalled = await dialer.dial(numberOf(port));
   stalled.write('flood');
   await eventually(async () => {

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { relayDial } from '../../../src/docker/engine/exec/relay-dial.ts';
 import type { Engine, ExecSession } from '../../../src/docker/port.ts';
 import type { SessionTarget } from '../../../src/mcp/client/session.ts';
 import type { DesiredServer, McpSpec, ToolFilter } from '../../../src/model/desired.ts';
@@ -24,15 +25,22 @@ export function localEngine(options: { running?: boolean; exitCode?: number; ses
   const unused = () => {
     throw new Error('not part of this fake');
   };
+  const containerRunning = async () => ({
+    running: options.running ?? true,
+    run: '',
+    exitCode: options.exitCode ?? 0,
+  });
+  const exec: Engine['exec'] = async (_id, request) => {
+    execs.push(request.argv);
+    return localExec(request.argv, request.env ?? {});
+  };
   const engine = new Proxy(
     {
-      async exec(_id: unknown, request: { argv: readonly string[]; env?: Readonly<Record<string, string>> }) {
-        execs.push(request.argv);
-        return localExec(request.argv, request.env ?? {});
-      },
+      exec,
+      dial: relayDial({ exec, containerRunning }),
       tailLog: async () => [{ time: 0, stream: 'stderr', text: 'last log line' }],
       countSessions: async () => options.sessions ?? 0,
-      containerRunning: async () => ({ running: options.running ?? true, run: '', exitCode: options.exitCode ?? 0 }),
+      containerRunning,
     } as unknown as Engine,
     { get: (target, key) => (key in target ? Reflect.get(target, key) : unused) },
   );

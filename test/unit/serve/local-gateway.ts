@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { openChannel } from '../../../src/mcp/link/open-channel.ts';
-import { createLinkSource } from '../../../src/mcp/link/open-link.ts';
+import { openLink } from '../../../src/mcp/link/open-link.ts';
 import type { McpSpec } from '../../../src/model/desired.ts';
 import { LoomsError } from '../../../src/model/errors.ts';
 import { asContainerId, asServerName, type ServerName } from '../../../src/model/ids.ts';
@@ -27,7 +27,6 @@ const backends = new Map<string, Backend>([
   ['exact-legacy', node('exact.mjs', { protocol: 'legacy' })],
   ['exact-modern', node('exact.mjs', { protocol: modern }, '--modern')],
 ]);
-const openLink = createLinkSource();
 
 /** Servers of both eras as processes of this machine; `calls` are told of, with who made them. */
 export const localUpstreams = (calls: string[] = [], more: ReadonlyMap<string, Backend> = new Map()): Upstreams => ({
@@ -38,8 +37,8 @@ export const localUpstreams = (calls: string[] = [], more: ReadonlyMap<string, B
     const backend = backends.get(server) ?? more.get(server);
     if (backend === undefined) throw new LoomsError('server-not-found', `no ${server}`);
     const local = targetFor(engine.engine, backend.argv, { mcp: backend.mcp });
-    const relay = { container: asContainerId('relay'), host: '127.0.0.1' };
-    const target = { ...local, relay, spec: { ...local.spec, name: server } };
+    const reach = { way: 'relay', host: '127.0.0.1' };
+    const target = { ...local, reach, spec: { ...local.spec, name: server } };
     const options = {
       deadline: performance.now() + 30_000,
       lifetimeMs: 60_000,

@@ -1,10 +1,11 @@
 import { performance } from 'node:perf_hooks';
 import { Duplex } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
-import { orAborted, settledWithin } from '../../../mcp/link/settled-within.ts';
+import { connectionRefused } from '../../../model/connection-refused.ts';
 import { LoomsError } from '../../../model/errors.ts';
-import type { ContainerId } from '../../../model/ids.ts';
-import type { SessionHost } from '../../../orchestrator/session-host.ts';
+import { asContainerId, type ContainerId } from '../../../model/ids.ts';
+import { orAborted } from '../../../model/values/or-aborted.ts';
+import type { DialRequest, Engine } from '../../port.ts';
 import { relayProgram } from './relay-program.ts';
 
 /** What may be on its way from a server to a reader that does not read, and the other way, bytes a connection. */
@@ -21,66 +22,67 @@ const lastWordsMs = 2_000;
 /** How often a process is begun that the engine could not begin, and how long after the first time, ms: longer each time. */
 const mostBegins = 5;
 const firstPauseMs = 100;
+/** How long the engine may take to say how a container is, ms. */
+const engineAnswerMs = 5_000;
 /** How long one try to connect may take before we look whether the server still runs, s. */
 const patienceSeconds = 2;
 
+/** Of a session host, what dialling needs. */
+type Sessions = Pick<Engine, 'exec' | 'containerRunning'>;
+
 type RelayAddress = {
-  readonly sessions: SessionHost;
+  readonly sessions: Sessions;
   readonly relay: ContainerId;
   readonly host: string;
 };
 
-/** What is dialled, and for whom. Times in ms; `deadline` on `performance.now()`'s clock. */
-export type Call = {
+type Call = DialRequest & {
   readonly port: number;
-  /** The server's name, for messages: its host is an id. */
-  readonly server: string;
-  readonly deadline: number;
-  readonly signal: AbortSignal;
   /** Whether the server still runs; asked between tries. */
   readonly serverRuns: (signal: AbortSignal) => Promise<boolean>;
 };
 
-type Dialer = {
-  /**
-   * Opens a TCP connection to a server on an isolated network as a stream. A fresh server needs a moment until it
-   * listens: tries until `deadline`, as long as the server runs. A process in the relay that was killed meanwhile is
-   * started again. Throws `session-failed` when nothing listened, and what `SessionHost.exec` throws.
-   */
-  readonly dial: (call: Call) => Promise<Duplex>;
-  /** Nobody here dials any more: the process in the relay goes with the last one who does. */
-  readonly release: () => void;
-};
-
-/** Dialers of one program: those of one host share one process in its relay. */
-export type Dialers = (address: RelayAddress) => Dialer;
-
-export function createDialers(): Dialers {
-  const known = new WeakMap<SessionHost, Map<string, Shared>>();
-  return (address) => {
-    const { sessions, relay, host } = address;
-    const ofHost = known.get(sessions) ?? new Map<string, Shared>();
-    known.set(sessions, ofHost);
-    const key = `${relay} ${host}`;
-    const shared = ofHost.get(key) ?? { users: 0, carrier: undefined };
-    ofHost.set(key, shared);
-    shared.users += 1;
-    let released = false;
-    return {
-      dial: (call) => dial(address, shared, call),
-      release() {
-        if (released) return;
-        released = true;
-        shared.users -= 1;
-        if (shared.users > 0) return;
-        ofHost.delete(key);
+/**
+ * `SessionHost.dial` through the relay that stands on a server's network. Those who dial one host share one process in
+ * its relay, which goes with the last who holds it, and is started again when it was killed meanwhile.
+ */
+export function relayDial(sessions: Sessions): Engine['dial'] {
+  const known = new Map<string, Shared>();
+  return async (container, port, request) => {
+    const { reach, held, server } = request;
+    const relay = asContainerId(reach.way);
+    const key = `${relay} ${reach.host}`;
+    if (held.aborted) throw new LoomsError('interrupted', `stopped connecting to ${server}`);
+    const shared = known.get(key) ?? { holders: new Set(), carrier: undefined };
+    known.set(key, shared);
+    if (!shared.holders.has(held)) {
+      shared.holders.add(held);
+      const letGo = (): void => {
+        shared.holders.delete(held);
+        if (shared.holders.size > 0) return;
+        known.delete(key);
         shared.carrier?.then((carrier) => carrier.close(), nothing);
-      },
-    };
+      };
+      held.addEventListener('abort', letGo, { once: true });
+    }
+    const serverRuns = (signal: AbortSignal): Promise<boolean> => runs(sessions, container, signal);
+    return dial({ sessions, relay, host: reach.host }, shared, { ...request, port, serverRuns });
   };
 }
 
-type Shared = { users: number; carrier: Promise<Carrier> | undefined };
+async function runs(sessions: Sessions, container: ContainerId, signal: AbortSignal): Promise<boolean> {
+  const tooLate = AbortSignal.timeout(engineAnswerMs);
+  try {
+    const state = await sessions.containerRunning(container, { signal: AbortSignal.any([signal, tooLate]) });
+    return state?.running === true;
+  } catch (error) {
+    // An engine that is slow to say how the server is says nothing about the server: the deadline is the bound.
+    if (tooLate.aborted && !signal.aborted) return true;
+    throw error;
+  }
+}
+
+type Shared = { readonly holders: Set<AbortSignal>; carrier: Promise<Carrier> | undefined };
 
 async function dial(address: RelayAddress, shared: Shared, call: Call): Promise<Duplex> {
   const { signal, deadline, server, port } = call;
@@ -108,7 +110,7 @@ async function dial(address: RelayAddress, shared: Shared, call: Call): Promise<
         },
       );
     }
-    if (isOver || !(await call.serverRuns(signal))) throw connectionRefused(call);
+    if (isOver || !(await call.serverRuns(signal))) throw connectionRefused(server, port);
   }
 }
 
@@ -116,7 +118,7 @@ async function dial(address: RelayAddress, shared: Shared, call: Call): Promise<
 async function inTime<T extends object | string>(
   work: Promise<T>,
   ms: number,
-  signal: AbortSignal,
+  signal: AbortSignal | undefined,
 ): Promise<T | 'slow'> {
   const timer = new AbortController();
   const slow = delay(ms, 'slow' as const, { signal: timer.signal }).catch(() => 'slow' as const);
@@ -142,12 +144,6 @@ const brokenRelay = (server: string): LoomsError =>
     hint: 'something else runs there: remove the relay of the project, looms apply makes it again',
   });
 
-/** What is said when no connection to a server could be made in time. */
-export const connectionRefused = ({ server, port }: Pick<Call, 'server' | 'port'>): LoomsError =>
-  new LoomsError('session-failed', `${server}: connection refused, nothing listens on port ${port}`, {
-    hint: 'check that the server listens on 0.0.0.0 and on mcp_server.port, and its env; an isolated server reaches nothing outside (network.mode)',
-  });
-
 /** What one try to connect came to; an exit code when the process in the relay ended before. */
 type Attempt = Duplex | 'refused' | 'broken' | { readonly exitCode: number | null };
 
@@ -166,7 +162,7 @@ function currentCarrier(address: RelayAddress, shared: Shared): Promise<Carrier>
   });
   shared.carrier = starting;
   starting.then(
-    (carrier) => shared.users === 0 && carrier.close(),
+    (carrier) => shared.holders.size === 0 && carrier.close(),
     () => {
       shared.carrier = undefined;
     },
@@ -220,7 +216,7 @@ async function startCarrier({ sessions, relay, host }: RelayAddress, onEnd: () =
   const refuse = (): false => {
     // In place of a first frame the engine may write why it could not begin the program, which ends at once then.
     if (heard) breakOff();
-    else settledWithin(exec.ended, lastWordsMs).then(breakOff);
+    else inTime(isOver, lastWordsMs, undefined).then(breakOff);
     exec.stdout.off('data', read).resume();
     return false;
   };
@@ -266,7 +262,7 @@ async function startCarrier({ sessions, relay, host }: RelayAddress, onEnd: () =
     close() {
       exec.stdin.end();
       // The half-close must reach the relay before the connection goes, else its process stays until its lease is over.
-      settledWithin(exec.ended, 1_000).then(() => exec.destroy());
+      inTime(isOver, 1_000, undefined).then(() => exec.destroy());
     },
   };
 }
