@@ -24,10 +24,11 @@ export function planRows(counts) {
       Array.from({ length: count }, (_, index) => server(`s${String(index).padStart(5, '0')}`, change));
     const desired = declare({});
     const running = runningEngine(desired);
+    const newer = declare({ image: { kind: 'image', ref: 'example:2' } });
     const kinds = {
       'nothing to do': () => plan(desired, running),
       'all are new': () => plan(desired, emptyEngine({ images })),
-      'all are replaced': () => plan(declare({ image: { kind: 'image', ref: 'example:2' } }), running),
+      'all are replaced': () => plan(newer, running),
     };
     return Object.entries(kinds).map(([label, work]) => {
       const times = Array.from({ length: 3 }, () => {
