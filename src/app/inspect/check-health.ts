@@ -5,6 +5,7 @@ import { messageOf } from '../../model/failure.ts';
 import { endedAsTold, type HealthFinding, type HealthPlace, type Verdict } from '../../model/health.ts';
 import type { ProjectName, ServerName } from '../../model/ids.ts';
 import type { ServerInstance, ServerView } from '../../model/server-view.ts';
+import { tellingLines } from '../../model/telling-lines.ts';
 import { engineWidth, mapBounded } from '../../model/values/map-bounded.ts';
 import type { SessionHost } from '../../orchestrator/session-host.ts';
 import type { Ports } from '../ports.ts';
@@ -13,8 +14,9 @@ import { askServer } from './ask-server.ts';
 import type { HealthStep } from './health-steps.ts';
 import { lookUpServers } from './servers.ts';
 
-/** Lines of a log that say why a container does not run. */
-const logLines = 10;
+/** Lines of a log that are looked at where a container does not run, and how many of them are shown. */
+const logLines = 40;
+const shownLines = 10;
 
 /** How one server is, with what each step took. */
 export type ServerHealth = Pick<
@@ -112,7 +114,11 @@ async function logOf(
   const [unknown] = recorded === undefined ? [] : await unknownSecrets(ports, recorded.spec, made);
   if (unknown !== undefined) return [`(its log is left out: ${unknown}, so it could not be masked)`];
   try {
-    return (await sessions.tailLog(container, logLines, { signal })).map(({ text }) => text);
+    const lines = await sessions.tailLog(container, logLines, { signal });
+    return tellingLines(
+      lines.map(({ text }) => text),
+      shownLines,
+    );
   } catch (error) {
     return [`(its log could not be read: ${messageOf(error)})`];
   }

@@ -4,6 +4,7 @@ import { assertNever } from '../../model/errors.ts';
 import type { Failure } from '../../model/events.ts';
 import type { ProjectName } from '../../model/ids.ts';
 import type { Change, Plan } from '../../model/plan.ts';
+import { tellingLines } from '../../model/telling-lines.ts';
 import { duration, shownTime } from '../../model/times.ts';
 import { seenJson } from '../../model/values/unseen.ts';
 import { plural } from '../../model/values/words.ts';
@@ -77,7 +78,7 @@ export const watchLines = (told: Told, time: string, palette: Palette): readonly
 
 const failureLines = ({ message, hint, detail }: Failure, palette: Palette): readonly string[] => [
   visible(message),
-  ...detail.slice(-5).map((line) => palette.quiet(`│ ${visible(line)}`)),
+  ...tellingLines(detail, 5).map((line) => palette.quiet(`│ ${visible(line)}`)),
   ...(hint === undefined ? [] : [palette.quiet(`hint: ${visible(hint)}`)]),
 ];
 

@@ -5,6 +5,7 @@ import { LoomsError } from '../../model/errors.ts';
 import type { ExecutionEvent, Failure } from '../../model/events.ts';
 import type { HealthFinding } from '../../model/health.ts';
 import type { ContainerId, ServerName } from '../../model/ids.ts';
+import { tellingLines } from '../../model/telling-lines.ts';
 import { defined } from '../../model/values/defined.ts';
 import { engineWidth } from '../../model/values/map-bounded.ts';
 import type { ApplyOptions, ApplyReport, LoggedServer, OrchestratorPorts, Prepared } from '../../orchestrator/port.ts';
@@ -52,7 +53,9 @@ const longestFailure = 2000;
 
 /** The error and the last lines of its detail. */
 function recordableFailure({ code, message, detail }: Failure, mask: OrchestratorPorts['mask']): string {
-  const lines = [`${code}: ${message}`, ...detail.slice(-5)].map((line) => mask(line).slice(0, longestFailure / 4));
+  const lines = [`${code}: ${message}`, ...tellingLines(detail, 5)].map((line) =>
+    mask(line).slice(0, longestFailure / 4),
+  );
   return lines.join('\n').slice(0, longestFailure);
 }
 

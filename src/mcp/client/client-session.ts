@@ -28,6 +28,9 @@ const exitWaitMs = 1_000;
 /** The exit code of a program that ended itself with SIGABRT. */
 const aborted = 134;
 
+/** Lines of a server's log that are looked at where it failed: a stack and what stands above it. */
+const logLines = 40;
+
 /** How often a list that changes while it is read is read: a server may say so each time. */
 const mostFetches = 3;
 
@@ -74,7 +77,7 @@ const openSessions = ({ sessions, container }: SessionTarget): Promise<number> =
 /** The last lines of the container's log. The engine may be the one that failed: then the first error is what counts. */
 async function logTail(target: SessionTarget): Promise<readonly string[]> {
   try {
-    const lines = await target.sessions.tailLog(target.container, 10, { signal: AbortSignal.timeout(3_000) });
+    const lines = await target.sessions.tailLog(target.container, logLines, { signal: AbortSignal.timeout(3_000) });
     return lines.map((line) => line.text);
   } catch {
     return ['(the log of the container could not be read)'];

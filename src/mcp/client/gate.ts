@@ -48,6 +48,6 @@ export async function runGate(
 const slowList = (target: SessionTarget, timeoutMs: number, error: LoomsError): Failure => ({
   code: 'handshake-timeout',
   message: `${target.spec.name} did not answer tools/list within ${duration(timeoutMs)} of its start`,
-  hint: `raise mcp_server.timeout_seconds if it starts slowly; with --keep-failed its container stays, and \`looms mcp logs ${target.spec.name}\` shows what it waits for`,
+  hint: `raise mcp_server.timeout_seconds if it starts slowly; \`looms logs ${target.spec.name}\` shows what it waits for, with --previous once its container is gone`,
   detail: error.detail,
 });

@@ -8,9 +8,13 @@ import {
 } from '@modelcontextprotocol/client';
 import { type ErrorCode, LoomsError, withHint } from '../../model/errors.ts';
 import { isRecord } from '../../model/is-record.ts';
+import { tellingLines } from '../../model/telling-lines.ts';
 import { duration } from '../../model/times.ts';
 import { isHangUp, type Lack, type LinkEnding } from '../link/link.ts';
 import { maxDepth, unusableAnswer } from './answers/unusable-answers.ts';
+
+/** Lines of a server's log that an error shows. */
+const shownLines = 10;
 
 /** What is known about a server when something went wrong with it. */
 export type Circumstances = {
@@ -53,7 +57,8 @@ export function explain(error: unknown, about: Circumstances): LoomsError {
 }
 
 function causeOf(error: unknown, about: Circumstances): LoomsError {
-  const make = (code: ErrorCode, message: string, hint?: string, detail: readonly string[] = about.log) =>
+  const log = tellingLines(about.log, shownLines);
+  const make = (code: ErrorCode, message: string, hint?: string, detail: readonly string[] = log) =>
     new LoomsError(code, message, { hint, detail, cause: error });
 
   if (about.interrupted) return make('interrupted', `stopped talking to ${about.server}`, undefined, []);
@@ -84,19 +89,19 @@ function causeOf(error: unknown, about: Circumstances): LoomsError {
     return make('input-refused', `${about.server} asks again and again during ${doing(about)}`, answerHint, []);
   }
   if (about.ending?.kind === 'failed')
-    return withHint(about.ending.error, about.ending.error.hint, [...about.ending.error.detail, ...about.log]);
+    return withHint(about.ending.error, about.ending.error.hint, [...about.ending.error.detail, ...log]);
   const lack = lackOf(about);
   if (lack !== undefined) return noRoom(lack, about, error);
   if (about.ending?.kind === 'exited') {
     const { code } = about.ending;
-    const { message, hint } = lacksProcesses(about) ? noProcesses : exitMeaning(code);
+    const { message, hint } = lacksProcesses(about) ? noProcesses : exitMeaning(code, about.server);
     const how = code === null ? 'ended' : `exited with code ${code}`;
     return make('server-exited', `${about.server} ${how} during ${doing(about)}${message}`, hint, [
       ...about.stray,
       ...about.log,
     ]);
   }
-  if (error instanceof SdkError && error.code === SdkErrorCode.RequestTimeout) return timedOut(about, make);
+  if (error instanceof SdkError && error.code === SdkErrorCode.RequestTimeout) return timedOut({ ...about, log }, make);
   if (error instanceof LoomsError) return error;
   const http = httpStatusOf(error);
   if (http !== undefined) {
@@ -106,7 +111,7 @@ function causeOf(error: unknown, about: Circumstances): LoomsError {
       http.status === 404 || http.status === 405
         ? 'Check mcp_server.path and mcp_server.transport (streamable-http or sse).'
         : `\`looms mcp logs ${about.server}\` may say more`,
-      [...http.body, ...about.log],
+      [...http.body, ...log],
     );
   }
   if (error instanceof SdkError && error.code === SdkErrorCode.EraNegotiationFailed) {
@@ -165,7 +170,7 @@ function timedOut(
   return make(
     'handshake-timeout',
     `${about.server} did not answer ${doing(about)} within ${limit}`,
-    `raise mcp_server.timeout_seconds if it starts slowly; with --keep-failed its container stays, and \`looms mcp logs ${about.server}\` shows what it waits for`,
+    `raise mcp_server.timeout_seconds if it starts slowly; \`looms logs ${about.server}\` shows what it waits for, with --previous once its container is gone`,
   );
 }
 
@@ -224,7 +229,7 @@ function lacksProcesses({ ending, refused, log }: Circumstances): boolean {
 const killed = 137;
 
 /** What the usual exit codes of a process that could not run mean. */
-function exitMeaning(code: number | null): { message: string; hint: string } {
+function exitMeaning(code: number | null, server: string): { message: string; hint: string } {
   switch (code) {
     case 126:
       return {
@@ -243,7 +248,7 @@ function exitMeaning(code: number | null): { message: string; hint: string } {
     default:
       return {
         message: '',
-        hint: 'check mcp_server.command, args and env; with --keep-failed its container stays for `looms mcp logs`',
+        hint: `check mcp_server.command, args and env; \`looms logs ${server}\` has the whole log, with --previous once its container is gone`,
       };
   }
 }
