@@ -101,6 +101,9 @@ export function createLeg(server: ServerName, upstreams: Upstreams, hooks: LegHo
     if (line.pending.size === 0) shut(line);
   };
 
+  const over = (): LoomsError =>
+    new LoomsError('interrupted', `the session with ${server} is over; what was asked may have been done`);
+
   const heard = (line: Line, text: string, message: Message): void => {
     if (isAnswer(message)) {
       const waiting = line.pending.get(message.id ?? '');
@@ -147,7 +150,7 @@ export function createLeg(server: ServerName, upstreams: Upstreams, hooks: LegHo
     line.channel.onend = () => lost(line);
     if (isClosed) {
       await shut(line);
-      throw new LoomsError('interrupted', `the session with ${server} is over`);
+      throw over();
     }
     return line;
   };
@@ -181,7 +184,7 @@ export function createLeg(server: ServerName, upstreams: Upstreams, hooks: LegHo
     const span = { name: 'looms.session.open', kind: 'internal', parent: within } as const;
     opening ??= (within === undefined ? openReady() : inSpan(upstreams.tracing ?? noTracing, span, openReady))
       .then((line) => {
-        current = line;
+        if (!line.isOver) current = line;
         return line;
       })
       .finally(() => {
@@ -235,7 +238,9 @@ export function createLeg(server: ServerName, upstreams: Upstreams, hooks: LegHo
       let isCancelled = false;
       const run = async (): Promise<Answered> => {
         for (let tries = 1; ; tries += 1) {
-          const line = await ready();
+          let line = await ready();
+          // Another container may have come to serve since.
+          while (line.isOver) line = await ready();
           if (isCancelled) return cancelled.promise;
           admit?.(line.spec);
           let sent: { readonly answer: Promise<Answered> };
@@ -306,10 +311,9 @@ export function createLeg(server: ServerName, upstreams: Upstreams, hooks: LegHo
     async close() {
       isClosed = true;
       current = undefined;
-      const over = new LoomsError('interrupted', `the session with ${server} is over`);
       await Promise.all(
         [...lines].map((line) => {
-          for (const { reject } of line.pending.values()) reject(over);
+          for (const { reject } of line.pending.values()) reject(over());
           line.pending.clear();
           return shut(line);
         }),

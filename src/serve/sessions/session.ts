@@ -205,7 +205,7 @@ export function createSession(
         reply.answer(withId(await answerTo(message, one), message.id));
       } catch (error) {
         // Who cancelled a request is sent no answer to it.
-        if (error instanceof LoomsError && error.code === 'interrupted') reply.end();
+        if (one.cancelled !== undefined) reply.end();
         else answerFailure(reply, message.id, error);
       } finally {
         underWay.delete(message.id);

@@ -60,6 +60,8 @@ type UnderWay = {
   /** Whether it wants to hear what is logged meanwhile. */
   readonly wantsLog: boolean;
   asked?: Asked;
+  /** Its client does not wait for the answer any more. */
+  hasLeft?: boolean;
   /** What it is told of changes, once the server has said so. */
   honoured?: Fields;
 };
@@ -69,6 +71,8 @@ type Shared = {
   readonly underWay: Map<number, UnderWay>;
   /** Whose calls were given up without an answer, two at most: its process may go on with them, and tell of them. */
   readonly givenUp: Set<string>;
+  /** Requests that are about to be asked of it, or are under way. */
+  users: number;
   used: number;
 };
 
@@ -155,7 +159,7 @@ export function createStateless(upstreams: Upstreams, { idleMs, bridge, ...told 
         });
       },
     });
-    const made: Shared = { leg, underWay: new Map(), givenUp: new Set(), used: performance.now() };
+    const made: Shared = { leg, underWay: new Map(), givenUp: new Set(), users: 0, used: performance.now() };
     shared.set(server, made);
     return made;
   };
@@ -219,7 +223,10 @@ export function createStateless(upstreams: Upstreams, { idleMs, bridge, ...told 
     };
     const onAsked = (asked: Asked): void => {
       one.asked = asked;
-      one.reply.onleft = () => asked.cancel(new LoomsError('interrupted', 'the client went away'));
+      one.reply.onleft = () => {
+        one.hasLeft = true;
+        asked.cancel(new LoomsError('interrupted', 'the client went away'));
+      };
       if (!one.reply.isOpen()) one.reply.onleft();
     };
     underWay.set(token, one);
@@ -246,30 +253,18 @@ export function createStateless(upstreams: Upstreams, { idleMs, bridge, ...told 
     faceOf: (heard) => oneServer(server, upstreams, heard),
   });
   const all = createAllStateless({ servers: upstreams.servers, ...told });
-  const request = async (given: OneRequest, reply: Reply): Promise<void> => {
-    const { server, message } = given;
-    try {
-      if ((await eraOf(server)) !== 'modern') {
-        // What was opened to find that out.
-        if (shared.get(server)?.underWay.size === 0) close(server);
-        return await bridge.request(given, reply);
-      }
-    } catch (error) {
-      close(server);
-      return reply.answer(failureText(message.id, error), statusOfFailure(error));
-    }
-    const one = sharedOf(server);
-    one.used = performance.now();
+  const answer = async (one: Shared, given: OneRequest, reply: Reply): Promise<void> => {
+    const { message } = given;
     lastToken += 1;
     const token = lastToken;
+    const { progressToken, [envelopeKeys.logLevel]: level } = metaOf(message);
+    const about = { token: progressToken, guard: given.guard, wantsLog: typeof level === 'string' };
+    const way: UnderWay = { reply, clientId: message.id, ...about };
     try {
       const checked = await headersFor(one.leg, given);
       if ('wrong' in checked) {
         return reply.answer(errorText(message.id, code.headerMismatch, checked.wrong), 400);
       }
-      const { progressToken, [envelopeKeys.logLevel]: level } = metaOf(message);
-      const about = { token: progressToken, guard: given.guard, wantsLog: typeof level === 'string' };
-      const way = { reply, clientId: message.id, ...about };
       const text = withId(await answerTo(one, given, checked.headers, way, token), message.id);
       reply.answer(text, statusOf(text));
     } catch (error) {
@@ -278,12 +273,36 @@ export function createStateless(upstreams: Upstreams, { idleMs, bridge, ...told 
       if (isGivenUp && message.method !== 'subscriptions/listen' && one.givenUp.size < 2) {
         one.givenUp.add(given.guard.key);
       }
-      if (why === 'interrupted') reply.end();
+      if (way.hasLeft === true) reply.end();
       else answerFailure(reply, message.id, error, statusOfFailure(error));
     } finally {
       one.underWay.delete(token);
-      one.used = performance.now();
     }
+  };
+  const request = async (given: OneRequest, reply: Reply): Promise<void> => {
+    const { server, message } = given;
+    const one = sharedOf(server);
+    // Whoever else finds it of no use must not close what this request is about to ask.
+    one.users += 1;
+    const leave = (): void => {
+      one.users -= 1;
+      one.used = performance.now();
+    };
+    const leaveAndClose = (): void => {
+      leave();
+      if (one.users === 0 && shared.get(server) === one) close(server);
+    };
+    let era: Era;
+    try {
+      era = await eraOf(server);
+    } catch (error) {
+      leaveAndClose();
+      return reply.answer(failureText(message.id, error), statusOfFailure(error));
+    }
+    if (era === 'modern') return answer(one, given, reply).finally(leave);
+    // What was opened to find that out.
+    leaveAndClose();
+    return bridge.request(given, reply);
   };
 
   return {
@@ -298,12 +317,12 @@ export function createStateless(upstreams: Upstreams, { idleMs, bridge, ...told 
     },
     legs: () => [...shared.values()].map(({ leg }) => leg),
     sweep() {
-      for (const [server, { leg, underWay, used }] of shared) {
+      for (const [server, { leg, underWay, users, used }] of shared) {
         for (const { guard, asked } of underWay.values()) {
           if (!guard.isValid())
             asked?.cancel(new LoomsError('interrupted', 'the token of the client is no longer valid'));
         }
-        if (underWay.size === 0 && !leg.isBusy() && performance.now() - used > idleMs) close(server);
+        if (users === 0 && !leg.isBusy() && performance.now() - used > idleMs) close(server);
       }
     },
     async close() {

@@ -1,7 +1,11 @@
 import { describe, expect, test, vi } from 'vitest';
+import { LoomsError } from '../../../src/model/errors.ts';
 import { asContainerId } from '../../../src/model/ids.ts';
 import { usualNames } from '../../../src/model/serve-settings.ts';
+import { oneServer } from '../../../src/serve/face.ts';
 import type { Message } from '../../../src/serve/messages/protocol.ts';
+import type { Reply } from '../../../src/serve/messages/reply.ts';
+import { createSession } from '../../../src/serve/sessions/session.ts';
 import { createStateless, type Stateless } from '../../../src/serve/stateless/stateless.ts';
 import type { Upstreams } from '../../../src/serve/upstreams.ts';
 import { type Fake, fakeChannel, fs, guardOf, keptReply, specWith, upstreamsWith } from './fake-servers.ts';
@@ -36,8 +40,8 @@ const start = (upstreams: Upstreams): Stateless =>
     ...{ idleMs: 60_000, bridge: { request: vi.fn(), sweep: () => {} }, version: '1', log: () => {} },
     names: usualNames,
   });
-const ask = (stateless: Stateless, id: string, method: string, params: object = {}) => {
-  const reply = keptReply();
+const ask = (stateless: Stateless, id: string, method: string, params: object = {}, own: Partial<Reply> = {}) => {
+  const reply = { ...keptReply(), ...own };
   const guard = guardOf('ann');
   const message = { jsonrpc: '2.0', id, method, params: { ...params, _meta: meta } } as const;
   const place = { principal: 'ann', guard, path: '/mcp/fs', faceOf: vi.fn(), server: fs };
@@ -51,6 +55,7 @@ const told = ({ reply }: ReturnType<typeof ask>) =>
     const { method, params } = JSON.parse(text);
     return `${method.replace('notifications/', '')} of ${params._meta[subscription]}`;
   });
+const slow = { name: 'slow', arguments: {} };
 const spec = specWith({ protocol: modern });
 
 describe('a client that listens, once another container serves', () => {
@@ -128,5 +133,76 @@ describe('a client that listens, once another container serves', () => {
     expect(JSON.parse(tools.reply.answered[0] ?? '').error).toMatchObject({ data: { code: 'server-exited' } });
     expect(sent(silent, 'notifications/cancelled')).toHaveLength(1);
     await stateless.close();
+  });
+});
+
+describe('each request is answered, with a result or an error', () => {
+  test('one that comes while others learn that nothing can be opened: they do not close what it is asked of', async () => {
+    const channel = fakeChannel(({ method }) => (method === 'tools/call' ? { result: { content: [] } } : undefined));
+    const plain = upstreamsWith(spec, channel);
+    let tries = 0;
+    const stateless = start({
+      ...plain,
+      open: async (server) => {
+        tries += 1;
+        if (tries === 1) throw new LoomsError('server-not-running', 'fs is being replaced');
+        return plain.open(server);
+      },
+    });
+    const third = Promise.withResolvers<ReturnType<typeof ask>>();
+    const first = ask(stateless, '1', 'tools/call', slow, {
+      // Its client asks again at once.
+      answer: () => third.resolve(ask(stateless, '3', 'tools/call', slow)),
+    });
+    const second = ask(stateless, '2', 'tools/call', slow);
+    await Promise.all([first.over, second.over]);
+    expect(second.reply.answered.map((text) => JSON.parse(text))).toMatchObject([{ error: { code: -32603 } }]);
+    const { reply, over } = await third.promise;
+    await over;
+    expect(reply.answered.map((text) => JSON.parse(text))).toEqual([
+      { jsonrpc: '2.0', id: '3', result: { content: [] } },
+    ]);
+    await stateless.close();
+  });
+
+  test('one whose opening was stopped, as it took too long, or whose server is let go of under it', async () => {
+    const stopped = start({
+      ...upstreamsWith(spec),
+      open: async () => {
+        throw new LoomsError('interrupted', 'stopped while a session was being started');
+      },
+    });
+    const late = ask(stopped, 'late', 'tools/call', slow);
+    await late.over;
+    const channel = fakeChannel(() => undefined);
+    const stateless = start(upstreamsWith(spec, channel));
+    const under = ask(stateless, 'under', 'tools/call', slow);
+    await vi.waitFor(() => expect(sent(channel, 'tools/call')).toHaveLength(1));
+    await stateless.close();
+    await under.over;
+    const answers = [...late.reply.answered, ...under.reply.answered].map((text) => JSON.parse(text));
+    expect(answers).toMatchObject([
+      { id: 'late', error: { code: -32603, data: { code: 'interrupted' } } },
+      { id: 'under', error: { code: -32603, message: expect.stringContaining('may have been done') } },
+    ]);
+  });
+
+  test('the same in a session; only who cancelled is sent nothing', async () => {
+    const channel = fakeChannel(({ method }) => (method === 'initialize' ? { result: {} } : undefined));
+    const upstreams = upstreamsWith(specWith({ protocol: 'legacy' }), channel);
+    const session = createSession({ id: 's', guard: guardOf('ann'), path: '/mcp/fs' }, upstreams, (heard) =>
+      oneServer(fs, upstreams, heard),
+    );
+    await session.initialize({ jsonrpc: '2.0', id: 0, method: 'initialize', params: {} });
+    const [cancelled, under] = [keptReply(), keptReply()];
+    const over = [cancelled, under].map((reply, id) =>
+      session.request({ jsonrpc: '2.0', id, method: 'tools/call', params: slow }, reply),
+    );
+    await vi.waitFor(() => expect(sent(channel, 'tools/call')).toHaveLength(2));
+    await session.take({ jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId: 0 } });
+    await session.close();
+    await Promise.all(over);
+    expect(cancelled.answered).toEqual([]);
+    expect(under.answered.map((text) => JSON.parse(text))).toMatchObject([{ id: 1, error: { code: -32603 } }]);
   });
 });
