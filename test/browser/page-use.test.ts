@@ -302,6 +302,23 @@ describe.skipIf(noBrowser !== undefined)(
       expectNoProblems(watched);
     });
 
+    test('cancels the questions of a call when its tab goes', async () => {
+      await using gateway = await startPageGateway();
+      const watched = await entered(gateway, wide, '#/servers/files/tools');
+      const { page } = watched;
+      const inputRequests = { who: { method: 'elicitation/create', params: { message: 'who?', requestedSchema: {} } } };
+      const result = { resultType: 'input_required', inputRequests, requestState: 'sealed' };
+      gateway.answerNext('/page/call', { status: 200, body: { result, milliseconds: 3 } });
+      await page.getByLabel(/^path/).fill('/data');
+      await page.getByLabel(/^pattern/).fill('*');
+      await page.getByRole('button', { name: 'call', exact: true }).click();
+      await page.getByText('it waits for an answer').waitFor();
+      await page.close({ runBeforeUnload: true });
+      const call = { server: 'files', tool: 'search_files', arguments: { path: '/data', pattern: '*' } };
+      const answers = { inputResponses: { who: { action: 'cancel' } }, requestState: 'sealed' };
+      await eventually(() => expect(bodies(gateway, '/page/call')).toEqual([call, { ...call, answers }]));
+    });
+
     test('stops a server only when its name is repeated, and has the plan carried out that is shown', async () => {
       await using gateway = await startPageGateway();
       const watched = await entered(gateway, wide, '#/servers/files');

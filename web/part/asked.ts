@@ -18,7 +18,7 @@ export function useAsked<T>(path: string, key: string): Asked<T> {
   });
   useEffect(() => {
     const controller = new AbortController();
-    void gateway.ask<T>('GET', path, undefined, controller.signal).then((answer) => {
+    void gateway.ask<T>('GET', path, undefined, { signal: controller.signal }).then((answer) => {
       if (controller.signal.aborted) return;
       setFound(answer.done ? { path, value: answer.value } : { path, refusal: answer.refusal });
     });

@@ -14,14 +14,19 @@ export type Answer<T> =
   | { readonly done: true; readonly value: T }
   | { readonly done: false; readonly refusal: Refusal };
 
+type Asking = { readonly signal?: AbortSignal; readonly outlives?: boolean };
+
 /** The way to the gateway that sent this page. */
 export type Gateway = {
-  /** Asks it for something. `key` is what it knows the session of this page by. */
+  /**
+   * Asks it for something. `key` is what it knows the session of this page by. With `outlives` the page may go before it is
+   * answered, and the body has at most 64 KiB.
+   */
   readonly ask: <T>(
     method: 'GET' | 'POST' | 'DELETE',
     path: string,
     body?: unknown,
-    signal?: AbortSignal,
+    how?: Asking,
   ) => Promise<Answer<T>>;
   /** Opens a stream of events that goes on behind the one with the id `after`. Throws where the gateway is not reached. */
   readonly open: (path: string, after: string | undefined, signal: AbortSignal) => Promise<Response>;
@@ -38,7 +43,12 @@ export function gatewayWith(key: () => string | undefined, signedOut: () => void
     return response;
   };
   return {
-    ask: async <T>(method: string, path: string, body?: unknown, signal?: AbortSignal): Promise<Answer<T>> => {
+    ask: async <T>(
+      method: string,
+      path: string,
+      body?: unknown,
+      { signal, outlives = false }: Asking = {},
+    ): Promise<Answer<T>> => {
       try {
         const response = seen(
           await fetch(path, {
@@ -46,6 +56,7 @@ export function gatewayWith(key: () => string | undefined, signedOut: () => void
             headers: { ...headers(), ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
             ...(body === undefined ? {} : { body: JSON.stringify(body) }),
             ...(signal === undefined ? {} : { signal }),
+            keepalive: outlives,
           }),
         );
         const text = await response.text();

@@ -74,14 +74,14 @@ type Called =
 const mostRefusals = 10;
 
 /** Cancels each question of a call that nobody waits for any more: it would be kept for answers for minutes. */
-async function giveUp({ ask }: Gateway, call: PageCall, questions: Questions): Promise<void> {
+async function giveUp({ ask }: Gateway, call: PageCall, questions: Questions, outlives: boolean): Promise<void> {
   let open: Questions | undefined = questions;
   for (let round = 0; round < mostRefusals && open !== undefined && open.list.length > 0; round += 1) {
     const { list, requestState } = open;
     const inputResponses = Object.fromEntries(list.map(({ key }) => [key, { action: 'cancel' }]));
     const answers = { inputResponses, ...(requestState === undefined ? {} : { requestState }) };
     const body: PageCall = { ...call, answers };
-    const answer: Answer<PageCallResult> = await ask('POST', '/page/call', body);
+    const answer: Answer<PageCallResult> = await ask('POST', '/page/call', body, { outlives });
     open = answer.done ? questionsIn(answer.value.result) : undefined;
   }
 }
@@ -90,15 +90,18 @@ function ToolView({ server, tool }: { readonly server: string; readonly tool: Pa
   const { gateway, said } = usePage();
   const [called, setCalled] = useState<Called>({ is: 'not' });
   const isLeft = useRef(false);
-  /** Gives up the questions that nobody has answered yet. */
-  const giveUpOpen = useRef<(() => void) | undefined>(undefined);
-  useEffect(
-    () => () => {
+  /** Gives up the questions that nobody has answered yet; whether the page goes, too. */
+  const giveUpOpen = useRef<((pageGoes: boolean) => void) | undefined>(undefined);
+  useEffect(() => {
+    // A tab that is closed takes down none of what it shows.
+    const hide = (): void => giveUpOpen.current?.(true);
+    addEventListener('pagehide', hide);
+    return () => {
+      removeEventListener('pagehide', hide);
       isLeft.current = true;
-      giveUpOpen.current?.();
-    },
-    [],
-  );
+      giveUpOpen.current?.(false);
+    };
+  }, []);
   const call = async (args: PageCall['arguments'], answers?: PageCall['answers']): Promise<void> => {
     setCalled({ is: 'calling' });
     giveUpOpen.current = undefined;
@@ -112,8 +115,8 @@ function ToolView({ server, tool }: { readonly server: string; readonly tool: Pa
     }
     const questions = questionsIn(answer.value.result);
     if (questions !== undefined) {
-      const leave = (): void => void giveUp(gateway, made, questions);
-      if (isLeft.current) return leave();
+      const leave = (pageGoes: boolean): void => void giveUp(gateway, made, questions, pageGoes);
+      if (isLeft.current) return leave(false);
       giveUpOpen.current = leave;
       setCalled({ is: 'asked', args, questions });
       said.value = `${server} asks for something`;
