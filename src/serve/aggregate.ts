@@ -83,6 +83,7 @@ export function allServers(upstreams: Upstreams, heard: LegHooks, { version, log
   };
   const catalogue = createCatalogue<undefined>({
     servers: upstreams.servers,
+    whose: () => guard.key,
     reaches: guard.reaches,
     list,
     log,

@@ -11,6 +11,9 @@ import { type ClientRequest, type Fields, type ListMethod, lists, type Message }
 /** How long a list waits for one server, ms: a bad one must not hold up the others; it is told of when it comes. */
 const listMs = 5_000;
 
+/** Who of those that share a catalogue it remembers what was shown to; of more, the least recently used are asked for anew. */
+const mostRemembered = 64;
+
 /** What all servers of a project can do together; a server without one of these has empty lists of it. */
 export const capabilities = {
   tools: { listChanged: true },
@@ -30,6 +33,8 @@ export function itemsIn(text: string, method: ListMethod): readonly Item[] {
 }
 
 export type Item = Fields;
+/** What each server listed last: its own names by those that they have here, and URIs by themselves. */
+type Listed = Map<ServerName, ReadonlyMap<string, string>>;
 /** Something of one server, by the name that it has there. */
 type Own = { readonly server: ServerName; readonly name: string };
 
@@ -46,6 +51,8 @@ export type Catalogue<C> = {
 /** What a catalogue is made of. */
 export type Sources<C> = {
   readonly servers: () => Promise<readonly ServerName[]>;
+  /** Who this is of: what somebody is shown of lists says nothing of whose a name is for anybody else. */
+  readonly whose: (context: C) => string;
   /** Whether one may be asked by this; of another one nothing is said or decided by. */
   readonly reaches: (server: ServerName, context: C) => boolean;
   /** All items of one server's list, as asked for by this; undefined where it has no such list. */
@@ -55,14 +62,25 @@ export type Sources<C> = {
 };
 
 /** A catalogue for requests that each have a context of their own, which only what lists looks at. */
-export function createCatalogue<C>({ servers, reaches, list, log, names }: Sources<C>): Catalogue<C> {
-  /** What each server listed last: its own names by those that they have here, and URIs by themselves. */
-  const listed = new Map<ListMethod, Map<ServerName, ReadonlyMap<string, string>>>();
+export function createCatalogue<C>({ servers, whose, reaches, list, log, names }: Sources<C>): Catalogue<C> {
+  /** What servers showed whom, in the order of their last use. */
+  const shown = new Map<string, Map<ListMethod, Listed>>();
+  const listedFor = (method: ListMethod, context: C): Listed => {
+    const key = whose(context);
+    const own = shown.get(key) ?? new Map<ListMethod, Listed>();
+    shown.delete(key);
+    shown.set(key, own);
+    const [oldest] = shown.keys();
+    if (shown.size > mostRemembered && oldest !== undefined) shown.delete(oldest);
+    const listed: Listed = own.get(method) ?? new Map();
+    own.set(method, listed);
+    return listed;
+  };
 
   const reached = async (context: C): Promise<readonly ServerName[]> =>
     (await servers()).filter((server) => reaches(server, context));
   const find = (method: ListMethod, key: string, context: C): Own | undefined => {
-    const having = [...(listed.get(method) ?? [])]
+    const having = [...listedFor(method, context)]
       .filter(([server, own]) => own.has(key) && reaches(server, context))
       .sort(([a], [b]) => (a < b ? -1 : 1));
     const [first] = having;
@@ -70,8 +88,7 @@ export function createCatalogue<C>({ servers, reaches, list, log, names }: Sourc
   };
   const listOf = async (server: ServerName, method: ListMethod, context: C): Promise<readonly Item[]> => {
     const items = await list(server, method, context);
-    const known = listed.get(method) ?? new Map<ServerName, ReadonlyMap<string, string>>();
-    listed.set(method, known);
+    const known = listedFor(method, context);
     known.delete(server);
     if (items === undefined) return [];
     const own = new Map<string, string>();
@@ -132,7 +149,7 @@ export function createCatalogue<C>({ servers, reaches, list, log, names }: Sourc
   };
   /** The server with the template that says most of a URI from its beginning on, and how many characters that are. */
   const byTemplate = (uri: string, context: C): { readonly server: ServerName; readonly prefix: number } | undefined =>
-    [...(listed.get('resources/templates/list') ?? [])]
+    [...listedFor('resources/templates/list', context)]
       .filter(([server]) => reaches(server, context))
       .flatMap(([server, own]) =>
         [...own.keys()].map((template) => ({ server, template, parts: template.split(/\{[^{}]*\}/) })),
@@ -153,7 +170,7 @@ export function createCatalogue<C>({ servers, reaches, list, log, names }: Sourc
     if (known !== undefined) return { server: known.server, message };
     const methods = ['resources/list', 'resources/templates/list'] as const;
     await Promise.all(methods.map((method) => listAll(method, context, () => {})));
-    const having = [...(listed.get('resources/list')?.keys() ?? [])].filter((server) => reaches(server, context));
+    const having = [...listedFor('resources/list', context).keys()].filter((server) => reaches(server, context));
     const only = having.length === 1 ? having[0] : undefined;
     const home = find('resources/list', key, context)?.server ?? byTemplate(key, context)?.server ?? only;
     return home === undefined ? { unknown: `Resource not found: ${key}` } : { server: home, message };

@@ -1,6 +1,7 @@
 import type { ServerName } from '../../model/ids.ts';
 import { isRecord } from '../../model/is-record.ts';
 import type { JoinedNames } from '../../model/serve-settings.ts';
+import type { Guard } from '../access/guard.ts';
 import { failureText, statusOfFailure } from '../call.ts';
 import { capabilities, createCatalogue, type Item, instructions, itemsIn } from '../catalogue.ts';
 import { headerText } from '../messages/envelope.ts';
@@ -27,7 +28,7 @@ type Request = { readonly message: ClientRequest; readonly headers?: HeaderField
 /** Asks one server in the name of a client, as it is asked at its own address. Nothing of it throws. */
 export type AskOne = (server: ServerName, request: Request, reply: Reply) => Promise<void>;
 /** In whose name servers are asked, and which of them it reaches. */
-type Asker = { readonly askOne: AskOne; readonly reaches: (server: ServerName) => boolean };
+type Asker = { readonly askOne: AskOne; readonly guard: Pick<Guard, 'key' | 'reaches'> };
 /** Who lists are asked for, and what its requests say of it. */
 type Context = Asker & { readonly meta: Fields };
 
@@ -72,8 +73,14 @@ export function createAllStateless({ servers, version, log, names }: Options): A
     }
     return items;
   };
-  const reaches = (server: ServerName, asker: Asker): boolean => asker.reaches(server);
-  const catalogue = createCatalogue<Context>({ servers, reaches, list, log, names });
+  const catalogue = createCatalogue<Context>({
+    servers,
+    whose: ({ guard }) => guard.key,
+    reaches: (server, { guard }) => guard.reaches(server),
+    list,
+    log,
+    names,
+  });
 
   /** What all servers that are asked for it tell, on one stream. */
   const listen = async (message: ClientRequest, context: Context, reply: Reply): Promise<void> => {
@@ -91,7 +98,7 @@ export function createAllStateless({ servers, version, log, names }: Options): A
     const uris: unknown[] = [];
     const leaving: Reply[] = [];
     let isAcknowledged = false;
-    const asked = (await servers()).filter(context.reaches).map((server) => {
+    const asked = (await servers()).filter(context.guard.reaches).map((server) => {
       const own = homes.filter(({ home }) => home === server).map(({ uri }) => uri);
       const wanted = { ...changes, ...(own.length === 0 ? {} : { resourceSubscriptions: own }) };
       const { promise: told, resolve } = Promise.withResolvers<void>();

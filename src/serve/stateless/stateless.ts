@@ -311,9 +311,8 @@ export function createStateless(upstreams: Upstreams, { idleMs, bridge, ...told 
       if (server !== undefined) return request({ ...given, server }, reply);
       const askOne: AskOne = (one, asked, itsReply) =>
         request({ ...rest, ...placeOf(one), ...asked, server: one }, itsReply);
-      const { reaches } = given.guard;
       const asked = { message: given.message, ...(headers === undefined ? {} : { headers }) };
-      return all.request(asked, { askOne, reaches }, reply);
+      return all.request(asked, { askOne, guard: given.guard }, reply);
     },
     legs: () => [...shared.values()].map(({ leg }) => leg),
     sweep() {

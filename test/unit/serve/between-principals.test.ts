@@ -172,6 +172,7 @@ describe('what all servers are together to somebody who reaches some of them', (
   /** Both list one resource of the same URI, and each one of its own; `a` comes first. */
   const catalogue = createCatalogue<readonly ServerName[]>({
     servers: async () => [a, b],
+    whose: (reached) => reached.join(),
     reaches: (server, reached) => reached.includes(server),
     list: async (server, method) =>
       method === 'tools/list' ? [{ name: 'go' }] : [{ uri: 'x://both' }, { uri: `x://${server}` }],

@@ -10,6 +10,7 @@ const catalogueOf = (
   const asked: string[] = [];
   const catalogue = createCatalogue<readonly string[]>({
     servers: async () => Object.keys(all).map(asServerName),
+    whose: (reached) => reached.join(),
     reaches: (server, reached) => reached.includes(server),
     list: async (server, method: ListMethod) => {
       asked.push(`${server} ${method}`);
@@ -63,4 +64,24 @@ test('what fits a known template is not looked up again; what fits only one that
   expect(asked).toEqual([]);
   expect(await homeOf('y://2')).toBe('b');
   expect(asked).not.toEqual([]);
+});
+
+test('what somebody is shown does not change whose a URI is for others', async () => {
+  const catalogue = createCatalogue<'narrow' | 'all'>({
+    servers: async () => ['a', 'b'].map(asServerName),
+    whose: (who) => who,
+    reaches: () => true,
+    list: async (server, method, who) => {
+      if (method !== 'resources/list') return [];
+      const uris = who === 'narrow' && server === 'a' ? ['x:other'] : ['x:1', 'x:other'];
+      return uris.map((uri) => ({ uri, name: uri }));
+    },
+    log: () => {},
+    names: { separator: '__', maxName: 45 },
+  });
+  const read = { jsonrpc: '2.0', id: 1, method: 'resources/read', params: { uri: 'x:1' } } as const;
+  expect(await catalogue.route(read, 'all')).toMatchObject({ server: 'a' });
+  await catalogue.listAll('resources/list', 'narrow', () => {});
+  expect(await catalogue.route(read, 'all')).toMatchObject({ server: 'a' });
+  expect(await catalogue.route(read, 'narrow')).toMatchObject({ server: 'b' });
 });
