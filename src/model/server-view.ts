@@ -31,6 +31,15 @@ export type MadeFrom = {
   readonly foreignRecord?: ForeignRecord;
 };
 
+/** What the engine by itself mounts in a container, beside what the kernel needs: no spec asks for it. */
+export type EngineMounts = {
+  readonly at: ReadonlySet<string>;
+  /** Places in memory. */
+  readonly tmpfsAt: ReadonlySet<string>;
+  /** Whether a folder of the host, as mountinfo names it, is a volume that nobody named: those that an image asks for. */
+  readonly unnamedVolume: RegExp;
+};
+
 /** A server in words of every engine, by the container that sessions meet, else the settled one, else the newest. */
 export type ServerView = ServerInstance &
   MadeFrom & {
@@ -88,6 +97,9 @@ export type ServerView = ServerInstance &
       readonly tmpfs: readonly { readonly path: string; readonly exec: boolean }[];
       /** The mounts of the recorded spec, as the engine would say them; without a record that can be read none. */
       readonly recordedMounts: ServerView['mounts'];
+      /** The one address at which a container asks for names, which the engine answers; null where it has no address of its own. */
+      readonly nameServer: string | null;
+      readonly engineMounts: EngineMounts;
       /** Settings that no spec can ask for, as `uts=host`. */
       readonly otherSettings: readonly string[];
       readonly networks: readonly {
@@ -185,6 +197,14 @@ export type ServerContainer = MadeFrom & {
   readonly status: 'running' | 'paused' | 'restarting' | 'stopped';
 };
 
+/** Where a server finds the hosts of its allow-list, as far as what it says of them tells that. */
+export type ListedPlace = {
+  /** Finds such an address in a text. */
+  readonly address: RegExp;
+  /** For people: `169.254.0.0/16`. */
+  readonly range: string;
+};
+
 /** How an HTTP server is dialled (`SessionHost.dial`). */
 export type Reach = {
   /** What connections go through, in words that its orchestrator alone reads: of Docker's, the relay. */
@@ -213,4 +233,6 @@ export type Serving = {
   readonly image: string;
   /** Of an HTTP server. */
   readonly reach?: Reach;
+  /** Of a server with an allow-list. */
+  readonly listed?: ListedPlace;
 };

@@ -71,12 +71,12 @@ async function withReachHint(error: unknown, hintFor: (said: string) => Promise<
 async function reachHint(
   ports: Ports,
   { project, server }: OfServer,
-  { spec, secretPrints }: OpenServer,
+  { spec, secretPrints, listed }: OpenServer,
   said: string,
 ) {
-  if (unreachableHint(said, spec) === undefined) return undefined;
+  if (unreachableHint(said, spec, listed) === undefined) return undefined;
   const asked = { project, name: server, recorded: { spec }, ...defined({ secretPrints }) };
-  return unreachableHint(said, spec, (await refusedTo(ports, asked)) ?? []);
+  return unreachableHint(said, spec, listed, (await refusedTo(ports, asked)) ?? []);
 }
 
 /**

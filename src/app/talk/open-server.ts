@@ -16,7 +16,7 @@ import { sessionTarget } from './session-target.ts';
 export type OfServer = { readonly project: ProjectName; readonly server: ServerName };
 
 /** A server that runs, with a session to it. */
-export type OpenServer = Pick<Serving, 'container' | 'generation' | 'spec' | 'secretPrints'> & {
+export type OpenServer = Pick<Serving, 'container' | 'generation' | 'spec' | 'secretPrints' | 'listed'> & {
   readonly session: Session;
 };
 
@@ -109,11 +109,11 @@ async function openSession(
   serving: Serving,
   options: OpenOptions,
 ): Promise<OpenServer> {
-  const { container, generation, spec, secretPrints } = serving;
+  const { container, generation, spec, secretPrints, listed } = serving;
   const target = await trustedTarget(ports, orchestrator, serving, options);
   const open = await ports.openSession();
   const session = await open(target, options);
-  return { container, generation, spec, session, ...defined({ secretPrints }) };
+  return { container, generation, spec, session, ...defined({ secretPrints, listed }) };
 }
 
 /**

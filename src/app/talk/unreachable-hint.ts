@@ -1,7 +1,7 @@
 import { egressText, hasForwarder, isIpv4, isNowhere } from '../../model/container/egress.ts';
 import type { DesiredServer, EgressTarget } from '../../model/desired.ts';
 import { secretUses } from '../../model/secrets/secret-names.ts';
-import type { Refusal } from '../../model/server-view.ts';
+import type { ListedPlace, Refusal } from '../../model/server-view.ts';
 
 /** What servers of many languages say when a host cannot be reached; the host is the first group, if named. */
 const signs = [
@@ -17,9 +17,6 @@ const signsOfForwarder = /\b(?:ECONNRESET|socket hang up|connection reset|closed
 /** An address that a message names, and that a list could have. */
 const addressIn = (said: string): string | undefined =>
   (said.match(/\b(?:\d{1,3}\.){3}\d{1,3}\b/g) ?? []).find((one) => isIpv4(one) && !isNowhere(one));
-
-/** An address at which a server finds the hosts of its list (src/docker/model/way-out.ts). */
-const forwarderAddress = /\b169\.254\.(?:6[4-9]|[7-9]\d|1[01]\d|12[0-7])\.\d{1,3}\b/;
 
 /** A host that a message does not name. */
 const unnamed = 'the host';
@@ -49,6 +46,7 @@ function wayHint(
   { mode, egress, egressLearn }: DesiredServer['network'],
   port: number | undefined,
   ours: string | undefined,
+  range: string | undefined,
 ): string {
   if (mode === 'bridge') return `check that ${host} is right and answers`;
   if (mode === 'none') {
@@ -63,7 +61,8 @@ function wayHint(
     return `${ours} is where the server finds a host of its list, and port ${port} is listed of none: only ${egress.map(egressText).join(', ')} may be reached; add the host with this port to docker_backend.network.egress`;
   }
   if (listed.length > 0) {
-    const found = isIpv4(host) ? '' : '; it is found at an address of 169.254.0.0/16, which some programs refuse';
+    const found =
+      isIpv4(host) || range === undefined ? '' : `; it is found at an address of ${range}, which some programs refuse`;
     return `${listed.join(' and ')} may be reached: check that the port is this one, and that the host answers${found}`;
   }
   const now = egress.length === 0 ? 'nothing outside' : `only ${egress.map(egressText).join(', ')}`;
@@ -87,12 +86,13 @@ function refusedText(host: string, refused: readonly Refusal[]): string {
 }
 
 /**
- * What to set when a server's words say that a host was not reached; else undefined. `refused` is what its forwarder
- * noted, the most frequent first.
+ * What to set when a server's words say that a host was not reached; else undefined. `listed` is where it finds the hosts of its
+ * list, `refused` what its forwarder noted, the most frequent first.
  */
 export function unreachableHint(
   said: string,
   spec: Pick<DesiredServer, 'network' | 'environment' | 'mcp'>,
+  listed: ListedPlace | undefined,
   refused: readonly Refusal[] = [],
 ): string | undefined {
   const all = !hasForwarder(spec) ? signs : [...signs, signsOfForwarder];
@@ -100,7 +100,7 @@ export function unreachableHint(
     const match = sign.exec(said);
     return match === null ? [] : [match[1]];
   });
-  const [ours] = (hasForwarder(spec) && forwarderAddress.exec(said)) || [];
+  const ours = listed?.address.exec(said)?.[0];
   if (found.length === 0 && ours !== undefined) {
     return `${ours} is where the server finds a host of network.egress: if it takes public addresses only, it has to be told to take this one (mcp-server-fetch: --allow-private-ips)`;
   }
@@ -109,7 +109,7 @@ export function unreachableHint(
   const provided = secretUses(spec).flatMap(({ refs }) => refs.filter(({ from }) => from === 'provider'));
   const secrets = [...new Set(provided.map(({ name }) => name))];
   const port = portIn(said, [host, ...(ours === undefined ? [] : [ours])]);
-  const way = wayHint(host, spec.network, port, ours) + refusedText(host, refused);
+  const way = wayHint(host, spec.network, port, ours, listed?.range) + refusedText(host, refused);
   const values = secrets.map((name) => `\`looms config set-key ${name}\``).join(', ');
   return secrets.length === 0 ? way : `${way}; if the host itself is wrong, ${values} sets another`;
 }

@@ -2,6 +2,7 @@ import { assertNever } from '../../model/errors.ts';
 import type { ProjectName, ServerName } from '../../model/ids.ts';
 import type { ServerImage, ServerInstance, ServerListing, ServerState, ServerView } from '../../model/server-view.ts';
 import { defined } from '../../model/values/defined.ts';
+import { engineMounts, nameServer } from '../model/engine-gives.ts';
 import { isRunning, serversOf, servingOf, settledOf, slotsOf } from '../model/generations.ts';
 import { containerName, generationName, label } from '../model/labels.ts';
 import { hidesHost, type Observed, type ObservedContainer } from '../model/observed.ts';
@@ -150,6 +151,8 @@ function viewOf(
         environment: Object.keys(shape.env),
         tmpfs: Object.entries(shape.tmpfs).map(([path, { exec }]) => ({ path, exec })),
         recordedMounts: (recorded?.spec.mounts ?? []).map((mount) => mountOf(project, mount)),
+        nameServer: nameServer(engine),
+        engineMounts: engineMounts(engine),
         otherSettings: shape.otherSettings ?? [],
         networks: shape.networks.map(({ name: wanted }) => {
           const found = networks.find((one) => one.name === wanted);

@@ -1,3 +1,4 @@
+import { hasForwarder } from '../../model/container/egress.ts';
 import type { DesiredServer } from '../../model/desired.ts';
 import { isHttp } from '../../model/desired.ts';
 import { LoomsError } from '../../model/errors.ts';
@@ -10,6 +11,7 @@ import { defined } from '../../model/values/defined.ts';
 import type { CallOptions } from '../../orchestrator/session-host.ts';
 import { servingOf, slotsOf } from '../model/generations.ts';
 import { relayName } from '../model/labels.ts';
+import { listedPlace } from '../model/listed-place.ts';
 import { resolveArgv } from '../model/resolve-shape.ts';
 import type { ImageFacts } from '../model/shape.ts';
 import type { Engine, LocatedContainer } from '../port.ts';
@@ -74,6 +76,7 @@ export async function servingContainer(
     argv: isHttp(spec) ? [] : resolveArgv(argvTemplateOf(spec), await programOf(engine, spec, container)),
     hasShell,
     image,
+    ...(hasForwarder(spec) ? { listed: listedPlace } : {}),
     // While two generations share the alias, only a container's own id is sure to name it: its default host name.
     ...(relay === undefined ? {} : { reach: { way: relay, host: hostNameOf(id) } }),
   };

@@ -3,6 +3,7 @@ import { apparmor, hostAccess, seccomp, user } from '../../../src/app/inspect/po
 import { memory, storage } from '../../../src/app/inspect/posture/posture-limits.ts';
 import type { Look } from '../../../src/app/inspect/posture/posture-look.ts';
 import { mounts, tmpfs } from '../../../src/app/inspect/posture/posture-reach.ts';
+import { engineMounts } from '../../../src/docker/model/engine-gives.ts';
 import type { ServerView } from '../../../src/model/server-view.ts';
 import { server } from '../../support/planner-world.ts';
 
@@ -23,6 +24,7 @@ const engineSays = (confinement: Partial<Confinement>, live: ServerView['mounts'
         devices: [],
         tmpfs: [{ path: '/tmp', exec: false }],
         recordedMounts: [],
+        engineMounts: engineMounts({ kind: 'docker' }),
         otherSettings: [],
         ...confinement,
       },

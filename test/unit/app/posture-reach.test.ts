@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import type { Look } from '../../../src/app/inspect/posture/posture-look.ts';
 import { namesInside } from '../../../src/app/inspect/posture/posture-names.ts';
 import { egress, mounts, network } from '../../../src/app/inspect/posture/posture-reach.ts';
+import { engineMounts, nameServer } from '../../../src/docker/model/engine-gives.ts';
 import { server } from '../../support/planner-world.ts';
 
 /** What is found of a server on the project's own network, with these lines of mountinfo. */
@@ -16,7 +17,6 @@ function look({ kind, hidesHost, mountinfo = [], ipv6 = [], others = [], ...more
   };
   return {
     spec: server('a').spec,
-    engine: { kind },
     view: {
       status: { status: 'running' },
       hidesHost,
@@ -31,6 +31,8 @@ function look({ kind, hidesHost, mountinfo = [], ipv6 = [], others = [], ...more
         listedNames: names,
         tmpfs: [{ path: '/tmp', exec: false }],
         recordedMounts: [],
+        nameServer: nameServer({ kind }),
+        engineMounts: engineMounts({ kind }),
       },
     },
     inside: { lines: (file: string) => lines[file] ?? [], gateway: undefined },

@@ -1,8 +1,5 @@
 import type { Inner, Look } from './posture-look.ts';
 
-/** Where a container asks the engine itself for names, which hands on to whom the container was made with. */
-const engineNames = '127.0.0.11';
-
 /** Lines of hosts(5): each name with the addresses that it has. */
 function hostsIn(lines: readonly string[]): ReadonlyMap<string, readonly string[]> {
   const entries = lines.flatMap((line) => {
@@ -15,11 +12,12 @@ function hostsIn(lines: readonly string[]): ReadonlyMap<string, readonly string[
 
 /**
  * Where names lead an isolated server, as its own files say: each listed one to the place that its forwarder has for it,
- * and all questions to the engine. Podman has a name service at the gateway of each network, so there only the engine
- * can tell.
+ * and all questions to the engine, which hands on to whom the container was made with. Where the engine is asked at no
+ * address of its own, only the engine can tell.
  */
-export function namesInside({ view, engine, inside }: Look): Inner {
-  if (engine.kind === 'podman') return 'not-asked';
+export function namesInside({ view, inside }: Look): Inner {
+  const { nameServer } = view.confinement;
+  if (nameServer === null) return 'not-asked';
   const servers = inside?.lines('/etc/resolv.conf').flatMap((line) => /^\s*nameserver\s+(\S+)/.exec(line)?.[1] ?? []);
   if (inside === undefined || servers === undefined || servers.length === 0) return undefined;
   const hosts = hostsIn(inside.lines('/etc/hosts'));
@@ -28,7 +26,7 @@ export function namesInside({ view, engine, inside }: Look): Inner {
     const kept = found.length === 1 && found[0] === address;
     return { text: found.length === 0 ? `${name} is missing` : `${name} at ${found.join(' and ')}`, kept };
   });
-  const others = servers.filter((one) => one !== engineNames);
+  const others = servers.filter((one) => one !== nameServer);
   const asked = others.length === 0 ? 'the engine' : others.join(', ');
   return [
     [...listed.map(({ text }) => text), `names by ${asked}`].join(', '),

@@ -153,17 +153,13 @@ export function root({ spec, view, inside }: Look): Looked {
   };
 }
 
-/** Podman covers these by itself where the root is read-only. */
-const podmansTmpfs = new Set(['/run', '/var/tmp']);
-
-/** What every container has mounted, by the engine itself. */
-const ofEngine =
-  /^\/(?:$|proc|sys|dev|etc\/(?:hosts|hostname|resolv\.conf)$|run\/(?:\.containerenv|looms)$|(?:usr\/)?s?bin\/docker-init$|run\/podman-init$|dev\/)/;
+/** What the kernel needs in every container. */
+const ofKernel = /^\/(?:$|(?:proc|sys|dev)(?:\/|$))/;
 
 /** What is mounted in it, but for what every container has, tmpfs and volumes that its image asks for. */
-export function mounts({ spec, view, engine, inside }: Look): Looked {
+export function mounts({ spec, view, inside }: Look): Looked {
   const asked = new Map(spec.mounts.map(({ target, readOnly }) => [target, readOnly]));
-  const { recordedMounts } = view.confinement;
+  const { recordedMounts, engineMounts } = view.confinement;
   const say = (target: string, readOnly: boolean): string => `${target}${readOnly ? ' (read-only)' : ''}`;
   const asWanted = (target: string, readOnly: boolean): boolean => {
     const wanted = asked.get(target);
@@ -185,11 +181,11 @@ export function mounts({ spec, view, engine, inside }: Look): Looked {
   // Anonymous volumes are what an image asks for with VOLUME.
   const others = [...(found?.values() ?? [])].filter(
     ({ target, root: from, kind }) =>
-      !ofEngine.test(target) &&
-      !(engine.kind === 'podman' && kind === 'tmpfs' && podmansTmpfs.has(target)) &&
-      !/^\/(?:proc|sys|dev)\//.test(target) &&
+      !ofKernel.test(target) &&
+      !engineMounts.at.has(target) &&
+      !(kind === 'tmpfs' && engineMounts.tmpfsAt.has(target)) &&
       !tmpfs.has(target) &&
-      !/\/volumes\/[0-9a-f]{64}\/_data$/.test(from),
+      !engineMounts.unnamedVolume.test(from),
   );
   const seen = others.map(({ target, options }) => ({ target, readOnly: options.includes('ro') }));
   const missing = [...asked.keys()].filter((target) => !seen.some((one) => one.target === target));
