@@ -28,6 +28,8 @@ export type Request = {
   readonly protocolVersion: string;
   /** The span that this is a part of. */
   readonly within?: TraceContext | undefined;
+  /** Hears the span in which the server is asked. */
+  readonly onSpan?: (context: TraceContext) => void;
   /** Hears of the request once it is under way, for those who may want to cancel it. */
   readonly onAsked: (asked: Asked) => void;
   /** Hears of the answer as the server gave it. */
@@ -94,6 +96,11 @@ async function makeCall(request: Request, span: Span): Promise<string> {
   const { upstreams, leg, message: asked, guard, protocolVersion, within } = request;
   const { container, generation, spec } = await leg.ready(within);
   const { name, arguments: args } = paramsOf(asked);
+  /** The span of what the server is asked. */
+  let ofClient: TraceContext | undefined;
+  const onSpan = (context: TraceContext): void => {
+    ofClient = context;
+  };
   const call = {
     container,
     generation,
@@ -102,7 +109,7 @@ async function makeCall(request: Request, span: Span): Promise<string> {
     protocolVersion,
     tool: typeof name === 'string' ? name : '',
     arguments: isRecord(args) ? args : {},
-    within,
+    within: within && (() => ofClient ?? within),
   };
   const why = whyRefused(spec.mcp.tools, asked);
   if (why !== undefined) {
@@ -121,7 +128,7 @@ async function makeCall(request: Request, span: Span): Promise<string> {
   const make = async (): Promise<CallOutcome> => {
     try {
       // While it is written down, another generation may have come to serve, with a filter of its own.
-      const answered = await askInTime({ ...request, message, admit: (now) => requireAllowed(now, message) });
+      const answered = await askInTime({ ...request, message, onSpan, admit: (now) => requireAllowed(now, message) });
       made = { answered };
       endedWith(span, answered.message);
       return outcomeOf(answered);

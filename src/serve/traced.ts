@@ -23,6 +23,8 @@ type Traced = {
   readonly protocolVersion: string;
   /** The span that this is a part of; else what the client says. */
   readonly within?: TraceContext | undefined;
+  /** Hears the span in which the server is asked. */
+  readonly onSpan?: (context: TraceContext) => void;
 };
 
 /** Names of methods, tools and prompts are the client's: in a span they have at most so many characters. */
@@ -85,6 +87,7 @@ export const asClient = <R extends Traced, T>(
   return inSpan(tracing, spanOf(request, 'client', spec.name), (span) => {
     const { context } = span;
     if (context === undefined) return work(message, span);
+    request.onSpan?.(context);
     span.set({ 'network.transport': isHttp(spec) ? 'tcp' : 'pipe' });
     return work({ ...message, params: { ...paramsOf(message), _meta: { ...metaOf(message), ...context } } }, span);
   });

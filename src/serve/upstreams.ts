@@ -27,8 +27,8 @@ export type GatewayCall = Pick<Upstream, 'container' | 'generation' | 'spec'> & 
   readonly protocolVersion: string;
   readonly tool: string;
   readonly arguments: Readonly<Record<string, unknown>>;
-  /** The span of the call, where calls are traced. */
-  readonly within?: TraceContext | undefined;
+  /** The span that the server's work is part of, as far as it is known by then; absent where calls are not traced. */
+  readonly within?: (() => TraceContext) | undefined;
 };
 
 /** How a call ended, as far as the trail tells: with a result, a JSON-RPC error, or a failure on the way. */

@@ -1,6 +1,7 @@
+import { createHash } from 'node:crypto';
 import type { ContainerId, ServerName } from '../../model/ids.ts';
 import { readTraceLine, saysTrace, type TraceLine } from '../../model/trail/trace-line.ts';
-import { idsOf, type TraceContext, type Tracing } from '../../model/trail/tracing.ts';
+import { idsOf, type TraceContext, type Tracing, withSpan } from '../../model/trail/tracing.ts';
 import type { LogQuery } from '../../orchestrator/session-host.ts';
 import type { Ports } from '../ports.ts';
 
@@ -32,16 +33,29 @@ async function* workIn(ports: Ports, { container }: Of, query: Omit<LogQuery, 's
   }
 }
 
-function tell(tracing: Tracing, { server }: Of, work: TraceLine, parent: TraceContext | undefined): void {
-  tracing.add({
-    name: work.name,
-    kind: 'internal',
-    parent,
-    startMs: work.startMs,
-    endMs: work.endMs,
-    failed: work.failed ? '_OTHER' : undefined,
-    attributes: { ...work.attributes, 'looms.server': server },
-  });
+/** The id in a trace of what a server calls so: its words are neither of that form nor its alone. */
+const spanId = ({ container }: Of, said: string): string =>
+  createHash('sha256').update(`${container} ${said}`).digest('hex').slice(0, 16);
+
+/** Tells of pieces of work: one is part of another of them where it says so, else of `parent`. */
+function tell(tracing: Tracing, of: Of, pieces: readonly TraceLine[], parent: TraceContext | undefined): void {
+  const known = new Set(pieces.map(({ span }) => span));
+  const parentOf = ({ span, parent: said }: TraceLine): TraceContext | undefined => {
+    if (parent === undefined || said === undefined || said === span || !known.has(said)) return parent;
+    return withSpan(parent, spanId(of, said));
+  };
+  for (const work of pieces) {
+    tracing.add({
+      name: work.name,
+      kind: 'internal',
+      parent: parentOf(work),
+      startMs: work.startMs,
+      endMs: work.endMs,
+      ...(work.span === undefined ? {} : { id: spanId(of, work.span) }),
+      failed: work.failed ? '_OTHER' : undefined,
+      attributes: { ...work.attributes, 'looms.server': of.server },
+    });
+  }
 }
 
 /**
@@ -56,20 +70,33 @@ export async function tellWorkSince(
   const tracing = await ports.tracing();
   const query = { since: { at: since }, tail: mostLines, follow: false };
   const { trace } = idsOf(parent);
+  const pieces: TraceLine[] = [];
   for await (const work of workIn(ports, of, query, AbortSignal.timeout(readMs))) {
-    if (work.trace === trace) tell(tracing, of, work, parent);
+    if (work.trace === trace) pieces.push(work);
   }
+  tell(tracing, of, pieces, parent);
 }
 
-type Call = { readonly within: TraceContext; readonly startMs: number; endMs: number };
-type Followed = { users: number; readonly calls: Set<Call>; readonly stop: AbortController };
+type Call = {
+  /** The span that its work is part of, as far as it is known. */
+  readonly within: () => TraceContext;
+  readonly startMs: number;
+  endMs: number;
+  /** What came of its work so far: a piece is written when it ends, so the ones within it come before it. */
+  readonly pieces: TraceLine[];
+};
+type Followed = { readonly of: Of; users: number; readonly calls: Set<Call>; readonly stop: AbortController };
 
 /** The work that servers write of while calls are made. */
 export type WorkFollower = {
   /** Listens to a container until what comes back is called. */
   readonly opened: (of: Of) => () => void;
   /** Makes a call, of which lines that come meanwhile are parts. */
-  readonly during: <T>(container: ContainerId, within: TraceContext | undefined, make: () => Promise<T>) => Promise<T>;
+  readonly during: <T>(
+    container: ContainerId,
+    within: (() => TraceContext) | undefined,
+    make: () => Promise<T>,
+  ) => Promise<T>;
 };
 
 /** The one call that a line can be about; undefined where that cannot be told. */
@@ -84,12 +111,19 @@ function callOf(work: TraceLine, calls: ReadonlySet<Call>): Call | undefined {
 /** Follows the logs of containers that a long-lived program has sessions with. */
 export function followWork(ports: Ports, tracing: Tracing): WorkFollower {
   const followed = new Map<ContainerId, Followed>();
-  const begin = async (of: Of, { calls, stop }: Followed): Promise<void> => {
+  /** Tells of what a call's work came to, once. */
+  const finish = ({ of, calls }: Followed, call: Call): void => {
+    if (calls.delete(call)) tell(tracing, of, call.pieces, call.within());
+  };
+  const begin = async ({ of, calls, stop }: Followed): Promise<void> => {
     while (!stop.signal.aborted) {
       const query = { since: { at: ports.now() }, follow: true };
       for await (const work of workIn(ports, of, query, stop.signal)) {
         // One that was told its trace is part of a call that somebody else makes, and tells of.
-        if (work.trace === undefined) tell(tracing, of, work, callOf(work, calls)?.within);
+        if (work.trace !== undefined) continue;
+        const call = callOf(work, calls);
+        if (call === undefined || call.pieces.length >= mostLines) tell(tracing, of, [work], call?.within());
+        else call.pieces.push(work);
       }
       await ports.pause(againMs, stop.signal);
     }
@@ -97,10 +131,10 @@ export function followWork(ports: Ports, tracing: Tracing): WorkFollower {
   return {
     opened(of) {
       const known = followed.get(of.container);
-      const one = known ?? { users: 0, calls: new Set<Call>(), stop: new AbortController() };
+      const one = known ?? { of, users: 0, calls: new Set<Call>(), stop: new AbortController() };
       followed.set(of.container, one);
       one.users += 1;
-      if (known === undefined) begin(of, one);
+      if (known === undefined) begin(one);
       let isLeft = false;
       return () => {
         if (isLeft) return;
@@ -109,18 +143,19 @@ export function followWork(ports: Ports, tracing: Tracing): WorkFollower {
         if (one.users > 0) return;
         followed.delete(of.container);
         one.stop.abort();
+        for (const call of one.calls) finish(one, call);
       };
     },
     async during(container, within, make) {
-      const calls = followed.get(container)?.calls;
-      if (within === undefined || calls === undefined) return make();
-      const call: Call = { within, startMs: ports.now(), endMs: Number.POSITIVE_INFINITY };
-      calls.add(call);
+      const one = followed.get(container);
+      if (within === undefined || one === undefined) return make();
+      const call: Call = { within, startMs: ports.now(), endMs: Number.POSITIVE_INFINITY, pieces: [] };
+      one.calls.add(call);
       try {
         return await make();
       } finally {
         call.endMs = ports.now();
-        setTimeout(() => calls.delete(call), lateMs).unref();
+        setTimeout(() => finish(one, call), lateMs).unref();
       }
     },
   };

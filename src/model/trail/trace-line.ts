@@ -1,4 +1,5 @@
 import { isRecord } from '../is-record.ts';
+import { defined } from '../values/defined.ts';
 import { parsedJson } from '../values/parsed-json.ts';
 import type { SpanAttributes } from './tracing.ts';
 
@@ -9,6 +10,9 @@ const mark = '__LOOM_TRACE__:';
 export type TraceLine = {
   /** The trace that its process was started in, where somebody told it. */
   readonly trace?: string;
+  /** What it calls this piece, and the one that this is a part of: words of its own, as it likes. */
+  readonly span?: string;
+  readonly parent?: string;
   readonly name: string;
   readonly startMs: number;
   readonly endMs: number;
@@ -17,7 +21,7 @@ export type TraceLine = {
 };
 
 /** Longest name, key and value of a line, characters, and the most values: what goes beyond is left out. */
-const longest = { name: 200, key: 100, value: 1_000, line: 64_000 };
+const longest = { name: 200, id: 64, key: 100, value: 1_000, line: 64_000 };
 const mostAttributes = 32;
 /** A piece of work that took longer is no part of a call, ms. */
 const longestMs = 24 * 3_600_000;
@@ -42,12 +46,15 @@ export function readTraceLine(text: string): TraceLine | undefined {
   const value = parsedJson(text.slice(mark.length));
   if (!isRecord(value)) return undefined;
   const { name, start_time: start, end_time: end, status, attributes, trace_id: trace } = value;
+  const idOf = (given: unknown): string | undefined =>
+    typeof given === 'string' && given !== '' && given.length <= longest.id ? given : undefined;
   if (typeof name !== 'string' || name === '' || typeof start !== 'string' || typeof end !== 'string') return undefined;
   const [startMs, endMs] = [Date.parse(start), Date.parse(end)];
   // Also false where one is no time.
   if (!(endMs >= startMs && endMs - startMs <= longestMs)) return undefined;
   return {
     ...(typeof trace === 'string' && /^[0-9a-f]{32}$/.test(trace) ? { trace } : {}),
+    ...defined({ span: idOf(value.span_id), parent: idOf(value.parent_id) }),
     name: name.slice(0, longest.name),
     startMs,
     endMs,

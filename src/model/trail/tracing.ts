@@ -87,3 +87,9 @@ export const idsOf = ({ traceparent }: TraceContext): { readonly trace: string; 
   trace: traceparent.slice(3, 35),
   span: traceparent.slice(36, 52),
 });
+
+/** The context of another span of the same trace, by its id. */
+export const withSpan = (context: TraceContext, span: string): TraceContext => ({
+  ...context,
+  traceparent: `${context.traceparent.slice(0, 36)}${span}${context.traceparent.slice(52)}`,
+});

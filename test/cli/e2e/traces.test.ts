@@ -25,6 +25,7 @@ const working = (name: string): string => {
   const work = `const call = (id, { name, arguments: a = {}, _meta }) => {
     const now = new Date().toISOString();
     const one = { trace_id: process.env.LOOM_TRACE_ID ?? 'x', span_id: 'y', parent_id: 'z', name: 'query_database', start_time: now, end_time: now, attributes: { rows: 3, token: process.env.API_TOKEN }, status: 'ok' };
+    console.error('__LOOM_TRACE__:' + JSON.stringify({ ...one, name: 'read_rows', span_id: 'w', parent_id: 'y' }));
     console.error('__LOOM_TRACE__:' + JSON.stringify(one));
     console.error('__LOOM_TRACE__:{"name":"no times"}');
     if (a.text === 'meta') return send({ id, result: text(JSON.stringify(_meta)) });`;
@@ -90,6 +91,7 @@ describe.skipIf(withoutEngine())('traces', () => {
       'looms mcp call > looms.session.open',
       'looms mcp call > tools/call echo',
       'looms mcp call > tools/call echo > query_database',
+      'looms mcp call > tools/call echo > query_database > read_rows',
     ]);
     const client = spanNamed('tools/call echo');
     expect(JSON.parse(stdout)).toMatchObject({ traceparent: `00-${trace}-${client.spanId}-01` });
@@ -131,8 +133,9 @@ describe.skipIf(withoutEngine())('traces', () => {
       expect(treeOf(collector.spans.filter(({ traceId }) => traceId === trace))).toEqual([
         'tools/call echo',
         'tools/call echo > looms.policy',
-        'tools/call echo > query_database',
         'tools/call echo > tools/call echo',
+        'tools/call echo > tools/call echo > query_database',
+        'tools/call echo > tools/call echo > query_database > read_rows',
       ]);
       const [server, asked] = [2, 3].map((kind) =>
         collector.spans.find((one) => one.traceId === trace && one.kind === kind),

@@ -19,6 +19,7 @@ function place() {
   const clock = { now: 1_000_000 };
   const lines: string[] = [];
   let wake = (): void => {};
+  let read = 0;
   const tracing: Tracing = {
     start: () => expect.fail(),
     add: (span) => void spans.push(span),
@@ -26,6 +27,7 @@ function place() {
   };
   async function* readLog(_id: unknown, { follow }: { follow: boolean }, { signal }: { signal: AbortSignal }) {
     for (let next = 0; !signal.aborted; next += 1) {
+      read = next;
       while (follow && next >= lines.length && !signal.aborted) {
         await new Promise<void>((resolve) => {
           wake = resolve;
@@ -48,35 +50,71 @@ function place() {
     lines.push(text);
     wake();
   };
-  return { ports, tracing, spans, clock, write };
+  /** Waits until all that was written has been dealt with. */
+  const allRead = () => eventually(() => expect(read).toBe(lines.length));
+  return { ports, tracing, spans, clock, write, allRead };
 }
 
 test('a line is part of the one call that it can be about, and of none that began after it', async () => {
-  const { ports, tracing, spans, clock, write } = place();
+  const { ports, tracing, spans, clock, write, allRead } = place();
   const work = followWork(ports, tracing);
   const left = work.opened(of);
   const [ann, bob] = [contextOf('a'), contextOf('b')];
-  await work.during(of.container, ann, async () => {
-    clock.now += 100;
-    write(workAt(clock.now));
-    await eventually(() => expect(spans).toHaveLength(1));
-  });
-  clock.now += 20_000;
-  await work.during(of.container, bob, async () => {
-    write(workAt(clock.now - 20_000));
-    write(workAt(clock.now));
-    await eventually(() => expect(spans).toHaveLength(3));
-    await work.during(of.container, ann, async () => {
+  await work.during(
+    of.container,
+    () => ann,
+    async () => {
+      clock.now += 100;
       write(workAt(clock.now));
-      // It says itself whose it is: somebody else tells of it.
-      write(workAt(clock.now, { trace_id: 'c'.repeat(32) }));
-      write(workAt(clock.now, { name: 'last' }));
-      await eventually(() => expect(spans.at(-1)?.name).toBe('last'));
-    });
-  });
+      await allRead();
+    },
+  );
+  clock.now += 20_000;
+  await work.during(
+    of.container,
+    () => bob,
+    async () => {
+      write(workAt(clock.now - 20_000));
+      write(workAt(clock.now));
+      await allRead();
+      await work.during(
+        of.container,
+        () => ann,
+        async () => {
+          write(workAt(clock.now));
+          // It says itself whose it is: somebody else tells of it.
+          write(workAt(clock.now, { trace_id: 'c'.repeat(32) }));
+          await allRead();
+        },
+      );
+    },
+  );
   left();
-  // The one of Ann's time has no call any more: what comes late may be anybody's.
-  expect(spans.map(({ parent }) => parent)).toEqual([ann, ann, bob, undefined, undefined]);
+  // What may be of several calls is told at once, and the others when their call is over. The one of Ann's time has no call any more: what comes late may be anybody's.
+  expect(spans.map(({ parent }) => parent)).toEqual([undefined, ann, ann, bob]);
+});
+
+test('work within other work hangs below it, in the span that the server was asked in, which is known once it is asked', async () => {
+  const { ports, tracing, spans, clock, write, allRead } = place();
+  const work = followWork(ports, tracing);
+  const left = work.opened(of);
+  let within = contextOf('a');
+  await work.during(
+    of.container,
+    () => within,
+    async () => {
+      within = contextOf('b');
+      // What ends first is written first.
+      write(workAt(clock.now, { name: 'inner', span_id: 'i', parent_id: 'o' }));
+      write(workAt(clock.now, { name: 'outer', span_id: 'o', parent_id: 'nobody tells of it' }));
+      await allRead();
+    },
+  );
+  expect(spans).toEqual([]);
+  left();
+  const [inner, outer] = spans;
+  expect(outer).toMatchObject({ name: 'outer', parent: contextOf('b'), id: expect.stringMatching(/^[0-9a-f]{16}$/) });
+  expect(inner?.parent?.traceparent).toBe(`00-${'b'.repeat(32)}-${outer?.id}-01`);
 });
 
 test('of a log that others write to as well, a call has what its own process wrote, masked before it is taken apart', async () => {
