@@ -24,6 +24,9 @@ const longestAgainMs = 300_000;
 /** How long other programs leave telling to the one that began, ms: longer than all of its tries take. */
 const tellingMs = 90_000;
 
+/** Most turns of alerts that wait to be written down; the oldest go first. */
+const mostUnkept = 1_000;
+
 /** Delivers a message by POST. Throws why nobody took it. */
 export type Post = (
   url: string,
@@ -104,6 +107,8 @@ export function createAlerts(ports: Ports, { project, sampler, servers, settings
     return (server, overMs) => counted?.get(overMs)?.get(server) ?? (counted && { all: 0, failed: 0 });
   };
 
+  /** What alerts did and is not written down yet. */
+  let unkept: readonly AlertTurn[] = [];
   const look = async (tell: (told: Told) => void): Promise<void> => {
     const seen = servers();
     const calls = await callsIn();
@@ -157,10 +162,18 @@ export function createAlerts(ports: Ports, { project, sampler, servers, settings
       return [{ rule, server, state, value, time: now, ...defined({ why: 'why' in alert ? alert.why : undefined }) }];
     });
     for (const { time: _, ...turn } of turns) tell({ type: 'alert', ...turn });
-    if (turns.length === 0) return;
-    await ports.keptLogs.keepAlertTurns(await place(), turns).catch((error: unknown) => {
-      ports.warn(`looms events will not have what alerts did: ${messageOf(error)}`);
-    });
+    unkept = [...unkept, ...turns].slice(-mostUnkept);
+  };
+
+  /** Writes down what alerts did; what cannot be is tried again with the next look. */
+  const keepTurns = async (): Promise<void> => {
+    if (unkept.length === 0) return;
+    try {
+      await ports.keptLogs.keepAlertTurns(await place(), unkept);
+      unkept = [];
+    } catch (error) {
+      ports.warn(`looms events does not have what alerts did, until that can be written down: ${messageOf(error)}`);
+    }
   };
 
   /** Tells one receiver what it is owed, if that is due and no other program does. */
@@ -243,9 +256,10 @@ export function createAlerts(ports: Ports, { project, sampler, servers, settings
     if (known.rules.length === 0 && held?.alerts.length === 0) {
       unknown = [];
       calm = [];
-      return;
+      return keepTurns();
     }
     await look(running.tell);
+    await keepTurns();
     for (const receiver of known.receivers) {
       const key = receiverKey(receiver);
       if (!telling.has(key))

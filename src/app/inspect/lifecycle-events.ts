@@ -101,6 +101,18 @@ export type EventsRequest = {
   readonly follow: boolean;
 };
 
+/** Whether this machine's trail has a change of a server on an engine, at any time. */
+async function wasChanged(
+  { auditReader }: Ports,
+  { engine, project }: HealthPlace,
+  server: ServerName,
+): Promise<boolean> {
+  for await (const change of auditReader.changes({ project, servers: [server], newestFirst: true })) {
+    if (change.engine === engine && change.servers?.some((one) => one.server === server)) return true;
+  }
+  return false;
+}
+
 /** Throws `server-not-found` for a name of which no event was told, and that no server has or had here. */
 export async function requireKnown(
   ports: Ports,
@@ -108,10 +120,14 @@ export async function requireKnown(
   told: ReadonlySet<string>,
 ): Promise<void> {
   if (names.every((name) => told.has(name))) return;
-  const { servers, deleted } = await (await ports.orchestrator()).servers(project);
+  const orchestrator = await ports.orchestrator();
+  const { servers, deleted } = await orchestrator.servers(project);
   const known = [...servers.map(({ name }) => name), ...deleted].sort();
-  const missing = names.find((name) => !told.has(name) && !known.includes(name));
-  if (missing !== undefined) throw serverNotFound(project, missing, known);
+  const { id: engine } = await orchestrator.describe();
+  for (const name of names) {
+    if (told.has(name) || known.includes(name) || (await wasChanged(ports, { engine, project }, name))) continue;
+    throw serverNotFound(project, name, known);
+  }
 }
 
 /** The id by which `looms events` tells an event of the engine. */

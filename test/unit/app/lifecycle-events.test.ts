@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { type LifecycleEvent, lifecycleEvents } from '../../../src/app/inspect/lifecycle-events.ts';
+import { type LifecycleEvent, lifecycleEvents, requireKnown } from '../../../src/app/inspect/lifecycle-events.ts';
 import type { Ports } from '../../../src/app/ports.ts';
 import { renderEvent } from '../../../src/cli/render/servers/lifecycle-events.ts';
 import { palette } from '../../../src/cli/terminal/palette.ts';
@@ -295,4 +295,26 @@ test("an engine's words are read, Docker's and Podman's; what is of another role
   expect(engineEvent(entry('exec_create: node'))).toBeUndefined();
   expect(engineEvent(entry('start', {}, { ...labels, 'looms.role': 'relay' }))).toBeUndefined();
   expect(engineEvent(entry('start', {}, {}))).toBeUndefined();
+});
+
+test('a server that is gone is known by the trail of this engine, also where none of it is recent', async () => {
+  const long = [
+    change(1, 1_000),
+    change(2, 2_000, { engine: 'another', servers: [{ server: asServerName('web'), action: 'create' }] }),
+  ];
+  const ports = {
+    orchestrator: async () => ({
+      servers: async () => ({ servers: [], deleted: [] }),
+      describe: async () => ({ id: 'E' }),
+    }),
+    auditReader: {
+      async *changes({ servers = [] }: { servers?: readonly string[] }) {
+        yield* long.filter((one) => one.servers?.some(({ server }) => servers.includes(server)));
+      },
+    },
+  } as unknown as Ports;
+  const asked = (name: string) => requireKnown(ports, { project, names: [asServerName(name)] }, new Set());
+  await asked('fs');
+  await expect(asked('web')).rejects.toMatchObject({ code: 'server-not-found' });
+  await expect(asked('nobody')).rejects.toMatchObject({ code: 'server-not-found' });
 });

@@ -36,13 +36,15 @@ function world(settings: AlertSettings, posted: Posted) {
   const file = { says: settings };
   const told: Told[] = [];
   const kept: AlertTurn[] = [];
+  const disk = { isFull: false };
+  const warnings: string[] = [];
   const stop = new AbortController();
   over.push(stop);
   const ports = {
     whoAmI: { host: 'desk', pid: 1 },
     monotonicMs: () => nowMs,
     now: () => nowMs,
-    warn: (text: string) => expect.fail(text),
+    warn: (text: string) => (disk.isFull ? warnings.push(text) : expect.fail(text)),
     forgetSecrets: () => {},
     orchestrator: async () => ({ describe: async () => ({ id: 'here' }) }),
     pause: (_: number, signal: AbortSignal) =>
@@ -58,7 +60,12 @@ function world(settings: AlertSettings, posted: Posted) {
         return book;
       },
     },
-    keptLogs: { keepAlertTurns: async (_: unknown, turns: readonly AlertTurn[]) => void kept.push(...turns) },
+    keptLogs: {
+      keepAlertTurns: async (_: unknown, turns: readonly AlertTurn[]) => {
+        if (disk.isFull) throw new Error('the disk is full');
+        kept.push(...turns);
+      },
+    },
   } as unknown as Ports;
   const sampler = {
     latest: () => undefined,
@@ -82,6 +89,8 @@ function world(settings: AlertSettings, posted: Posted) {
     ended,
     book: () => book,
     kept: () => kept,
+    disk,
+    warnings,
     ways: () => told.flatMap((one) => (one.type === 'away' || one.type === 'back' ? [one.type] : [])),
     /** Starts the next look, `seconds` later, and waits until it has ended. */
     async pass(seconds: number) {
@@ -109,6 +118,22 @@ test('what fires and resolves is kept for looms events, each once', async () => 
   await pass(31);
   await pass(31);
   expect(kept().slice(1)).toMatchObject([{ rule: 'drift', server: fs, state: 'resolved', why: 'no-rule' }]);
+});
+
+test('what cannot be kept of it is kept once it can be', async () => {
+  const { file, pass, kept, disk, warnings } = world({ rules: rulesOf('drift'), receivers: [] }, async () => {});
+  disk.isFull = true;
+  await pass(31);
+  await pass(31);
+  file.says = { rules: [], receivers: [] };
+  await pass(31);
+  expect(kept()).toEqual([]);
+  expect(warnings[0]).toMatch(/the disk is full/);
+  disk.isFull = false;
+  await pass(31);
+  expect(kept()).toMatchObject([{ state: 'firing' }, { state: 'resolved' }]);
+  await pass(31);
+  expect(kept()).toHaveLength(2);
 });
 
 test('of each receiver that cannot be reached it is told once, and that it is over when none is left', async () => {
