@@ -2,18 +2,20 @@
  * A night in miniature: servers are stopped, killed, removed, renamed, updated, disconnected and run out of memory,
  * their specs change and break in Git, a secret goes and comes back, an image is another one, while `looms watch` and
  * `looms serve` run and clients call. Prints how long each kind of deviation lasted, and fails where something is not as
- * declared in the end, something foreign was touched, a server was replaced without a reason that was told, the memory of
- * the loop went on growing, or a call failed whose server nobody had harmed.
+ * declared in the end, something foreign is another one than before, a generation has no reason in `looms events`, the heap
+ * of the loop went on growing, or a call failed whose server nobody had taken from its clients.
  *
  *   npm run test:chaos                       ten minutes, twenty servers
  *   npm run test:chaos -- --minutes 3 --servers 8
  *   npm run test:chaos -- --pictures FOLDER  the page of the gateway in Chromium, at the end of the night and when it is over
  *   npm run test:chaos -- --together         the loop in the gateway, `looms serve --watch`: its page knows what is declared
  *   npm run test:chaos -- --restart-engine   on an engine of its own, which is restarted, too (Linux, root)
+ *   npm run test:chaos -- --quiet            nothing happens: the idle CPU of the loop with 50 servers, and its heap by the minute
  */
 import { execFileSync, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { get } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -28,7 +30,8 @@ import { takePictures } from './lib/pictures.mjs';
 const { values: flags } = parseArgs({
   options: {
     minutes: { type: 'string', default: '10' },
-    servers: { type: 'string', default: '20' },
+    servers: { type: 'string' },
+    quiet: { type: 'boolean', default: false },
     pictures: { type: 'string' },
     together: { type: 'boolean', default: false },
     'restart-engine': { type: 'boolean', default: false },
@@ -50,16 +53,22 @@ const env = {
   XDG_STATE_HOME: join(folder, 'state'),
   XDG_CONFIG_HOME: join(folder, 'config'),
 };
-const names = Array.from({ length: Number(flags.servers) }, (_, index) => `s${index}`);
+const names = Array.from({ length: Number(flags.servers ?? (flags.quiet ? 50 : 20)) }, (_, index) => `s${index}`);
 /** Of these servers one takes its image by a tag that moves, another one a secret. */
 const [tagged, secretive] = names;
 const movingTag = `${project}:latest`;
-/** A call is its server's fault alone this long after it was harmed, ms: a repair waits for its turn, and each try longer. */
-const harmMs = 150_000;
+/** What takes a server from its clients, so that their calls may fail until it is repaired, and so long after that, ms. */
+const takesAway = new Set(['stop', 'kill', 'remove', 'disconnect', 'pause', 'memory', 'engine', 'no secret']);
+const harmMs = 15_000;
 /** How long the loop may take to make all as declared when nothing happens any more, ms: its longest pause, and a run. */
 const settlesMs = 360_000;
-/** How much the loop's memory may grow from the second quarter of the time to the last: what is left of noise. */
+/** How much the loop's heap may grow from the second quarter of the time to the last: what is left of noise. */
 const growth = 1.25;
+/** What the loop may take of a core while nothing happens, of up to 50 servers, %. */
+const mostIdle = 1;
+/** Has a program say what its heap holds once all garbage is collected, bytes: when that is done is otherwise V8's to choose. */
+const sayHeap = 'process.on("SIGUSR2",()=>{gc();process.stderr.write("heap="+process.memoryUsage().heapUsed+";")})';
+const heapOptions = `--expose-gc --import=data:text/javascript,${encodeURIComponent(sayHeap)}`;
 
 const declared = new Map(names.map((name) => [name, { memoryMiB: 512, revision: 0 }]));
 const specOf = (name) => {
@@ -71,7 +80,8 @@ const specOf = (name) => {
       base_image: name === tagged ? movingTag : 'node:24-slim',
       environment: { REVISION: String(revision) },
       resource_limits: { memory_mb: memoryMiB, pids_limit: 200 },
-      lifecycle: { health_check_interval_seconds: 20, rotate_on_image_change: true },
+      // What nobody sets is what a quiet loop is measured with.
+      ...(flags.quiet ? {} : { lifecycle: { health_check_interval_seconds: 20, rotate_on_image_change: true } }),
     },
     mcp_server: {
       command: echoArgv[0],
@@ -97,14 +107,16 @@ const fault = (text) => {
   console.error(`  FAULT ${text}`);
 };
 let isOver = false;
+const begunAt = performance.now();
 
 /** What was done to a server, until the loop has told that it is as declared again. */
 const open = new Map();
 /** Seconds from a deviation to the moment when the loop had repaired it, by kind. */
 const repaired = new Map();
-const harmed = new Map();
+/** When a server was taken from its clients last, and from when on it counts as given back, by the clock of this program, ms. */
+const taken = new Map();
 const harm = (name, kind) => {
-  harmed.set(name, performance.now());
+  if (takesAway.has(kind)) taken.set(name, { at: performance.now(), backAt: Number.POSITIVE_INFINITY });
   if (!open.has(name)) open.set(name, { kind, since: performance.now() });
 };
 
@@ -112,13 +124,20 @@ const harm = (name, kind) => {
 let socketPath;
 /** What the loop told, one object each. */
 const told = [];
+const giveBack = (name) => {
+  const one = taken.get(name);
+  if (one !== undefined) one.backAt = performance.now() + harmMs;
+};
 function hear(event) {
   socketPath ??= event.socket;
   told.push(event);
   const done = event.type === 'changed' ? event.servers.filter(({ outcome }) => outcome !== 'unchanged') : [];
   for (const { server, outcome } of done) {
+    if (outcome !== 'done') continue;
+    // What was done to it while it was being repaired is the next repair's.
+    if ((taken.get(server)?.at ?? 0) < performance.now() - event.milliseconds) giveBack(server);
     const what = open.get(server);
-    if (what === undefined || ['failed', 'skipped', 'blocked'].includes(outcome)) continue;
+    if (what === undefined) continue;
     open.delete(server);
     repaired.set(what.kind, [...(repaired.get(what.kind) ?? []), (performance.now() - what.since) / 1000]);
   }
@@ -126,7 +145,7 @@ function hear(event) {
 
 function start(args, onLine) {
   const child = spawn(process.execPath, [looms, ...args, '--json'], {
-    env,
+    env: { ...env, NODE_OPTIONS: heapOptions },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const started = { child, said: '', gone: new Promise((resolve) => child.once('exit', resolve)) };
@@ -143,7 +162,36 @@ function start(args, onLine) {
 }
 
 const counts = { calls: 0, answered: 0, harmed: 0 };
-/** Calls servers through the gateway; a failure is one where nobody harmed the server lately. */
+/** What the heap of a program holds without garbage, MiB. */
+async function heapOf({ child, gone }) {
+  const said = new Promise((resolve) => {
+    let text = '';
+    const hear = (piece) => {
+      text += piece;
+      const [, bytes] = /heap=(\d+);/.exec(text) ?? [];
+      if (bytes === undefined) return;
+      child.stderr.off('data', hear);
+      resolve(Number(bytes) / 2 ** 20);
+    };
+    child.stderr.on('data', hear);
+  });
+  child.kill('SIGUSR2');
+  const ended = gone.then(() => {
+    throw new Error('it has ended');
+  });
+  return Promise.race([said, ended]);
+}
+
+/** Asks the gateway for its metrics, as a scraper does: the charts of its page have points of these looks. */
+function scrape() {
+  const request = get({ socketPath, path: '/metrics' }, (response) => {
+    if (response.statusCode !== 200) fault(`/metrics answered ${response.statusCode}`);
+    response.resume();
+  });
+  request.on('error', (error) => fault(`/metrics did not answer: ${error.message}`));
+}
+
+/** Calls servers through the gateway; a failure is one where nobody has taken the server away. */
 async function client() {
   while (!isOver) {
     const name = any(names);
@@ -159,8 +207,7 @@ async function client() {
         await delay(50);
       }
     } catch (error) {
-      const since = performance.now() - (harmed.get(name) ?? Number.NEGATIVE_INFINITY);
-      if (since < harmMs) counts.harmed += 1;
+      if (performance.now() < (taken.get(name)?.backAt ?? 0)) counts.harmed += 1;
       else if (!isOver) fault(`a call of ${name}, which nobody had harmed, failed: ${error.message}`);
       await delay(200);
     }
@@ -170,10 +217,14 @@ async function client() {
 }
 
 /**
- * All that happens in the night: by its kind, what is done to which server. Nothing is paused: where an exec begins in that
- * moment, Engine 20.10 never lets go of the container again, and answers nothing about it until it is started anew.
+ * Whether something can be paused: where an exec begins in that moment, Engine 20.10 never lets go of the container again,
+ * and answers nothing about it until it is started anew.
  */
+const canPause = Number.parseInt((await engineCall('GET', '/version')).Version, 10) >= 23;
+
+/** All that happens in the night: by its kind, what is done to which server. */
 const deeds = {
+  ...(canPause ? { pause: (name) => onContainer(name, 'POST', '/pause') } : {}),
   stop: (name) => onContainer(name, 'POST', '/stop?t=1'),
   kill: (name) => onContainer(name, 'POST', '/kill'),
   remove: (name) => onContainer(name, 'DELETE', '?force=true'),
@@ -187,6 +238,8 @@ const deeds = {
     const { Id } = await onContainer(name, 'POST', '/exec', { Cmd: ['node', '-e', script] });
     await engineCall('POST', `/exec/${Id}/start`, { Detach: true });
     open.delete(name);
+    await eventually(async () => (await engineCall('GET', `/exec/${Id}/json`)).Running === false);
+    giveBack(name);
   },
   spec: async (name) => {
     const one = declared.get(name);
@@ -205,15 +258,19 @@ const deedsOfAll = {
     commit('mended');
   },
   image: async () => {
-    harm(tagged, 'image');
-    // Only what has Node passes the gate, so that the one without is a repair that fails.
-    await moveTag(Math.random() < 0.3 ? any(images) : nodeImage);
+    // Only what has Node passes the gate: a replacement by the one without fails, and what served still does.
+    const from = Math.random() < 0.3 ? any(images) : nodeImage;
+    if (from === nodeImage) harm(tagged, 'image');
+    await moveTag(from);
   },
   secret: async () => {
     harm(secretive, 'secret');
+    // No session of it can begin in between.
+    harm(secretive, 'no secret');
     await ours(['config', 'delete-key', 'chaos_token', '--store', 'file']).catch(() => {});
     await delay(5_000);
     await ours(['config', 'set-key', 'chaos_token', '--store', 'file'], { input: randomBytes(12).toString('hex') });
+    giveBack(secretive);
   },
 };
 /** Has the tag that moves mean an image that nothing was before: one like `from`. */
@@ -268,19 +325,29 @@ const ticksOf = (pid) => {
   return Number(fields[11]) + Number(fields[12]);
 };
 
-/** Containers, networks and volumes that nobody of looms made, as the engine tells of them. */
+/** A container, a network and a volume that nobody of looms made; what comes back tells of them as the engine does now. */
 async function foreign() {
-  const { Id: container } = await engineCall('POST', `/containers/create?name=${project}-foreign`, {
-    Image: 'node:24-slim',
-    Labels: { 'looms.test': project, other: 'true' },
+  const name = `${project}-foreign`;
+  const labels = { 'looms.test': project };
+  await engineCall('POST', '/networks/create', { Name: name, Labels: labels });
+  await engineCall('POST', '/volumes/create', { Name: name, Labels: labels });
+  await engineCall('POST', `/containers/create?name=${name}`, {
+    Image: nodeImage,
+    Labels: { ...labels, other: 'true' },
     Cmd: ['sleep', '100000'],
+    HostConfig: { NetworkMode: name, Binds: [`${name}:/data`] },
   });
-  await engineCall('POST', `/containers/${container}/start`);
-  const { Id: network } = await engineCall('POST', '/networks/create', {
-    Name: `${project}-foreign`,
-    Labels: { 'looms.test': project },
-  });
-  return { container, network };
+  await engineCall('POST', `/containers/${name}/start`);
+  return async () => {
+    const at = (path) => engineCall('GET', `${path}/${name}${path === '/containers' ? '/json' : ''}`);
+    const [container, network, volume] = await Promise.all(['/containers', '/networks', '/volumes'].map(at));
+    // An engine that is restarted ends what runs.
+    if (ownEngine !== undefined) {
+      for (const key of ['State', 'NetworkSettings', 'ResolvConfPath']) delete container[key];
+      delete network.Containers;
+    }
+    return JSON.stringify({ container, network, volume });
+  };
 }
 
 function printRepairs() {
@@ -296,17 +363,23 @@ function printRepairs() {
   row('all', deedsDone(), [...repaired.values()].flat());
 }
 
-/** Each generation of a server is one that the loop told of, with a reason. */
+/** Each generation of a server has a change in `looms events` with its reasons, and none was asked for: nobody did. */
 async function checkReasons() {
-  const { stdout } = await ours(['get', '--json']);
-  const changes = told.filter(({ type }) => type === 'changing').flatMap((event) => event.changes);
-  for (const change of changes) {
-    if ((change.reasons ?? []).length === 0 && change.action !== 'remove')
-      fault(`${change.server} was changed (${change.action}) without a reason`);
+  const since = `${Math.ceil((performance.now() - begunAt) / 1000) + 60}s`;
+  const events = (await ours(['events', '--since', since, '--json'])).stdout.split('\n').filter(Boolean);
+  const changes = events.map((line) => JSON.parse(line)).filter(({ source }) => source === 'looms');
+  for (const { server, action, reasons, cause } of changes) {
+    if (reasons.length === 0) fault(`events: ${server} was changed (${action}) without a reason`);
+    if (reasons.some(({ kind }) => kind === 'requested')) fault(`events: ${server} was changed as asked for by nobody`);
+    if (cause.trigger === undefined || cause.trigger === 'person')
+      fault(`events: ${server} was changed by ${cause.trigger}`);
   }
+  const { stdout } = await ours(['get', '--json']);
   for (const { name, generation } of JSON.parse(stdout).servers ?? JSON.parse(stdout)) {
-    const made = changes.filter(({ server, action }) => server === name && ['create', 'replace'].includes(action));
-    if (generation > made.length) fault(`${name} is generation ${generation}, and ${made.length} were told of`);
+    const told = new Set(changes.filter(({ server }) => server === name).map(({ gen }) => gen?.to));
+    for (let one = 1; one <= generation; one += 1) {
+      if (!told.has(one)) fault(`events: nothing tells of generation ${one} of ${name}`);
+    }
   }
 }
 
@@ -323,6 +396,34 @@ async function picture(name) {
   for (const problem of await takePictures(flags.pictures, { name, servers, address })) fault(`the page, ${problem}`);
 }
 
+/** What the loop takes while nothing happens: of a core, and of memory by the minute. */
+async function quiet(loop) {
+  // What follows from the begin, as the first listing after it, is not idle yet.
+  await delay(30_000);
+  const before = { at: performance.now(), ticks: ticksOf(loop.child.pid) };
+  const heap = [];
+  for (let minute = 0; minute < Number(flags.minutes); minute += 1) {
+    await delay(60_000);
+    heap.push(await heapOf(loop));
+    console.log(
+      `minute ${minute + 1}: heap ${heap.at(-1).toFixed(1)} MiB without garbage, with all of Node ${psOf(loop.child.pid).toFixed(0)} MiB`,
+    );
+  }
+  const idle = (ticksOf(loop.child.pid) - before.ticks) / ((performance.now() - before.at) / 1000);
+  console.log(`idle: ${idle.toFixed(2)} % of a core with ${names.length} servers`);
+  if (idle >= mostIdle && names.length <= 50) fault(`the idle loop takes ${idle.toFixed(2)} % of a core`);
+  const [first, last] = [heap[1] ?? heap[0], heap.at(-1)];
+  if (last > first * growth)
+    fault(`the heap of a loop with nothing to do went from ${first.toFixed(1)} to ${last.toFixed(1)} MiB`);
+}
+
+/** Waits until something is so; throws after a minute. */
+async function eventually(isSo) {
+  for (const since = performance.now(); !(await isSo()); await delay(200)) {
+    if (performance.now() - since > 60_000) throw new Error('it did not become so');
+  }
+}
+
 const everyProgram = [];
 async function main() {
   mkdirSync(repository, { recursive: true });
@@ -331,7 +432,8 @@ async function main() {
   await engineCall('POST', `/images/node:24-slim/tag?repo=${project}&tag=latest`);
   await ours(['config', 'set-key', 'chaos_token', '--store', 'file'], { input: 'first-token-of-chaos' });
   const theirs = await foreign();
-  const ofLoop = ['--git', `file://${repository}`, '--interval', '5'];
+  const theirsBefore = await theirs();
+  const ofLoop = ['--git', `file://${repository}`, ...(flags.quiet ? [] : ['--interval', '5'])];
   const listen = flags.pictures === undefined ? [] : ['--listen', '127.0.0.1:0'];
   const ofGateway = ['serve', '--idle', '10', ...listen];
   const loop = start(flags.together ? [...ofGateway, '--watch', ...ofLoop] : ['watch', ...ofLoop], hear);
@@ -344,9 +446,7 @@ async function main() {
     await delay(200);
   }
   console.log(`${names.length} servers as declared after ${((performance.now() - since) / 1000).toFixed(1)} s`);
-  const quiet = { since: performance.now(), ticks: ticksOf(loop.child.pid) };
-  await delay(Math.min(30_000, lastsMs / 4));
-  const idle = (ticksOf(loop.child.pid) - quiet.ticks) / ((performance.now() - quiet.since) / 10);
+  if (flags.quiet) return quiet(loop);
   const gateway = flags.together ? loop : start(ofGateway, hear);
   everyProgram.push(gateway);
   while (socketPath === undefined) {
@@ -355,12 +455,19 @@ async function main() {
   }
   const startedAt = performance.now();
   const clients = Array.from({ length: 4 }, client);
+  const scraping = setInterval(scrape, 60_000);
   const memory = [];
-  const sampling = setInterval(() => memory.push(psOf(loop.child.pid)), Math.max(1_000, lastsMs / 80));
+  const heap = [];
+  const sample = async () => {
+    memory.push(psOf(loop.child.pid));
+    heap.push(await heapOf(loop));
+  };
+  const sampling = setInterval(() => sample().catch(() => {}), Math.max(5_000, lastsMs / 80));
   const working = night(startedAt + lastsMs);
   if (ownEngine !== undefined) setTimeout(() => restartEngine().catch((error) => fault(error.message)), lastsMs / 2);
   await working;
   clearInterval(sampling);
+  clearInterval(scraping);
   await picture('night');
   isOver = true;
   await Promise.all(clients);
@@ -383,18 +490,21 @@ async function main() {
   if (loop.child.exitCode !== null) fault(`the loop ended with ${loop.child.exitCode}: ${loop.said}`);
   if (gateway.child.exitCode !== null) fault(`the gateway ended with ${gateway.child.exitCode}: ${gateway.said}`);
   printRepairs();
-  const { State: foreignState } = await engineCall('GET', `/containers/${theirs.container}/json`);
-  if (foreignState.Running !== true && ownEngine === undefined) fault('a foreign container does not run any more');
-  await engineCall('GET', `/networks/${theirs.network}`);
+  const theirsAfter = await theirs();
+  if (theirsAfter !== theirsBefore) fault(`what is foreign was ${theirsBefore}, and is ${theirsAfter}`);
   await checkReasons();
-  const quarter = Math.floor(memory.length / 4);
-  const [early, late] = [median(memory.slice(quarter, 2 * quarter)), median(memory.slice(-quarter))];
-  if (late > early * growth) fault(`the loop's memory went from ${early.toFixed(0)} to ${late.toFixed(0)} MiB`);
+  const quarters = (list) => {
+    const quarter = Math.floor(list.length / 4);
+    return [list.slice(quarter, 2 * quarter), list.slice(-quarter)].map((part) => median(part));
+  };
+  const [early, late] = quarters(heap);
+  if (late > early * growth) fault(`the loop's heap went from ${early.toFixed(1)} to ${late.toFixed(1)} MiB`);
+  const [earlyAll, lateAll] = quarters(memory);
   console.log(
     `\n${deedsDone()} deeds in ${flags.minutes} minutes; ${counts.answered} of ${counts.calls} calls answered, ${counts.harmed} failed where the server had been harmed`,
   );
   console.log(
-    `the loop: ${early.toFixed(0)} MiB early, ${late.toFixed(0)} MiB late; idle ${idle.toFixed(2)} % of a core with ${names.length} servers`,
+    `the loop: heap ${early.toFixed(1)} MiB early, ${late.toFixed(1)} MiB late, without garbage; with all of Node ${earlyAll.toFixed(0)} and ${lateAll.toFixed(0)} MiB`,
   );
   console.log(faults.length === 0 ? 'no fault' : `${faults.length} faults`);
 }
@@ -419,6 +529,7 @@ try {
   const left = await engineCall('GET', `/containers/json?all=true&filters=${filters}`).catch(() => []);
   for (const { Id } of left) await engineCall('DELETE', `/containers/${Id}?force=true`).catch(() => {});
   await engineCall('DELETE', `/networks/${project}-foreign`).catch(() => {});
+  await engineCall('DELETE', `/volumes/${project}-foreign`).catch(() => {});
   await engineCall('DELETE', `/images/${project}:latest?force=true`).catch(() => {});
   await ownEngine?.close();
   rmSync(folder, { recursive: true, force: true });
