@@ -193,7 +193,7 @@ export const specWording: Wording = (path, value) => {
   if (path === 'docker_backend.network.mode' && /^(?:host|container:.*|service:.*)$/.test(value)) {
     return {
       message: `mode ${value} does not exist in looms: it ends the isolation from the host or from other servers`,
-      hint: 'use isolated, none or bridge',
+      hint: 'use isolated, and list in network.egress what the server may reach of the outside, or none',
     };
   }
   if (

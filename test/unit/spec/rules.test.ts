@@ -393,7 +393,7 @@ describe('rules across fields', () => {
 
   test('network mode host does not exist', () => {
     expect(check(document({ backend: ['network: { mode: host }'] }))).toMatchInlineSnapshot(
-      `"4:20 error[invalid-value] docker_backend.network.mode: mode host does not exist in looms: it ends the isolation from the host or from other servers (hint: use isolated, none or bridge)"`,
+      `"4:20 error[invalid-value] docker_backend.network.mode: mode host does not exist in looms: it ends the isolation from the host or from other servers (hint: use isolated, and list in network.egress what the server may reach of the outside, or none)"`,
     );
   });
 
