@@ -34,6 +34,8 @@ export type Reason =
   | { readonly kind: 'requested'; readonly detail?: string }
   | { readonly kind: 'interrupted-rotation' }
   | { readonly kind: 'unreadable-record' }
+  /** A forwarder or a stand-in runs another program than this version of looms gives it. */
+  | { readonly kind: 'other-program' }
   /** A record of a past generation that is not worth keeping any more. */
   | { readonly kind: 'beyond-keep'; readonly keep: number }
   | { readonly kind: 'repeated'; readonly generation: number };

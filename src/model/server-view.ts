@@ -138,6 +138,8 @@ export type Refusal = {
   /** What to list so that it is allowed: `host:port`, or `host:PORT` where only the name was asked for; null where that is no help. */
   readonly entry: string | null;
   readonly times: number;
+  /** How many lines of the forwarder's log were read, the last ones, where it has more: what came before is not counted. */
+  readonly ofLast?: number;
 };
 
 /** Whose refusals are asked for. */

@@ -33,6 +33,12 @@ sub spoken {
 }
 # A question for the type TXT, as tunnels ask.
 sub question { my $name = shift; pack('n6', 7, 0x100, 1, 0, 0, 0) . join('', map { chr(length) . $_ } split /\./, $name) . "\0" . pack 'n2', 16, 1 }
+# An address of a link is one of a device.
+sub address6 {
+  my $index = 0;
+  if (my $device = $option{scope}) { open my $file, '<', "/sys/class/net/$device/ifindex" or closed("$device: $!"); chomp($index = <$file>) }
+  pack_sockaddr_in6($port, inet_pton(AF_INET6, $host), $index);
+}
 if ($kind eq 'tcp') {
   socket my $socket, AF_INET, SOCK_STREAM, 0; prepared($socket);
   connect $socket, pack_sockaddr_in($port, resolved($option{by} || $host)) or closed($!);
@@ -40,13 +46,23 @@ if ($kind eq 'tcp') {
 }
 if ($kind eq 'tcp6') {
   socket my $socket, AF_INET6, SOCK_STREAM, 0 or closed($!);
-  connect $socket, pack_sockaddr_in6($port, inet_pton(AF_INET6, $host)) or closed($!);
+  connect $socket, address6() or closed($!);
   spoken($socket, 'ping');
+}
+if ($kind eq 'udp6') {
+  socket my $socket, AF_INET6, SOCK_DGRAM, 0 or closed($!);
+  connect $socket, address6() or closed($!);
+  spoken($socket, $option{say} // 'ping');
 }
 if ($kind eq 'udp') {
   socket my $socket, AF_INET, SOCK_DGRAM, 0; prepared($socket);
   connect $socket, pack_sockaddr_in($port, resolved($host)) or closed($!);
-  spoken($socket, $option{ask} ? question($option{ask}) : 'ping');
+  spoken($socket, $option{ask} ? question($option{ask}) : $option{say} // 'ping');
+}
+if ($kind eq 'dns-tcp') {
+  socket my $socket, AF_INET, SOCK_STREAM, 0;
+  connect $socket, pack_sockaddr_in(53, inet_aton($host)) or closed($!);
+  spoken($socket, pack 'n/a*', question($port));
 }
 if ($kind eq 'dns') { # Is there any answer that is more than "no such name"?
   socket my $socket, AF_INET, SOCK_DGRAM, 0;

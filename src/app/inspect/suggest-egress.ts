@@ -1,11 +1,11 @@
-import { egressText, mostTargets } from '../../model/container/egress.ts';
+import { egressText, mostTargets, refusedTimes } from '../../model/container/egress.ts';
 import type { EgressTarget } from '../../model/desired.ts';
 import { LoomsError } from '../../model/errors.ts';
 import type { ProjectName, ServerName } from '../../model/ids.ts';
 import { serverNotFound } from '../../model/server-not-found.ts';
 import type { Refusal } from '../../model/server-view.ts';
 import { isoTime, shownTime } from '../../model/times.ts';
-import { plural } from '../../model/values/words.ts';
+import { defined } from '../../model/values/defined.ts';
 import { writtenTarget } from '../../spec/fields/format.ts';
 import type { Ports } from '../ports.ts';
 import { lookUpServers, refusalsOf } from './servers.ts';
@@ -16,7 +16,7 @@ export type EgressSuggestion = {
   /** What the recorded spec lists: `host:port`. */
   readonly allowed: readonly string[];
   /** What was tried and is not listed, the most frequent first: `host:port`, `host:PORT` where only the name was asked for. */
-  readonly missing: readonly { readonly entry: string; readonly times: number }[];
+  readonly missing: readonly (Pick<Refusal, 'times' | 'ofLast'> & { readonly entry: string })[];
   /** What was tried and another entry is no help against. */
   readonly vain: readonly Refusal[];
   /** The part of a spec with both. */
@@ -35,13 +35,13 @@ function isListed(entry: string, targets: readonly EgressTarget[]): boolean {
 
 /** What is not listed, each entry once; one without a port is left out where another knows the port. */
 function missingOf(refused: readonly Refusal[], targets: readonly EgressTarget[]): EgressSuggestion['missing'] {
-  const wanted = refused.flatMap(({ entry, times }) =>
-    entry === null || isListed(entry, targets) ? [] : [{ entry, times }],
+  const wanted = refused.flatMap(({ entry, times, ofLast }) =>
+    entry === null || isListed(entry, targets) ? [] : [{ entry, times, ...defined({ ofLast }) }],
   );
   const withPort = new Set(wanted.filter(({ entry }) => !entry.endsWith(':PORT')).map(({ entry }) => hostOf(entry)));
   return [...Map.groupBy(wanted, ({ entry }) => entry)]
     .filter(([entry]) => !entry.endsWith(':PORT') || !withPort.has(hostOf(entry)))
-    .map(([entry, all]) => ({ entry, times: all.reduce((sum, { times }) => sum + times, 0) }))
+    .map(([entry, all]) => ({ ...all[0], entry, times: all.reduce((sum, { times }) => sum + times, 0) }))
     .sort((a, b) => b.times - a.times || (a.entry < b.entry ? -1 : 1));
 }
 
@@ -51,9 +51,9 @@ function yamlOf(
 ): string {
   const lines = [
     ...targets.map((one) => `- ${JSON.stringify(writtenTarget(one))}`),
-    ...missing.map(({ entry, times }) => `- ${JSON.stringify(entry)} # refused ${plural(times, 'time')}`),
+    ...missing.map((one) => `- ${JSON.stringify(one.entry)} # refused ${refusedTimes(one)}`),
   ];
-  const comments = vain.map(({ what, times }) => `# ${what}, ${plural(times, 'time')}`);
+  const comments = vain.map((one) => `# ${one.what}, ${refusedTimes(one)}`);
   const list = [...(lines.length === 0 ? [' []'] : ['', ...lines]), ...comments].join('\n      ');
   return `docker_backend:\n  network:\n    egress:${list}`;
 }
@@ -82,14 +82,20 @@ export async function suggestEgress(
     throw new LoomsError('spec-invalid', `the record of ${name} cannot be read, so nothing is known of its list`);
   }
   const { mode, egress, egressLearn } = view.recorded.spec.network;
-  const list = suggestList(egress, await refusalsOf(ports, view));
+  const refused = await refusalsOf(ports, view);
+  const ofLast = refused.find((one) => one.ofLast !== undefined)?.ofLast;
+  const list = suggestList(egress, refused);
   const hosts = new Set([...egress.map(({ host }) => host), ...list.missing.map(({ entry }) => hostOf(entry))]);
   const { forwarder } = view.confinement;
   const notices = [
     ...(forwarder === null
       ? []
       : [
-          `${list.missing.length + list.vain.length === 0 ? 'nothing was refused' : 'counted'} since ${shownTime(isoTime(forwarder.since))}, when the forwarder of ${name} was made; what was tried before that is not known`,
+          `${list.missing.length + list.vain.length === 0 ? 'nothing was refused' : 'counted'} ${
+            ofLast === undefined
+              ? `since ${shownTime(isoTime(forwarder.since))}, when the forwarder of ${name} was made`
+              : `in the last ${ofLast} lines that the forwarder of ${name} wrote`
+          }; what was tried before that is not known`,
         ]),
     ...(forwarder !== null && egress.length > 0 && !egressLearn && list.missing.length === 0
       ? ['other ports of listed hosts are refused and not noted; with network.egress_learn: true they are']

@@ -1,9 +1,12 @@
+import { ownNetworks } from './proxy-config.ts';
+
 /**
  * PID 1 of a forwarder. Arguments: HAProxy's configuration ('' for none), the address to answer names on, ranges of ports
  * at which connections are noted ('' for none), and `name=address` for each name that the server may know, `*.suffix=address`
  * for all below a suffix, `?=address` for one to give to a name that is not listed.
  *
- * It runs HAProxy, which gets its configuration through a pipe so that nothing is written, and answers the server's
+ * It runs HAProxy, which gets its configuration through a pipe so that nothing is written, with the networks that the
+ * forwarder is on (its routes but for the default one) where the configuration says so, and answers the server's
  * questions for names: a listed one with its address here, any other with "no such name", which it notes in the log. No
  * question is handed on, so none carries anything outside. Where it has addresses to give, a name that is not listed gets
  * one, for no longer than this answer, and what comes to it is noted and ended: the same port of a listed host is HAProxy's,
@@ -30,9 +33,15 @@ for my $port (map { /(\\d+)-(\\d+)/ ? $1 .. $2 : $_ } split ' ', $ports) {
   $listeners[fileno $listener] = $listener;
   vec($all, fileno $listener, 1) = 1;
 }
+sub own_networks {
+  open my $routes, '<', '/proc/net/route' or die "routes: $!\\n";
+  my @to = map { join '/', map { join '.', unpack 'C4', pack 'L', hex } (split)[1, 7] } grep { $. > 1 } <$routes>;
+  return join ' ', grep { !/\\/0\\.0\\.0\\.0$/ } @to;
+}
 my $proxy;
 $SIG{TERM} = $SIG{INT} = sub { kill 'TERM', $proxy if $proxy; exit };
 if ($config ne '') {
+  $config =~ s/${ownNetworks}/own_networks()/ge;
   pipe my $from, my $to or die "pipe: $!\\n";
   $SIG{CHLD} = sub { exit 1 };
   $proxy = fork // die "fork: $!\\n";

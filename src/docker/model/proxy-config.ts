@@ -1,8 +1,20 @@
 import type { EgressTarget } from '../../model/desired.ts';
 import type { WayOut } from './way-out.ts';
 
-/** Addresses that no name may lead to: of the forwarder itself, of a link (its server's network among them), of groups. */
-const nowhere = '0.0.0.0/8 127.0.0.0/8 169.254.0.0/16 224.0.0.0/3';
+/** Stands in a configuration for the networks that its forwarder is on, which the engine chooses (forwarder-program.ts). */
+export const ownNetworks = '=own-networks=';
+
+/**
+ * Addresses that no name may lead to: of the forwarder itself, of a link (its server's network among them), of groups, and
+ * of the project's way out, on which the other forwarders are, and by its gateway the engine's host.
+ */
+const nowhere = `0.0.0.0/8 127.0.0.0/8 169.254.0.0/16 224.0.0.0/3 ${ownNetworks}`;
+
+/**
+ * The name in TLS as the server wrote it, in a form that has no blanks and no control characters, and as long as names can
+ * be; `-` where there was none.
+ */
+const nameInTls = '%[var(txn.sni),bytes(0,253),url_enc]';
 
 /**
  * One frontend for an address and port. The name is resolved when a connection comes, and the rules wait for the answer
@@ -37,7 +49,7 @@ function frontend({ host, port, tls, address }: EgressTarget, index: number, own
           '  tcp-request content set-dst var(txn.to)',
         ]
       : []),
-    `  log-format "connection to ${host}:${port} ended %ts at %[var(txn.at)], name in TLS %[var(txn.sni)], address ${address ?? '%[var(txn.to)]'}"`,
+    `  log-format "connection to ${host}:${port} ended %ts at %[var(txn.at)], name in TLS ${nameInTls}, address ${address ?? '%[var(txn.to)]'}"`,
     `  default_backend t${index}`,
     `backend t${index}`,
     `  server target ${address ?? '0.0.0.0'}:${port}`,
@@ -49,12 +61,15 @@ export function proxyConfig({ targets, addresses }: Pick<WayOut, 'targets' | 'ad
   if (targets.length === 0) return '';
   return [
     'global',
-    '  log stdout format raw daemon',
+    // A line has at most 1,024 characters else, and a name in TLS that is all escapes has 759.
+    '  log stdout len 2048 format raw daemon',
     '  nbthread 1',
     '  maxconn 800',
     'defaults',
     '  mode tcp',
     '  log global',
+    // Else what went well pushes what was refused out of the lines that are read (refusals.ts).
+    '  option dontlog-normal',
     '  option clitcpka',
     '  option srvtcpka',
     '  timeout connect 10s',

@@ -5,7 +5,7 @@ import type { Engine } from '../port.ts';
 /** Lines of a forwarder's log that are looked at. */
 const lookedAt = 5_000;
 
-type Noted = Omit<Refusal, 'times'>;
+type Noted = Pick<Refusal, 'what' | 'entry'>;
 
 /** What one line of a forwarder's log says was refused or came to nothing; undefined when it says no such thing. */
 function refusedIn(line: string): Noted | undefined {
@@ -45,8 +45,14 @@ export async function refusalsOf(
     ({ role, server }) => role === 'forwarder' && server === name,
   );
   const logs = await Promise.all(forwarders.map(({ id }) => engine.tailLog(id, lookedAt)));
+  const isCut = logs.some((lines) => lines.length >= lookedAt);
   const refused = logs.flat().flatMap(({ text }) => refusedIn(text) ?? []);
   return [...Map.groupBy(refused, ({ what }) => what)]
-    .map(([what, [{ entry } = { entry: null }, ...more]]) => ({ what, entry, times: more.length + 1 }))
+    .map(([what, [{ entry } = { entry: null }, ...more]]) => ({
+      what,
+      entry,
+      times: more.length + 1,
+      ...(isCut ? { ofLast: lookedAt } : {}),
+    }))
     .sort((a, b) => b.times - a.times || (a.what < b.what ? -1 : 1));
 }

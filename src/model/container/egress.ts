@@ -1,4 +1,6 @@
 import type { DesiredServer, EgressTarget } from '../desired.ts';
+import type { Refusal } from '../server-view.ts';
+import { plural } from '../values/words.ts';
 
 /** Ports on which a connection begins with TLS (IANA's `…s` services, and what is customary beside them). */
 const tlsPorts: ReadonlySet<number> = new Set([443, 465, 636, 853, 989, 990, 992, 993, 995, 5671, 8443, 8883]);
@@ -36,3 +38,7 @@ export const isHostName = (text: string): boolean =>
 
 /** A target for people, and as a spec's short form has it. */
 export const egressText = ({ host, port }: Pick<EgressTarget, 'host' | 'port'>): string => `${host}:${port}`;
+
+/** How often something was refused, and in how many lines of the forwarder's log where there are more. */
+export const refusedTimes = ({ times, ofLast }: Pick<Refusal, 'times' | 'ofLast'>): string =>
+  `${plural(times, 'time')}${ofLast === undefined ? '' : ` in the last ${ofLast} lines`}`;

@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import { suggestList } from '../../../src/app/inspect/suggest-egress.ts';
 import type { Engine } from '../../../src/docker/port.ts';
 import { refusalsOf } from '../../../src/docker/views/refusals.ts';
+import { refusedTimes } from '../../../src/model/container/egress.ts';
 import type { ServerView } from '../../../src/model/server-view.ts';
 import { server } from '../../support/planner-world.ts';
 
@@ -45,6 +47,24 @@ describe('what a forwarder noted', () => {
       { what: 'db:5432: nobody answers at 10.0.0.1', entry: null, times: 1 },
       { what: 'example.com: not listed', entry: 'example.com:PORT', times: 1 },
       { what: 'od?d: not listed', entry: null, times: 1 },
+    ]);
+  });
+
+  it('is told with how many lines were read, where the log has more', async () => {
+    const lines = Array<string>(5_000).fill('refused name pypi.org');
+    expect(await refusalsOf(engineWith(lines.slice(1)), view(listing(1)))).toMatchObject([{ times: 4_999 }]);
+    const found = await refusalsOf(engineWith(lines), view(listing(1)));
+    expect(found).toEqual([{ what: 'pypi.org: not listed', entry: 'pypi.org:PORT', times: 5_000, ofLast: 5_000 }]);
+    expect(found.map(refusedTimes)).toEqual(['5000 times in the last 5000 lines']);
+    const { missing, yaml } = suggestList([], found);
+    expect(missing).toEqual([{ entry: 'pypi.org:PORT', times: 5_000, ofLast: 5_000 }]);
+    expect(yaml).toContain('# refused 5000 times in the last 5000 lines');
+  });
+
+  it('has a name in TLS that is none as the forwarder wrote it, and no entry for it', async () => {
+    const lines = ['connection to api:443 ended PR at tls, name in TLS a%20b%0Ac, address -'];
+    expect(await refusalsOf(engineWith(lines), view(listing(1)))).toEqual([
+      { what: 'api:443: TLS for a%20b%0Ac', entry: null, times: 1 },
     ]);
   });
 

@@ -59,6 +59,8 @@ export function describeReason(reason: Reason): string {
       return 'an earlier replacement did not come to its end';
     case 'unreadable-record':
       return 'its record cannot be read';
+    case 'other-program':
+      return 'its program is not the one of this version of looms; connections through it end';
     case 'beyond-keep':
       return beyondKeep(reason.keep);
     case 'repeated':

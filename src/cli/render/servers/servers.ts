@@ -1,4 +1,5 @@
 import type { ServerDetail, ServerStatus } from '../../../app/inspect/server-status.ts';
+import { refusedTimes } from '../../../model/container/egress.ts';
 import { shortId } from '../../../model/ids.ts';
 import { type SecretUse, writtenRef } from '../../../model/secrets/secret-names.ts';
 import type { ServerState } from '../../../model/server-view.ts';
@@ -122,7 +123,7 @@ function refusedText(refused: ServerDetail['refused']): string {
   if (refused.length === 0) return 'nothing yet';
   const more = refused.length - shownRefusals;
   return [
-    ...refused.slice(0, shownRefusals).map(({ what, times }) => `${what}, ${plural(times, 'time')}`),
+    ...refused.slice(0, shownRefusals).map((one) => `${one.what}, ${refusedTimes(one)}`),
     ...(more > 0 ? [`and ${more} more`] : []),
   ].join('\n');
 }

@@ -3,6 +3,7 @@ import type { ServerName, StepId } from '../../../model/ids.ts';
 import { isNonEmpty, type Reason } from '../../../model/plan.ts';
 import { egressNetworkName, egressSuffix, label, mainEgressNetwork, outNetworkName } from '../../model/labels.ts';
 import type { NetworkShape, Observed, ObservedContainer, ObservedNetwork } from '../../model/observed.ts';
+import { liveFields } from '../../model/shape.ts';
 import { hasPartOf, isUsedBy, listensAt, type WayOut, wayOutOf } from '../../model/way-out.ts';
 import type { Operation, PlannedContainer, StepDraft } from '../../steps.ts';
 import { forwarderContainer, standInContainer } from '../server/forwarder-containers.ts';
@@ -50,6 +51,20 @@ const removeForwarder = ({ id, name }: ObservedContainer, after: readonly StepId
     after,
   );
 
+/**
+ * The program of a forwarder is no setting that somebody changes on a container, and a page of text: usually it is that of
+ * the looms that made it.
+ */
+function programApart(reason: Reason): Reason[] {
+  if (reason.kind !== 'live-drift') return [reason];
+  const isProgram = ({ path }: { readonly path: string }): boolean => path === liveFields.command.path;
+  const others = reason.fields.filter((field) => !isProgram(field));
+  return [
+    ...(isNonEmpty(others) ? [{ ...reason, fields: others }] : []),
+    ...(reason.fields.some(isProgram) ? [{ kind: 'other-program' } as const] : []),
+  ];
+}
+
 /** Why a forwarder that is there cannot stay, and why it has to be started. */
 function reasonsOf(
   forwarder: ObservedContainer,
@@ -58,7 +73,7 @@ function reasonsOf(
 ): SupportReasons {
   const { stale, state } = supportReasons(forwarder, planned, forwarderImage, observed);
   const mark = planned.ownLabels[label.egress] ?? '';
-  if (forwarder.egress === mark) return { stale, state };
+  if (forwarder.egress === mark) return { stale: stale.flatMap(programApart), state };
   // It was made for something else, so what differs says nothing.
   return { stale: [otherMark(forwarder.egress, mark), ...stale.filter(({ kind }) => kind !== 'live-drift')], state };
 }

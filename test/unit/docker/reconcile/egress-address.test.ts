@@ -106,12 +106,12 @@ describe('a server that lists an address', () => {
         server forwarder 169.254.91.32:1025
       "
     `);
-    expect(way && proxyConfig(way).split('\n').slice(18, 24)).toMatchInlineSnapshot(`
+    expect(way && proxyConfig(way).split('\n').slice(19, 25)).toMatchInlineSnapshot(`
       [
         "frontend t0",
         "  bind 169.254.91.32:1025",
         "  tcp-request inspect-delay 10s",
-        "  log-format "connection to 10.1.2.3:1025 ended %ts at %[var(txn.at)], name in TLS %[var(txn.sni)], address 10.1.2.3"",
+        "  log-format "connection to 10.1.2.3:1025 ended %ts at %[var(txn.at)], name in TLS %[var(txn.sni),bytes(0,253),url_enc], address 10.1.2.3"",
         "  default_backend t0",
         "backend t0",
       ]

@@ -269,6 +269,20 @@ describe('a forwarder', () => {
     `);
   });
 
+  it('with the program of another version of looms is replaced, and that is said instead of the program', () => {
+    const end = running(led('a', 'db'));
+    const { shape } = named(end, 'looms-test-a.egress-1') ?? {};
+    if (shape === undefined) throw new Error('no forwarder');
+    const older = { ...shape, command: [...shape.command, 'x'] };
+    expect(plan([led('a', 'db')], changed(end, { shape: older })).support).toEqual([
+      { kind: 'forwarder', name: 'looms-test-a.egress-1', action: 'replace', reasons: [{ kind: 'other-program' }] },
+    ]);
+    const both = { ...older, capAdd: ['NET_ADMIN'] };
+    expect(plan([led('a', 'db')], changed(end, { shape: both })).support).toMatchObject([
+      { reasons: [{ kind: 'live-drift', fields: [{ to: 'none' }] }, { kind: 'other-program' }] },
+    ]);
+  });
+
   it('of a server that is gone is removed', () => {
     const end = running(led('a', 'db'));
     const orphaned = { ...end, containers: end.containers.filter(({ role }) => role === 'forwarder') };
@@ -294,12 +308,13 @@ describe('what a forwarder lets through', () => {
     const way = wayOf({ ...spec, name: asServerName('a') }, emptyEngine());
     expect(way && proxyConfig(way)).toMatchInlineSnapshot(`
       "global
-        log stdout format raw daemon
+        log stdout len 2048 format raw daemon
         nbthread 1
         maxconn 800
       defaults
         mode tcp
         log global
+        option dontlog-normal
         option clitcpka
         option srvtcpka
         timeout connect 10s
@@ -318,9 +333,9 @@ describe('what a forwarder lets through', () => {
         tcp-request content do-resolve(txn.to,engine,ipv4) str(db)
         tcp-request content reject unless { var(txn.to) -m found }
         tcp-request content set-var(txn.at) str(address)
-        tcp-request content reject if { var(txn.to) -m ip 0.0.0.0/8 127.0.0.0/8 169.254.0.0/16 224.0.0.0/3 }
+        tcp-request content reject if { var(txn.to) -m ip 0.0.0.0/8 127.0.0.0/8 169.254.0.0/16 224.0.0.0/3 =own-networks= }
         tcp-request content set-dst var(txn.to)
-        log-format "connection to db:5432 ended %ts at %[var(txn.at)], name in TLS %[var(txn.sni)], address %[var(txn.to)]"
+        log-format "connection to db:5432 ended %ts at %[var(txn.at)], name in TLS %[var(txn.sni),bytes(0,253),url_enc], address %[var(txn.to)]"
         default_backend t0
       backend t0
         server target 0.0.0.0:5432
@@ -334,9 +349,9 @@ describe('what a forwarder lets through', () => {
         tcp-request content do-resolve(txn.to,engine,ipv4) str(api.example.com)
         tcp-request content reject unless { var(txn.to) -m found }
         tcp-request content set-var(txn.at) str(address)
-        tcp-request content reject if { var(txn.to) -m ip 0.0.0.0/8 127.0.0.0/8 169.254.0.0/16 224.0.0.0/3 }
+        tcp-request content reject if { var(txn.to) -m ip 0.0.0.0/8 127.0.0.0/8 169.254.0.0/16 224.0.0.0/3 =own-networks= }
         tcp-request content set-dst var(txn.to)
-        log-format "connection to api.example.com:443 ended %ts at %[var(txn.at)], name in TLS %[var(txn.sni)], address %[var(txn.to)]"
+        log-format "connection to api.example.com:443 ended %ts at %[var(txn.at)], name in TLS %[var(txn.sni),bytes(0,253),url_enc], address %[var(txn.to)]"
         default_backend t1
       backend t1
         server target 0.0.0.0:443
@@ -350,16 +365,16 @@ describe('what a forwarder lets through', () => {
         tcp-request content do-resolve(txn.to,engine,ipv4) req.ssl_sni,lower
         tcp-request content reject unless { var(txn.to) -m found }
         tcp-request content set-var(txn.at) str(address)
-        tcp-request content reject if { var(txn.to) -m ip 0.0.0.0/8 127.0.0.0/8 169.254.0.0/16 224.0.0.0/3 }
+        tcp-request content reject if { var(txn.to) -m ip 0.0.0.0/8 127.0.0.0/8 169.254.0.0/16 224.0.0.0/3 =own-networks= }
         tcp-request content set-dst var(txn.to)
-        log-format "connection to *.example.com:443 ended %ts at %[var(txn.at)], name in TLS %[var(txn.sni)], address %[var(txn.to)]"
+        log-format "connection to *.example.com:443 ended %ts at %[var(txn.at)], name in TLS %[var(txn.sni),bytes(0,253),url_enc], address %[var(txn.to)]"
         default_backend t2
       backend t2
         server target 0.0.0.0:443
       frontend t3
         bind 169.254.91.35:1025
         tcp-request inspect-delay 10s
-        log-format "connection to old:1025 ended %ts at %[var(txn.at)], name in TLS %[var(txn.sni)], address 10.1.2.3"
+        log-format "connection to old:1025 ended %ts at %[var(txn.at)], name in TLS %[var(txn.sni),bytes(0,253),url_enc], address 10.1.2.3"
         default_backend t3
       backend t3
         server target 10.1.2.3:1025
