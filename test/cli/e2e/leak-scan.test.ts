@@ -73,6 +73,9 @@ process.stdin.on('end', () => process.exit(0));
 `;
 const broken = `${telling} console.error(said()); process.exit(3);`;
 
+/** Stands in the history of the image that looms makes. */
+const madeHere = 'made-for-the-talker';
+
 describe.skipIf(withoutEngine())('over a whole run no secret of any shape is anywhere', () => {
   const project = testProject('leaks');
   const cwd = emptyFolder();
@@ -82,7 +85,13 @@ describe.skipIf(withoutEngine())('over a whole run no secret of any shape is any
   const given = Object.fromEntries(names.map((_, index) => [`V_${index + 1}`, `\${secret:${reference(index)}}`]));
   const talks = changed(tinySpec({ name: 'talker', env: given }), {
     args: ['-e', talker],
-    backend: { network: { egress_learn: true } },
+    backend: {
+      base_image: undefined,
+      runtime_type: 'custom',
+      // An image that looms makes, so that what builds leave behind is looked at too.
+      build_config: { from_image: 'node:24-slim', run_commands: [`env > /built-with && echo ${madeHere}`] },
+      network: { egress_learn: true },
+    },
   });
   const web = (more: object = {}) => httpSpec('web', { mcp: { env: given, ...more } });
   const fails = (spec: string) => changed(spec, { args: ['-e', broken], timeoutSeconds: 5 });
@@ -215,6 +224,9 @@ describe.skipIf(withoutEngine())('over a whole run no secret of any shape is any
     expect(names.filter((name) => isMasked(name) && !found(engineLogs.join(''), name))).toEqual([]);
     expect(commandLines.size).toBeGreaterThan(20);
     expect(events.join('')).toContain(project.name);
+    const madeBy = (place: string) => seen.filter((one) => one.place === place).map(({ text }) => text);
+    expect(madeBy('history of image').filter((text) => text.includes(madeHere))).not.toEqual([]);
+    expect(madeBy('inspect of image').filter((text) => text.includes('looms/build:'))).not.toEqual([]);
   });
 
   const found = (text: string, name: string): boolean =>
