@@ -37,8 +37,12 @@ function makesRoom(holder: Holder, step: StepDraft, steps: readonly StepDraft[])
 }
 
 /** Not the name of a generation: a container that was moved aside has served, and is assessed as one that was renamed. */
-const nameAside = (container: Holder, { project }: Observed): string =>
-  `${container.server === undefined ? container.name : containerName(project, container.server)}.aside-${container.id.slice(0, 6)}`;
+function nameAside({ id, name, server }: Holder, { project }: Observed, isHeld: (name: string) => boolean): string {
+  const aside = (length: number): string =>
+    `${server === undefined ? name : containerName(project, server)}.aside-${id.slice(0, length)}`;
+  // Somebody can have given the first one to another container by hand.
+  return [6, 12].map(aside).find((free) => !isHeld(free)) ?? aside(id.length);
+}
 
 /**
  * Lets a container of this project that was given another one's name by hand make room first, so that servers whose
@@ -59,7 +63,7 @@ export function withFreeNames(steps: readonly StepDraft[], observed: Observed): 
       op: 'rename-container',
       target: { id: holder.id },
       from: holder.name,
-      to: nameAside(holder, observed),
+      to: nameAside(holder, observed, (name) => holders.has(name)),
     });
     return moves.get(holder)?.id;
   });
