@@ -51,9 +51,44 @@ const isLeaf = (value: unknown): boolean => !isRecord(value) || isSecretValue(va
 const same = (a: unknown, b: unknown): boolean =>
   a === undefined || b === undefined ? a === b : canonicalJson(a) === canonicalJson(b);
 
+const isListOfParts = (value: unknown): value is readonly Record<string, unknown>[] =>
+  Array.isArray(value) && value.every((part) => isRecord(part) && !isLeaf(part));
+
+/** A mount, a copied file or a target as a plan shows it: with the words of a file, in one order. */
+const partText = (part: object): string =>
+  canonicalJson(Object.fromEntries(Object.entries(part).map(([key, value]) => [inFile(key), value])));
+
+const inFile = (key: string): string => key.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+
+/** What differs in a list of parts: those that are on both sides are not told, and one that changed is told by its fields. */
+function walkParts(
+  path: string,
+  from: readonly Record<string, unknown>[],
+  to: readonly Record<string, unknown>[],
+): FieldDifference[] {
+  const [before, after] = [from.map(partText), to.map(partText)];
+  const gone = from.filter((_, index) => !after.includes(before[index] ?? ''));
+  const come = to.filter((_, index) => !before.includes(after[index] ?? ''));
+  // The same parts in another order.
+  if (gone.length + come.length === 0) return [{ path, from: `[${before}]`, to: `[${after}]` }];
+  return Array.from({ length: Math.max(gone.length, come.length) }, (_, index): readonly FieldDifference[] => {
+    const [old, now] = [gone[index], come[index]];
+    const place = `${path}[${now === undefined ? from.indexOf(old ?? {}) : to.indexOf(now)}]`;
+    if (old !== undefined && now !== undefined) {
+      return [...new Set([...Object.keys(old), ...Object.keys(now)])]
+        .sort()
+        .flatMap((key) => walk(undefined, `${place}.${inFile(key)}`, key, old[key], now[key]));
+    }
+    return [
+      { path: place, from: old === undefined ? 'none' : partText(old), to: now === undefined ? 'none' : partText(now) },
+    ];
+  }).flat();
+}
+
 /** What differs below `path`, which is the file's name for the field `key`. */
 function walk(node: Node, path: string, key: string, from: unknown, to: unknown): FieldDifference[] {
   if (isAlike(from, to)) return [];
+  if (isListOfParts(from) && isListOfParts(to)) return same(from, to) ? [] : walkParts(path, from, to);
   if (isLeaf(from) || isLeaf(to)) {
     // A whole group that came or went is shown by its own fields.
     if (isRecord(from) && to === undefined && !isLeaf(from)) return walk(node, path, key, from, {});

@@ -56,3 +56,26 @@ it('names the fields of a transport as a file has them', () => {
     'mcp_server.transport',
   ]);
 });
+
+it('shows of a list of mounts those that differ, by the field that does', () => {
+  const as = (...mounts: readonly (readonly [source: string, target: string, readOnly: boolean])[]) => ({
+    spec: {
+      ...server('a').spec,
+      mounts: mounts.map(([source, target, readOnly]) => ({ type: 'volume' as const, source, target, readOnly })),
+    },
+    image: 'example:1',
+  });
+  const told = (before: ReturnType<typeof as>, after: ReturnType<typeof as>) =>
+    compareSpecs(before, after).map(({ path, from, to }) => `${path}: ${from} -> ${to}`);
+  const data = ['data', '/data', true] as const;
+  expect(told(as(data, ['notes', '/notes', true]), as(data, ['notes', '/notes', false]))).toEqual([
+    'docker_backend.volume_mounts[1].read_only: true -> false',
+  ]);
+  expect(told(as(data), as(['notes', '/notes', true], data))).toEqual([
+    'docker_backend.volume_mounts[0]: none -> {"read_only":true,"source":"notes","target":"/notes","type":"volume"}',
+  ]);
+  expect(told(as(data), as())).toEqual([
+    'docker_backend.volume_mounts[0]: {"read_only":true,"source":"data","target":"/data","type":"volume"} -> none',
+  ]);
+  expect(told(as(data, ['b', '/b', true]), as(['b', '/b', true], data))).toHaveLength(1);
+});
