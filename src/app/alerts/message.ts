@@ -123,3 +123,20 @@ export const receiverKey = ({ url, secret }: AlertReceiver): string =>
     .update(JSON.stringify([url, secret]))
     .digest('hex')
     .slice(0, 16);
+
+/**
+ * The headers of another message to an address: signed as alerts are, with the secret of the entry of `alert_to` that has
+ * the same address, where there is one. `now` in ms since 1970.
+ */
+export async function headersTo(
+  ports: Pick<Ports, 'secrets'>,
+  receivers: readonly AlertReceiver[],
+  { url, body, now }: { readonly url: string; readonly body: string; readonly now: number },
+): Promise<Readonly<Record<string, string>>> {
+  const addresses = await Promise.all(
+    // One that cannot be told of alerts has no address to compare, which the loop tells.
+    receivers.map((receiver) => receiverAddress(ports, receiver).catch(() => undefined)),
+  );
+  const secret = addresses.find((one) => one?.url === url)?.secret ?? null;
+  return signedHeaders({ id: ulid(now, body), time: Math.floor(now / 1000), body }, secret);
+}

@@ -53,11 +53,18 @@ export function driftHook(
   {
     warn,
     signal,
+    headersOf,
     limitMs = commandMs,
-  }: { readonly warn: (text: string) => void; readonly signal: AbortSignal; readonly limitMs?: number },
+  }: {
+    readonly warn: (text: string) => void;
+    readonly signal: AbortSignal;
+    /** What goes along with a message by POST. */
+    readonly headersOf: (body: string) => Promise<Readonly<Record<string, string>>>;
+    readonly limitMs?: number;
+  },
 ): (text: string) => void {
   const deliver: Deliver = /^https?:\/\//i.test(target)
-    ? (text, stop) => postJson(target, { body: text }, stop)
+    ? async (text, stop) => postJson(target, { body: text, headers: await headersOf(text) }, stop)
     : byCommand(target, limitMs, (text) => warn(`--on-drift: ${text}`));
   let waiting: string | undefined;
   let isBusy = false;

@@ -75,8 +75,15 @@ export async function keepWatching(
   const files = remote === undefined ? await choosePaths(flags.file ?? [], context) : [];
   const { watchedFolders } = await import('../../app/plan/spec-files.ts');
   const folders = await watchedFolders(ports, files);
-  const hook =
-    flags['on-drift'] === undefined ? undefined : driftHook(flags['on-drift'], { warn: ports.warn, signal: stop });
+  const { 'on-drift': target } = flags;
+  const headersOf = async (body: string) => {
+    const [{ headersTo }, { receivers }] = await Promise.all([
+      import('../../app/alerts/message.ts'),
+      context.readAlerts(),
+    ]);
+    return headersTo(ports, receivers, { url: target ?? '', body, now: ports.now() });
+  };
+  const hook = target === undefined ? undefined : driftHook(target, { warn: ports.warn, signal: stop, headersOf });
   const tell = (told: Told): void => {
     const time = isoTime(ports.now());
     const event = watchEvent(told, time, project.name);

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import type { Owed } from '../../../src/app/alerts/book.ts';
-import { alertMessage, receiverAddress, signedHeaders } from '../../../src/app/alerts/message.ts';
+import { alertMessage, headersTo, receiverAddress, signedHeaders } from '../../../src/app/alerts/message.ts';
 import { asProjectName, asServerName } from '../../../src/model/ids.ts';
 
 const docs = readFileSync(new URL('../../../docs/commands.md', import.meta.url), 'utf8');
@@ -82,4 +82,23 @@ test('nothing is sent without what signs it, nor to what is no address', async (
   expect(await failure('none', 'key')).toEqual(['secret-missing', 'looms config set-key none']);
   expect(await failure('hook', 'short')).toEqual(['usage', 'for example: openssl rand -hex 32']);
   expect(await failure('key', 'key')).toEqual(['usage', 'it begins with https:// or http://']);
+});
+
+test('another message to the address of a receiver is signed with its secret, and one to any other address is not', async () => {
+  const literal = (value: string) => ({ kind: 'literal', value }) as const;
+  const secret = 'a key that nobody guesses';
+  const ports = { secrets: async () => ({ found: false, tried: [] }) } as Parameters<typeof headersTo>[0];
+  const receivers = [
+    { url: literal('no address'), secret: null },
+    { url: literal('https://a.example/x'), secret: literal(secret) },
+  ];
+  const message = { body: '{}', now: 5_000 };
+  const headers = await headersTo(ports, receivers, { ...message, url: 'https://a.example/x' });
+  const { 'webhook-id': id = '' } = headers;
+  expect(headers).toEqual(signedHeaders({ id, time: 5, body: '{}' }, secret));
+  expect(headers).toHaveProperty('webhook-signature');
+  expect(await headersTo(ports, receivers, { ...message, url: 'https://b.example/x' })).toEqual({
+    'webhook-id': id,
+    'webhook-timestamp': '5',
+  });
 });

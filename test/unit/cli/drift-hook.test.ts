@@ -14,14 +14,16 @@ afterEach(() => {
 /** A server that answers with these, one after the other, and what it was sent as Authorization. */
 async function hookServer(...statuses: readonly number[]) {
   const heard: (string | undefined)[] = [];
+  const ids: unknown[] = [];
   const server = createServer((request, response) => {
     response.writeHead(statuses[heard.length] ?? 200).end();
     heard.push(request.headers.authorization);
+    ids.push(request.headers['webhook-id']);
     server.emit('heard');
   });
   open.push(server);
   await once(server.listen(0, '127.0.0.1'), 'listening');
-  return { server, heard, host: `127.0.0.1:${(server.address() as AddressInfo).port}` };
+  return { server, heard, ids, host: `127.0.0.1:${(server.address() as AddressInfo).port}` };
 }
 
 /** The next thing that a hook to this target says it failed with. */
@@ -31,7 +33,11 @@ function hookTo(target: string, limitMs?: number) {
   const warned = new Promise<string>((resolve) => {
     say = resolve;
   });
-  return { tell: driftHook(target, { warn: say, signal, ...(limitMs === undefined ? {} : { limitMs }) }), warned };
+  const headersOf = async (body: string) => ({ 'webhook-id': `of ${body}` });
+  return {
+    tell: driftHook(target, { warn: say, signal, headersOf, ...(limitMs === undefined ? {} : { limitMs }) }),
+    warned,
+  };
 }
 
 test('the name and password of a URL go into a header', async () => {
@@ -53,11 +59,13 @@ test('what a hook failed with has no password in it', async () => {
 });
 
 test('a server that says that the fault is its own is asked again, and without a name there is no header', async () => {
-  const { server, heard, host } = await hookServer(503, 200);
+  const { server, heard, ids, host } = await hookServer(503, 200);
   hookTo(`http://${host}/x`).tell('{}');
   await once(server, 'heard');
   await once(server, 'heard');
   expect(heard).toEqual([undefined, undefined]);
+  // It is the same message.
+  expect(ids).toEqual(['of {}', 'of {}']);
 });
 
 test('a command that takes too long is ended with all that it started', async () => {
