@@ -1,12 +1,13 @@
 /**
  * An hour of what happens to a gateway, in minutes: clients come, call, leave and are killed, servers are replaced under
- * their calls, the gateway is killed twice. Prints a table, and fails where an answer was wrong, came twice or did not come,
+ * their calls, the gateway is killed twice, and the engine is restarted: one of its own, as others may work on the
+ * machine's. Where none can be started (it takes Linux and root), that is said, and the engine goes on. Prints a table, and fails where an answer was wrong, came twice or did not come,
  * or where processes, handles or memory went on growing.
  *
- *   npm run test:soak                       ten minutes
+ *   npm run test:soak                          ten minutes
  *   npm run test:soak -- --minutes 2
- *   npm run test:soak -- --restart-engine   on an engine of its own, which is restarted, too (Linux, root)
- *   npm run test:soak -- --quiet            nothing happens: the memory of one gateway after 2,000 to 16,000 calls
+ *   npm run test:soak -- --no-restart-engine   on the machine's engine, which goes on
+ *   npm run test:soak -- --quiet               nothing happens: the memory of one gateway after 2,000 to 16,000 calls
  */
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
@@ -20,16 +21,19 @@ import { echoArgv } from './lib/echo-server.mjs';
 import { looms } from './lib/looms.mjs';
 import { mcpClient } from './lib/mcp-http.mjs';
 import { runProgram } from './lib/measure.mjs';
-import { startOwnEngine } from './lib/own-engine.mjs';
+import { noOwnEngine, startOwnEngine } from './lib/own-engine.mjs';
 
 const { values: flags } = parseArgs({
+  allowNegative: true,
   options: {
     minutes: { type: 'string', default: '10' },
-    'restart-engine': { type: 'boolean', default: false },
+    'restart-engine': { type: 'boolean', default: true },
     quiet: { type: 'boolean', default: false },
   },
 });
-const ownEngine = flags['restart-engine'] ? await startOwnEngine(['node:24-slim']) : undefined;
+const noEngine = flags['restart-engine'] && !flags.quiet ? await noOwnEngine() : 'it was not asked for';
+if (noEngine !== undefined) console.log(`the engine is not restarted: ${noEngine}`);
+const ownEngine = noEngine === undefined ? await startOwnEngine(['node:24-slim']) : undefined;
 if (ownEngine !== undefined) process.env.DOCKER_HOST = ownEngine.host;
 // It goes to the engine that is named when it is loaded.
 const { call: engineCall } = await import('./lib/raw-engine.mjs');
@@ -364,7 +368,7 @@ async function main() {
   console.log(
     `\n${counts.answered} of ${counts.calls} calls answered, each right and once; ${hashes.length} in the trail, ${twice} of them twice`,
   );
-  console.log(`${counts.outage} were lost with a gateway that was killed; ${left} processes left`);
+  console.log(`${counts.outage} were lost with a gateway that was killed, or its engine; ${left} processes left`);
   console.log(faults.length === 0 ? 'no fault' : `${faults.length} faults`);
 }
 

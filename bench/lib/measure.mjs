@@ -93,6 +93,30 @@ export function printTable(title, rows) {
 }
 
 /**
+ * Prints figures beside what they are meant to be, and whether they are.
+ *
+ * @param {string} title
+ * @param {readonly { label: string, value: number, unit: string, digits?: number, most?: number, least?: number }[]} rows
+ *   aims are in the unit of the value; without one there is no verdict
+ */
+export function printVerdicts(title, rows) {
+  const verdictOf = ({ value, most = Number.POSITIVE_INFINITY, least = Number.NEGATIVE_INFINITY }) =>
+    value <= most && value >= least ? 'met' : 'missed';
+  const judged = rows.map((row) => {
+    const { unit, most, least } = row;
+    const aim = most === undefined ? (least === undefined ? undefined : `≥ ${least}`) : `≤ ${most}`;
+    return { ...row, aim: aim && `${aim} ${unit}`, verdict: aim && verdictOf(row) };
+  });
+  tables.push({ title, rows: judged });
+  const width = Math.max(...rows.map(({ label }) => label.length));
+  console.log(`\n${title}`);
+  for (const { label, value, unit, digits = 0, aim, verdict } of judged) {
+    const said = aim === undefined ? '' : `  aim ${aim}: ${verdict}`;
+    console.log(`  ${label.padEnd(width)}  ${value.toFixed(digits).padStart(8)} ${unit.padEnd(9)}${said}`.trimEnd());
+  }
+}
+
+/**
  * Prints rows beside the first one, which is the yardstick.
  *
  * @param {string} title

@@ -1,6 +1,12 @@
 import { findEngine } from '../../scripts/lib/ensure-engine.mjs';
 import { makePrivateEngine, noPrivateEngine } from '../../scripts/lib/private-engine.mjs';
 
+/** @returns {Promise<string | undefined>} why none can be started here; nothing where one can */
+export async function noOwnEngine() {
+  const found = await findEngine();
+  return noPrivateEngine() ?? (found === undefined ? 'there is no engine to copy the images from' : undefined);
+}
+
 /**
  * An engine that may be restarted: others may work on the machine's.
  *
@@ -9,10 +15,8 @@ import { makePrivateEngine, noPrivateEngine } from '../../scripts/lib/private-en
  * @throws where none can be started, or none is there to copy from; the message says why
  */
 export async function startOwnEngine(images) {
-  const why = noPrivateEngine();
-  const { host } = (await findEngine()) ?? {};
-  if (why !== undefined || host === undefined) {
-    throw new Error(`--restart-engine: ${why ?? 'there is no engine to copy the images from'}`);
-  }
+  const why = await noOwnEngine();
+  if (why !== undefined) throw new Error(`--restart-engine: ${why}`);
+  const { host } = await findEngine();
   return makePrivateEngine({ images, from: host });
 }
