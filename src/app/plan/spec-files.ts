@@ -28,7 +28,7 @@ export async function specPaths(
     const inside = (await files.matching(specEndings, absolute)).filter(mayHoldSpecs);
     if (inside.length > 0) return inside;
     throw new LoomsError('file-not-found', `folder ${path} has no file that ends in .yaml or .yml`, {
-      hint: 'files in folders below it are found with a glob such as `-f "specs/**/*.yaml"`',
+      hint: 'name the folder that they are in, or files below it by a glob such as "specs/**/*.yaml"',
     });
   }
   const { isDynamicPattern } = await import('tinyglobby');

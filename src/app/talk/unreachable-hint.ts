@@ -43,7 +43,7 @@ const isAbout = (one: EgressTarget, host: string): boolean =>
  */
 function wayHint(
   host: string,
-  { mode, egress, egressLearn }: DesiredServer['network'],
+  { name, network: { mode, egress, egressLearn } }: Pick<DesiredServer, 'name' | 'network'>,
   port: number | undefined,
   ours: string | undefined,
   range: string | undefined,
@@ -58,7 +58,7 @@ function wayHint(
     return `port ${port} of ${host} is not listed, only ${listed.join(' and ')}: if that is the right port, add "${host}:${port}" to docker_backend.network.egress`;
   }
   if (ours !== undefined && port !== undefined && !egress.some((one) => one.port === port)) {
-    return `${ours} is where the server finds a host of its list, and port ${port} is listed of none: only ${egress.map(egressText).join(', ')} may be reached; add the host with this port to docker_backend.network.egress`;
+    return `${ours} is where the server finds a host of its list, and port ${port} is listed of none: ${egress.length === 0 ? 'nothing' : `only ${egress.map(egressText).join(', ')}`} may be reached; add the host with this port to docker_backend.network.egress`;
   }
   if (listed.length > 0) {
     const found =
@@ -68,7 +68,7 @@ function wayHint(
   const now = egress.length === 0 ? 'nothing outside' : `only ${egress.map(egressText).join(', ')}`;
   const entry = `"${host === unnamed ? 'HOST' : host}:PORT"`;
   if (egressLearn) {
-    return `${host} cannot be reached: the server reaches ${now}, and what it tries is noted (network.egress_learn); \`looms egress suggest\` prints the list for its spec`;
+    return `${host} cannot be reached: the server reaches ${now}, and what it tries by name is noted (network.egress_learn); \`looms egress suggest ${name}\` prints the list for its spec`;
   }
   return `${host} cannot be reached: the server reaches ${now} (network.mode: isolated); add ${entry} to docker_backend.network.egress`;
 }
@@ -91,7 +91,7 @@ function refusedText(host: string, refused: readonly Refusal[]): string {
  */
 export function unreachableHint(
   said: string,
-  spec: Pick<DesiredServer, 'network' | 'environment' | 'mcp'>,
+  spec: Pick<DesiredServer, 'name' | 'network' | 'environment' | 'mcp'>,
   listed: ListedPlace | undefined,
   refused: readonly Refusal[] = [],
 ): string | undefined {
@@ -109,7 +109,7 @@ export function unreachableHint(
   const provided = secretUses(spec).flatMap(({ refs }) => refs.filter(({ from }) => from === 'provider'));
   const secrets = [...new Set(provided.map(({ name }) => name))];
   const port = portIn(said, [host, ...(ours === undefined ? [] : [ours])]);
-  const way = wayHint(host, spec.network, port, ours, listed?.range) + refusedText(host, refused);
+  const way = wayHint(host, spec, port, ours, listed?.range) + refusedText(host, refused);
   const values = secrets.map((name) => `\`looms config set-key ${name}\``).join(', ');
   return secrets.length === 0 ? way : `${way}; if the host itself is wrong, ${values} sets another`;
 }

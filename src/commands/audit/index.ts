@@ -58,7 +58,11 @@ export default class Audit extends BaseCommand {
       helpValue: 'WHEN',
     }),
     until: Flags.string({ description: 'before then, said in the same ways', helpValue: 'WHEN' }),
-    tail: Flags.integer({ description: 'only the last N calls; 0: all', helpValue: 'N', min: 0 }),
+    tail: Flags.integer({
+      description: 'only the last N calls, or runs with --kind change; 0: all',
+      helpValue: 'N',
+      min: 0,
+    }),
     'all-projects': Flags.boolean({
       description: 'calls of all projects, also where looms.yaml names one',
       exclusive: ['project'],

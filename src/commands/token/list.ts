@@ -2,6 +2,7 @@ import { BaseCommand } from '../../cli/base-command.ts';
 import { projectFlags } from '../../cli/flags.ts';
 import { renderTable } from '../../cli/render/table.ts';
 import { visible } from '../../cli/render/text.ts';
+import { shownTime } from '../../model/times.ts';
 
 /** A token of a client; what it is is not kept. */
 export type ListedToken = {
@@ -32,7 +33,7 @@ export default class TokenList extends BaseCommand {
       visible(name),
       visible(allow.join(' ')),
       visible(created.slice(0, 10)),
-      expires === undefined ? 'never' : `${visible(expires)}${expired ? ' (over)' : ''}`,
+      expires === undefined ? 'never' : `${visible(shownTime(expires))}${expired ? ' (over)' : ''}`,
     ]);
     if (rows.length === 0) this.notice('No token was made for clients of this project.');
     else this.answer(() => renderTable(['NAME', 'ALLOW', 'CREATED', 'EXPIRES'], rows, terminal.palette));

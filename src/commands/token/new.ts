@@ -5,7 +5,7 @@ import { BaseCommand } from '../../cli/base-command.ts';
 import { projectFlags } from '../../cli/flags.ts';
 import { visible } from '../../cli/render/text.ts';
 import { LoomsError } from '../../model/errors.ts';
-import { endOfDay, isoTime } from '../../model/times.ts';
+import { endOfDay, isoTime, shownTime } from '../../model/times.ts';
 import { parseSeconds } from '../../model/values/moment.ts';
 import { halvesOf, isMeant, isScope } from '../../model/values/scopes.ts';
 
@@ -69,7 +69,9 @@ export default class TokenNew extends BaseCommand {
         `no server of project ${project.name} is called as in ${unmet.map(visible).join(', ')}: the token reaches one there once it is applied`,
       );
     }
-    terminal.notice(`Keep it now: it is not shown again. ${made.name} may use ${made.allow.join(', ')}.`);
+    terminal.notice(
+      `Keep it now: it is not shown again. ${made.name} may use ${made.allow.join(', ')}${expires === undefined ? '' : ` until ${shownTime(expires)}`}.`,
+    );
     return { ...wanted, token: made.value };
   }
 }

@@ -95,6 +95,7 @@ function hintFor(shape: ScalarShape, value: unknown): string | undefined {
     const meant = nearest(value, shape.options);
     return meant === undefined ? undefined : `did you mean ${meant}?`;
   }
+  if (shape.options !== undefined && !shape.options.includes(String(value))) return undefined;
   const textual = shape.types.includes('string');
   if (!textual && typeof value === 'string' && /^(?:[-+]?[0-9.]+|true|false)$/.test(value)) return 'remove the quotes';
   if (textual && (typeof value === 'number' || typeof value === 'boolean')) return `write "${value}" with quotes`;
