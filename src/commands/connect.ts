@@ -68,7 +68,7 @@ export default class Connect extends BaseCommand {
     const gateway = await connecting(project.name);
     if (args.client === undefined) {
       const found = await listClients(gateway.ports);
-      this.answer(() => renderClients(found, terminal.palette, terminal.width));
+      this.answer(() => renderClients(found, terminal.palette, terminal.answerIsTerminal ? terminal.width : undefined));
       return found;
     }
     const words = { ...flags, client: args.client, server: args.server };

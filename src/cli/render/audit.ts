@@ -6,7 +6,7 @@ import { plural } from '../../model/values/words.ts';
 import type { PaintName, Palette } from '../terminal/palette.ts';
 import { shortSource } from './servers/servers.ts';
 import { type Cell, renderTable } from './table.ts';
-import { byteSize, truncate, visible } from './text.ts';
+import { byteSize, visible } from './text.ts';
 
 const paintNames: Readonly<Record<SeenResult, PaintName>> = {
   ok: 'good',
@@ -27,11 +27,16 @@ const because = ({ result, code }: SeenCall): string => {
   return code !== undefined && (result === 'failed' || result === 'refused') ? ` (${visible(code)})` : '';
 };
 
-/** Names that came from a command line may be long; a table with one stays readable. */
-const cell = (text: string): string => truncate(visible(text), 40);
+type TableOptions = {
+  /** Whether several projects may show. */
+  readonly withProject: boolean;
+  readonly palette: Palette;
+  /** Columns of a terminal; undefined: nothing is cut. */
+  readonly width?: number | undefined;
+};
 
-/** Calls as a table, in their order; the project only where several may show. Times in UTC. */
-export function renderCalls(calls: readonly SeenCall[], withProject: boolean, palette: Palette): string {
+/** Calls as a table, in their order. Times in UTC. */
+export function renderCalls(calls: readonly SeenCall[], { withProject, palette, width }: TableOptions): string {
   const headers = [
     'TIME',
     ...(withProject ? ['PROJECT'] : []),
@@ -45,16 +50,16 @@ export function renderCalls(calls: readonly SeenCall[], withProject: boolean, pa
   ];
   const rows = calls.map((call): Cell[] => [
     { text: shownTime(call.time), paint: palette.quiet },
-    ...(withProject ? [cell(call.project)] : []),
-    { text: cell(call.server), paint: palette.strong },
+    ...(withProject ? [visible(call.project)] : []),
+    { text: visible(call.server), paint: palette.strong },
     String(call.generation),
-    cell(call.tool),
+    visible(call.tool),
     call.durationMs === undefined ? '-' : duration(call.durationMs),
     call.argumentsBytes === undefined ? '-' : byteSize(call.argumentsBytes),
-    cell(`${call.principal === undefined ? '' : `${call.principal} by `}${call.user}@${call.host}`),
+    visible(`${call.principal === undefined ? '' : `${call.principal} by `}${call.user}@${call.host}`),
     { text: call.result + because(call), paint: palette[paintNames[call.result]] },
   ]);
-  return renderTable(headers, rows, palette);
+  return renderTable(headers, rows, palette, width);
 }
 
 const changePaints: Readonly<Record<SeenChangeResult, PaintName>> = {
@@ -90,22 +95,22 @@ function rowsOf(change: SeenChange): readonly ChangeRow[] {
   return (others.length === 0 ? ['-'] : others).map((what) => ({ what, from: '', result: whole }));
 }
 
-/** Changes as a table, in their order; the project only where several may show. Times in UTC. */
-export function renderChanges(changes: readonly SeenChange[], withProject: boolean, palette: Palette): string {
+/** Changes as a table, in their order. Times in UTC. */
+export function renderChanges(changes: readonly SeenChange[], { withProject, palette, width }: TableOptions): string {
   const headers = ['TIME', ...(withProject ? ['PROJECT'] : []), 'COMMAND', 'WHAT', 'FROM', 'TOOK', 'WHO', 'RESULT'];
   const rows = changes.flatMap((change) =>
     rowsOf(change).map(({ what, from, result }): Cell[] => [
       { text: shownTime(change.time), paint: palette.quiet },
-      ...(withProject ? [cell(change.project ?? '-')] : []),
-      cell(change.command.replace(/^looms /, '')),
-      { text: cell(what), paint: palette.strong },
-      from === '' ? '-' : cell(from),
+      ...(withProject ? [visible(change.project ?? '-')] : []),
+      visible(change.command.replace(/^looms /, '')),
+      { text: visible(what), paint: palette.strong },
+      from === '' ? '-' : visible(from),
       change.durationMs === undefined ? '-' : duration(change.durationMs),
-      cell(`${change.user}@${change.host}`),
-      { text: cell(result), paint: palette[changePaints[change.result]] },
+      visible(`${change.user}@${change.host}`),
+      { text: visible(result), paint: palette[changePaints[change.result]] },
     ]),
   );
-  return renderTable(headers, rows, palette);
+  return renderTable(headers, rows, palette, width);
 }
 
 /** Whether the trail is whole; if not, where it breaks and what that means. */

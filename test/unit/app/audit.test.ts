@@ -75,7 +75,7 @@ describe('reading the trail', () => {
 
   it('shows what a caller named without letting it steer the terminal', async () => {
     const calls = [{ ...record(1, { tool: 'a\u001b[2Jb\n'.repeat(20) }), result: 'ok' as const }];
-    const text = renderCalls(calls, true, palette(false));
+    const text = renderCalls(calls, { withProject: true, palette: palette(false) });
     expect(text.split('\n')).toHaveLength(2);
     expect(text).not.toContain('\u001b');
     expect(text).toMatch(/fs +1 +a\\x1b\[2Jb\\n.*… +- +- +ada@desk +ok$/);

@@ -223,7 +223,7 @@ const report = {
 const reportOptions = { palette: plain, elapsedMs: 1, millisecondsOf: () => 1, sources: planOptions.sources };
 
 const rendered: Readonly<Record<string, () => string>> = {
-  renderCalls: () => renderCalls([call], true, plain),
+  renderCalls: () => renderCalls([call], { withProject: true, palette: plain }),
   renderVerification: () => renderVerification({ intact: false, seq: 2, time: `x${evil}`, fault: 'changed' }, plain),
   renderDiagnosis: () =>
     renderDiagnosis(
@@ -349,8 +349,7 @@ const rendered: Readonly<Record<string, () => string>> = {
           outcomes: [{ server: asServerName(`s${evil}`), outcome: `o${evil}`, code: `c${evil}` }],
         },
       ],
-      true,
-      plain,
+      { withProject: true, palette: plain },
     ),
   renderPosture: () =>
     renderPosture(
