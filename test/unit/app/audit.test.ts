@@ -75,9 +75,14 @@ describe('reading the trail', () => {
 
   it('shows what a caller named without letting it steer the terminal', async () => {
     const calls = [{ ...record(1, { tool: 'a\u001b[2Jb\n'.repeat(20) }), result: 'ok' as const }];
-    const text = renderCalls(calls, { withProject: true, palette: palette(false) });
-    expect(text.split('\n')).toHaveLength(2);
-    expect(text).not.toContain('\u001b');
+    const shown = { withProject: true, palette: palette(false) };
+    const text = renderCalls(calls, { ...shown, width: 100 });
+    for (const one of [text, renderCalls(calls, shown)]) {
+      expect(one.split('\n')).toHaveLength(2);
+      expect(one).not.toContain('\u001b');
+    }
+    expect(renderCalls(calls, shown)).toContain('a\\x1b[2Jb\\n'.repeat(20));
+    expect(text.split('\n').map((line) => line.length <= 100)).toEqual([true, true]);
     expect(text).toMatch(/fs +1 +a\\x1b\[2Jb\\n.*… +- +- +ada@desk +ok$/);
   });
 });
