@@ -138,8 +138,19 @@ function conditionOf(
   return { when, forMs: times.forMs };
 }
 
+/** A rule with its units written as a rule has them: `90 %` as 90%, `5 minutes` as 5m. */
+const inUnits = (rule: string): string =>
+  rule.replaceAll(/(\d)\s+(%|[KMG]iB\b)/g, '$1$2').replaceAll(/(\d)\s*([smhd])[a-z]*\b/g, '$1$2');
+
 /** Reads a rule: `[server:] metric op value [over D] [for D]` (docs/spec.md, "alerts"). */
 export function readAlertRule(written: string): ReadRule | RuleProblem {
+  const read = readExactly(written);
+  if (!('problem' in read) || inUnits(written) === written) return read;
+  const meant = readExactly(inUnits(written));
+  return 'problem' in meant ? read : { problem: read.problem, hint: `write ${meant.text}` };
+}
+
+function readExactly(written: string): ReadRule | RuleProblem {
   const [, name, body = ''] = /^\s*(?:([^\s:]+)\s*:)?(.*)$/s.exec(written) ?? [];
   if (name !== undefined && !namePattern.test(name)) {
     return { problem: `${name} cannot be the name of a server`, hint: `write ${grammar}` };

@@ -50,6 +50,9 @@ test.each([
   ['health is dwon for 2m', 'health is compared as: health is one of slow, failing, down', 'health is down for 2m'],
   ['health > 3', 'health is compared as: health is one of', 'health is down for 2m'],
   ['health is down over 5m', 'health is not counted over a time', 'write for D'],
+  ['cpu > 90 %', '"%" is no end of a rule', 'write cpu > 90%'],
+  ['fs: health is down for 5 minutes', '"minutes" is no end', 'write fs: health is down for 5m'],
+  ['drift for 10min', 'for 10min: expected', 'write drift for 10m'],
   ['drift > 2', '"> 2" is no end of a rule', 'write [server:] metric'],
   ['FS: drift', 'FS cannot be the name of a server', 'write [server:] metric'],
 ])('%s: %s', (rule, problem, hint) => {
