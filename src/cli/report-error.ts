@@ -2,6 +2,7 @@ import type { Diagnostic } from '../model/diagnostics.ts';
 import { LoomsError } from '../model/errors.ts';
 import type { Failure } from '../model/events.ts';
 import { failureOf, messageOf } from '../model/failure.ts';
+import { defined } from '../model/values/defined.ts';
 import { flagValue, flagWords, outputFormat } from './command-line/output-format.ts';
 import { InterruptedError, SpecError } from './errors.ts';
 import { exitCodeOfError, exitCodeOfSignal } from './exit-codes.ts';
@@ -45,8 +46,8 @@ export async function reportError(error: unknown, program: Program, redact: (tex
     error instanceof SpecError ? await publishFindings(error, program, { failure, code, format, file, redact }) : [];
   // With --output-file the form is that file's, and text is printed; --json is the form of all that is printed.
   if (hasFlag(argv, '--json') || (format === 'json' && file === undefined)) {
-    const diagnostics = error instanceof SpecError ? error.diagnostics : [];
-    const objects = [errorJson(failure, code, diagnostics), ...unpublished.map((one) => errorJson(one, code, []))];
+    const more = error instanceof SpecError ? { diagnostics: error.diagnostics } : jsonRpcOf(error);
+    const objects = [errorJson(failure, code, more), ...unpublished.map((one) => errorJson(one, code))];
     stderr.write(`${redact(objects.join('\n'))}\n`);
     return code;
   }
@@ -74,6 +75,8 @@ export async function reportError(error: unknown, program: Program, redact: (tex
   return code;
 }
 
+const jsonRpcOf = (error: unknown) => (error instanceof LoomsError ? defined({ jsonRpc: error.jsonRpc }) : {});
+
 /** Findings with their files named as the pages that show reports name them. */
 const shownAs = ({ diagnostics }: SpecError, place: Program): readonly Diagnostic[] =>
   diagnosticsIn(diagnostics, checkoutPaths(place));
@@ -92,7 +95,7 @@ async function publishFindings(
 ): Promise<readonly Failure[]> {
   const { failure, code, format, file, redact } = wanted;
   const report = (): string => {
-    if (format === 'json') return errorJson(failure, code, error.diagnostics);
+    if (format === 'json') return errorJson(failure, code, { diagnostics: error.diagnostics });
     if (isFindingFormat(format)) return renderFindingsAs(format, shownAs(error, program));
     return renderDiagnostics(error.diagnostics, error.texts, { palette: palette(false), width: 100 });
   };

@@ -5,6 +5,15 @@ type Traits = {
   readonly ours?: true;
   /** Nobody knows whether the engine did what it was asked. */
   readonly uncertain?: true;
+  /**
+   * Whether what failed is worth another try at once. `elsewhere`: its container ended or is gone, and another generation
+   * may serve by now. `never`: somebody gave up, or the time is over, which no other way of asking mends.
+   */
+  readonly retry?: 'elsewhere' | 'never';
+  /** A session in which it came up is as good as before: its server has answered, or was not asked. */
+  readonly sound?: true;
+  /** It kept a call from being sent, and is the caller's doing or a rule: the audit trail has it as refused. */
+  readonly refusal?: true;
 };
 
 /** All expected failures by their stable codes, of which the whole counts and not the word before the first dash. */
@@ -13,7 +22,7 @@ const errors = {
   'engine-too-old': { class: 'unreachable' },
   'engine-timeout': { class: 'unreachable', ours: true, uncertain: true },
   'engine-conflict': { class: 'failed' },
-  'engine-not-found': { class: 'failed' },
+  'engine-not-found': { class: 'failed', retry: 'elsewhere' },
   'engine-rejected': { class: 'failed' },
   'engine-unsupported': { class: 'failed' },
   'context-not-found': { class: 'notFound' },
@@ -24,19 +33,19 @@ const errors = {
   'image-without-shell': { class: 'failed' },
   'container-start-failed': { class: 'failed' },
   'session-failed': { class: 'unreachable' },
-  'handshake-timeout': { class: 'unreachable' },
-  'server-exited': { class: 'unreachable' },
+  'handshake-timeout': { class: 'unreachable', retry: 'never' },
+  'server-exited': { class: 'unreachable', retry: 'elsewhere' },
   'server-crowded': { class: 'unreachable' },
   'server-not-found': { class: 'notFound' },
-  'server-not-running': { class: 'unreachable' },
+  'server-not-running': { class: 'unreachable', retry: 'elsewhere' },
   'server-unhealthy': { class: 'unhealthy' },
   'generation-not-found': { class: 'notFound' },
   'call-timeout': { class: 'unreachable' },
-  'tool-not-found': { class: 'notFound' },
-  'resource-not-found': { class: 'notFound' },
-  'prompt-not-found': { class: 'notFound' },
-  'arguments-invalid': { class: 'usage' },
-  'json-rpc-error': { class: 'toolError' },
+  'tool-not-found': { class: 'notFound', sound: true, refusal: true },
+  'resource-not-found': { class: 'notFound', sound: true },
+  'prompt-not-found': { class: 'notFound', sound: true },
+  'arguments-invalid': { class: 'usage', sound: true, refusal: true },
+  'json-rpc-error': { class: 'toolError', sound: true },
   'input-refused': { class: 'toolError' },
   'ledger-unreadable': { class: 'failed' },
   'lock-held': { class: 'locked' },
@@ -54,11 +63,11 @@ const errors = {
   'file-not-writable': { class: 'cannotWrite' },
   'not-implemented': { class: 'invalid' },
   'not-confirmed': { class: 'notConfirmed' },
-  refused: { class: 'refused' },
+  refused: { class: 'refused', refusal: true },
   'sessions-busy': { class: 'unreachable' },
   'insufficient-scope': { class: 'refused' },
   usage: { class: 'usage' },
-  interrupted: { class: 'interrupted', ours: true, uncertain: true },
+  interrupted: { class: 'interrupted', ours: true, uncertain: true, retry: 'never' },
   internal: { class: 'failed' },
 } as const satisfies Readonly<Record<string, Traits>>;
 
@@ -67,31 +76,47 @@ export type ErrorCode = keyof typeof errors;
 export const traitsOf = (code: ErrorCode): Traits & { readonly class: (typeof errors)[ErrorCode]['class'] } =>
   errors[code];
 
+/** What a server answered in place of a result, as it stood in its message. */
+export type JsonRpcError = { readonly code: number; readonly data?: unknown };
+
+type ErrorOptions = {
+  readonly hint?: string | undefined;
+  readonly detail?: readonly string[];
+  readonly cause?: unknown;
+  readonly jsonRpc?: JsonRpcError | undefined;
+  readonly missing?: string | undefined;
+};
+
 /**
  * An expected failure that could not be returned as a value. `message` names the thing and the bad value, `hint` says
- * what to do next, `detail` holds lines worth showing under it (a log's tail, a build's output). Holds no secret.
+ * what to do next, `detail` holds lines worth showing under it (a log's tail, a build's output). Holds no secret but where
+ * a server said one: what is printed passes the mask.
  */
 export class LoomsError extends Error {
   readonly code: ErrorCode;
   readonly hint: string | undefined;
   readonly detail: readonly string[];
+  /** Of `json-rpc-error`. */
+  readonly jsonRpc: JsonRpcError | undefined;
+  /** The name of what is not there, where somebody may know more of it. */
+  readonly missing: string | undefined;
 
-  constructor(
-    code: ErrorCode,
-    message: string,
-    options: { hint?: string | undefined; detail?: readonly string[]; cause?: unknown } = {},
-  ) {
+  constructor(code: ErrorCode, message: string, options: ErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.name = 'LoomsError';
     this.code = code;
     this.hint = options.hint;
     this.detail = options.detail ?? [];
+    this.jsonRpc = options.jsonRpc;
+    this.missing = options.missing;
   }
 }
 
 /** The same error with another hint, and other lines under it where they are given. */
-export const withHint = (error: LoomsError, hint: string | undefined, detail = error.detail): LoomsError =>
-  new LoomsError(error.code, error.message, { hint, detail, cause: error.cause });
+export const withHint = (error: LoomsError, hint: string | undefined, detail = error.detail): LoomsError => {
+  const { code, message, cause, jsonRpc, missing } = error;
+  return new LoomsError(code, message, { hint, detail, cause, jsonRpc, missing });
+};
 
 /** Ends a switch over a union; unreachable when the types hold. */
 export function assertNever(value: never): never {

@@ -2,11 +2,7 @@ import { LoomsError } from './errors.ts';
 import type { ProjectName, ServerName } from './ids.ts';
 import { nearest } from './values/nearest.ts';
 
-/** The name that an error of `serverNotFound` says is not there; undefined for others, and for a deleted one. */
-export const missingServer = ({ code, message }: LoomsError): string | undefined =>
-  code === 'server-not-found' ? /^no server (\S+) in project /.exec(message)?.[1] : undefined;
-
-/** `server-not-found` with the nearest name; for one among `deleted`, with what brings it back. */
+/** `server-not-found` with the nearest name, and as data the one that is missing; for one among `deleted`, with what brings it back. */
 export function serverNotFound(
   project: ProjectName,
   name: string,
@@ -23,5 +19,6 @@ export function serverNotFound(
   const others = '`looms get --all-projects` shows the others, --project names one of them';
   return new LoomsError('server-not-found', `no server ${name} in project ${project}`, {
     hint: near === undefined ? `${has}; ${others}` : `did you mean ${near}? ${has}`,
+    missing: name,
   });
 }

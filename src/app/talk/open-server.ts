@@ -1,6 +1,6 @@
 import type { Session, SessionOptions, SessionTarget } from '../../mcp/client/session.ts';
 import { isHttp } from '../../model/desired.ts';
-import { type ErrorCode, LoomsError, withHint } from '../../model/errors.ts';
+import { LoomsError, traitsOf, withHint } from '../../model/errors.ts';
 import type { ProjectName, ServerName } from '../../model/ids.ts';
 import { untrustedRecord } from '../../model/records.ts';
 import type { Serving } from '../../model/server-view.ts';
@@ -23,9 +23,6 @@ export type OpenServer = Pick<Serving, 'container' | 'generation' | 'spec' | 'se
 /** `mayAskForTrust`: false where no person waits for the answer to a question about a record; default true. */
 type OpenOptions = SessionOptions & { readonly mayAskForTrust?: boolean };
 
-/** Codes of a session that never came to be because its container stopped meanwhile. */
-const containerEnded: ReadonlySet<ErrorCode> = new Set(['server-not-running', 'engine-not-found', 'server-exited']);
-
 /**
  * Opens a session to a running server of a project, found by the labels on its container alone. A container that ends
  * while the session is opened was perhaps just replaced: as nothing was asked of it yet, the other generation that runs
@@ -44,7 +41,7 @@ export async function openServer(
   try {
     return await openSession(ports, orchestrator, first, options);
   } catch (error) {
-    if (!(error instanceof LoomsError) || !containerEnded.has(error.code) || signal?.aborted) throw error;
+    if (!(error instanceof LoomsError) || traitsOf(error.code).retry !== 'elsewhere' || signal?.aborted) throw error;
     const second = await orchestrator.serving(project, server, { signal, ended: first.container }).catch(() => {
       throw error;
     });

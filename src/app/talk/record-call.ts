@@ -1,5 +1,5 @@
 import type { CallResult } from '../../mcp/client/session.ts';
-import { type ErrorCode, LoomsError } from '../../model/errors.ts';
+import { type ErrorCode, LoomsError, traitsOf } from '../../model/errors.ts';
 import type { QuotaLimit } from '../../model/policy.ts';
 import type { AuditedCall, AuditedTarget, CallResultKind, Written } from '../../model/trail/audit.ts';
 import { sayQuota } from '../../spec/check/quotas.ts';
@@ -58,9 +58,6 @@ export async function recordCall(
   return result;
 }
 
-/** What keeps a call from being sent, and is the caller's doing or a rule: these are in the trail, as refused. */
-const refusals: ReadonlySet<ErrorCode> = new Set(['tool-not-found', 'arguments-invalid', 'refused']);
-
 /** Prepares a call; when it is refused, that is written. Passes on what `prepare` returns or throws. */
 export async function recordRefusal<T>(
   ports: Ports,
@@ -71,7 +68,7 @@ export async function recordRefusal<T>(
   try {
     return await prepare();
   } catch (error) {
-    if (error instanceof LoomsError && refusals.has(error.code)) {
+    if (error instanceof LoomsError && traitsOf(error.code).refusal === true) {
       warn(await ports.audit.refused(target, error.code), 'this refusal is not in the audit trail', onWarning);
     }
     throw error;

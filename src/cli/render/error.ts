@@ -1,5 +1,7 @@
 import type { Diagnostic } from '../../model/diagnostics.ts';
+import type { JsonRpcError } from '../../model/errors.ts';
 import type { Failure } from '../../model/events.ts';
+import { defined } from '../../model/values/defined.ts';
 import { seenJson } from '../../model/values/unseen.ts';
 import type { Palette } from '../terminal/palette.ts';
 import { visibleBlock } from './text.ts';
@@ -37,13 +39,21 @@ export function renderWarning(
 
 /** A failure for programs. */
 export type FailureReport = {
-  readonly error: Failure & { readonly exitCode: number; readonly diagnostics?: readonly Diagnostic[] };
+  readonly error: Failure & {
+    readonly exitCode: number;
+    readonly diagnostics?: readonly Diagnostic[];
+    readonly jsonRpc?: JsonRpcError;
+  };
 };
 
 /** A failure for programs: one JSON object on stderr (schemas/error.schema.json). */
-export function errorJson(failure: Failure, exitCode: number, diagnostics: readonly Diagnostic[]): string {
+export function errorJson(
+  failure: Failure,
+  exitCode: number,
+  { diagnostics = [], jsonRpc }: { readonly diagnostics?: readonly Diagnostic[]; readonly jsonRpc?: JsonRpcError } = {},
+): string {
   const report: FailureReport = {
-    error: { ...failure, exitCode, ...(diagnostics.length === 0 ? {} : { diagnostics }) },
+    error: { ...failure, exitCode, ...(diagnostics.length === 0 ? {} : { diagnostics }), ...defined({ jsonRpc }) },
   };
   return seenJson(JSON.stringify(report));
 }

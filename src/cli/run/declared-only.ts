@@ -1,5 +1,4 @@
 import { type LoomsError, withHint } from '../../model/errors.ts';
-import { missingServer } from '../../model/server-not-found.ts';
 import type { CommandContext } from '../context.ts';
 import { chooseProject } from '../project/project.ts';
 import { readSpecs } from '../project/specs.ts';
@@ -7,8 +6,8 @@ import { shownFile, visible } from '../render/text.ts';
 
 /** An error about a server that is not there, with a hint where the files that would be applied here declare it. */
 export async function withDeclared(error: LoomsError, context: CommandContext): Promise<LoomsError> {
-  const name = missingServer(error);
-  if (name === undefined) return error;
+  const { code, missing: name } = error;
+  if (code !== 'server-not-found' || name === undefined) return error;
   try {
     const { servers } = await readSpecs({ strict: false }, context);
     const found = servers.find(({ spec }) => spec.name === name && spec.enabled);

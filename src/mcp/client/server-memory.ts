@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { ProtocolChoice } from '../../model/desired.ts';
-import type { ErrorCode } from '../../model/errors.ts';
+import { type ErrorCode, traitsOf } from '../../model/errors.ts';
 import type { Findings } from '../../model/trail/findings.ts';
 import type { SessionTarget } from './session.ts';
 
@@ -12,9 +12,6 @@ export function memoryKey({ image, argv, spec }: SessionTarget): string | undefi
   return createHash('sha256').update(run).digest('hex');
 }
 
-/** Failures that another way of connecting cannot mend, or for which there is no time left. */
-const final: ReadonlySet<ErrorCode> = new Set(['interrupted', 'handshake-timeout']);
-
 /**
  * The ways of connecting that are still worth a try after one failed. What is remembered can be out of date; and some
  * servers exit on any request before `initialize`: then the probe was the fault, not the server.
@@ -24,7 +21,7 @@ export function nextChoice(
   wanted: ProtocolChoice,
   failure: ErrorCode,
 ): ProtocolChoice | undefined {
-  if (wanted !== 'auto' || final.has(failure)) return undefined;
+  if (wanted !== 'auto' || traitsOf(failure).retry === 'never') return undefined;
   if (tried !== 'auto') return 'auto';
   return failure === 'server-exited' ? 'legacy' : undefined;
 }

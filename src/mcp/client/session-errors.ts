@@ -69,12 +69,13 @@ function causeOf(error: unknown, about: Circumstances): LoomsError {
   }
   if (error instanceof ProtocolError) {
     const [first = '', ...rest] = error.message.split('\n');
-    return make(
-      'json-rpc-error',
-      `${about.server} answered ${doing(about)} with JSON-RPC error ${error.code}: ${first}`,
-      protocolHint(error.code),
-      [...rest, ...dataLines(error.data)],
-    );
+    const message = `${about.server} answered ${doing(about)} with JSON-RPC error ${error.code}: ${first}`;
+    return new LoomsError('json-rpc-error', message, {
+      hint: protocolHint(error.code),
+      detail: [...rest, ...dataLines(error.data)],
+      cause: error,
+      jsonRpc: { code: error.code, ...(error.data === undefined ? {} : { data: error.data }) },
+    });
   }
   if (error instanceof SdkError && error.code === SdkErrorCode.CapabilityNotSupported) {
     const asked = isRecord(error.data) && typeof error.data.method === 'string' ? error.data.method : 'something';

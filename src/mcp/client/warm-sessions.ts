@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { type ErrorCode, LoomsError } from '../../model/errors.ts';
+import { LoomsError, traitsOf } from '../../model/errors.ts';
 import type { ContainerId, ServerName } from '../../model/ids.ts';
 import { canonicalJson } from '../../model/values/canonical-json.ts';
 import type { Session, SessionOptions, SessionSource, SessionTarget } from './session.ts';
@@ -30,15 +30,6 @@ export type WarmSessions = {
   /** Ends those without use, and keeps none any more. */
   readonly close: () => Promise<void>;
 };
-
-/** What a failed request may be without a doubt about its session: the server has answered, or was not asked. */
-const harmless: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
-  'json-rpc-error',
-  'tool-not-found',
-  'resource-not-found',
-  'prompt-not-found',
-  'arguments-invalid',
-]);
 
 type Kept = {
   readonly session: Session;
@@ -100,7 +91,7 @@ export function warmSessions(source: SessionSource, { idleMs, most }: Bounds): W
         try {
           return await work(...given);
         } catch (error) {
-          if (!(error instanceof LoomsError) || !harmless.has(error.code)) isSound = false;
+          if (!(error instanceof LoomsError) || traitsOf(error.code).sound !== true) isSound = false;
           throw error;
         }
       };

@@ -246,7 +246,7 @@ const rendered: Readonly<Record<string, () => string>> = {
       .join('\n'),
   renderFailure: () => `${renderFailure(failure, plain)}\n${renderFailure(failure, plain, '  ')}`,
   renderWarning: () => renderWarning(failure, plain),
-  errorJson: () => errorJson(failure, 1, [finding]),
+  errorJson: () => errorJson(failure, 1, { diagnostics: [finding], jsonRpc: { code: -32000, data: { [evil]: evil } } }),
   renderHealth: () => renderHealth([health], { palette: plain, named: true }),
   renderHistory: () =>
     renderHistory(

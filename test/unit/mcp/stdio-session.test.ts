@@ -5,7 +5,7 @@ import { clientInfo } from '../../../src/mcp/client/client.ts';
 import { createSessionSource, openSession } from '../../../src/mcp/client/connect.ts';
 import { runGate } from '../../../src/mcp/client/gate.ts';
 import type { Session, SessionOptions } from '../../../src/mcp/client/session.ts';
-import { LoomsError } from '../../../src/model/errors.ts';
+import { LoomsError, withHint } from '../../../src/model/errors.ts';
 import { eventually } from '../../support/eventually.ts';
 import { fixture, localEngine, targetFor } from './local-engine.ts';
 
@@ -366,6 +366,8 @@ describe('what goes wrong in a stdio session', () => {
     expect(error.code).toBe('json-rpc-error');
     expect(error.message).toBe('unit answered the call of read_file with JSON-RPC error -32603: database is away');
     expect(error.detail).toEqual(['{"host":"db"}']);
+    expect(error.jsonRpc).toEqual({ code: -32603, data: { host: 'db' } });
+    expect(withHint(error, 'look').jsonRpc).toEqual(error.jsonRpc);
   });
 
   it('suggests the nearest tool and never calls it', async () => {
