@@ -1,8 +1,8 @@
 import { batch, effect, signal } from '@preact/signals';
 import { assertNever } from '../src/model/errors.ts';
-import type { PageEvent } from '../src/model/page/past.ts';
 import type { PageMessage, PageSession } from '../src/model/page/routes.ts';
 import type { PageSample } from '../src/model/page/state.ts';
+import type { LifecycleEvent } from '../src/model/trail/lifecycle-events.ts';
 import { emptyRing, withMore } from './state/ring.ts';
 import { fragmentOf, routeOf } from './state/route.ts';
 import { createStore, type Page, type Store } from './state/store.ts';
@@ -123,7 +123,7 @@ function take(store: Store, message: PageMessage, forget: (why: ReturnType<typeo
     case 'past':
       batch(() => {
         store.samples.value = inHour(message.data.samples);
-        store.events.value = withMore<PageEvent>(emptyRing, message.data.events, mostEvents);
+        store.events.value = withMore<LifecycleEvent>(emptyRing, message.data.events, mostEvents);
       });
       return;
     case 'sample':
@@ -131,7 +131,7 @@ function take(store: Store, message: PageMessage, forget: (why: ReturnType<typeo
       return;
     case 'event':
       if (store.events.value.items.some(({ id }) => id === message.data.id)) return;
-      store.events.value = withMore<PageEvent>(store.events.value, [message.data], mostEvents);
+      store.events.value = withMore<LifecycleEvent>(store.events.value, [message.data], mostEvents);
       return;
     case 'end':
       forget(refusalOf(401, JSON.stringify(message.data)));

@@ -1,6 +1,7 @@
-import type { PageAudit, PageEvent, PageLogLine } from '../../src/model/page/past.ts';
+import type { PageAudit, PageLogLine } from '../../src/model/page/past.ts';
 import type { PageServerDetail, PageTool } from '../../src/model/page/server.ts';
 import type { PageSample, PageServer, PageState } from '../../src/model/page/state.ts';
+import type { LifecycleEvent } from '../../src/model/trail/lifecycle-events.ts';
 
 // What a gateway of a project with a dozen servers would tell the page: some fine, some not, one whose texts are hostile.
 
@@ -180,7 +181,7 @@ export const pageSamples = (): readonly PageSample[] =>
     ),
   }));
 
-export const pageEvents = (): readonly PageEvent[] =>
+export const pageEvents = (): readonly LifecycleEvent[] =>
   [
     {
       id: '01K0A1',
@@ -239,7 +240,7 @@ export const pageEvents = (): readonly PageEvent[] =>
     },
     { id: '01K0A5', ts: before(300), source: 'engine', type: 'updated', server: 'files', generation: 7 },
     { id: '01K0A6', ts: before(60), source: 'engine', type: 'ended', server: 'scraper', generation: 3, exitCode: 1 },
-  ].map((event) => ({ project: 'team-a', ...event })) as unknown as readonly PageEvent[];
+  ].map((event) => ({ project: 'team-a', ...event })) as unknown as readonly LifecycleEvent[];
 
 const tool = (name: string, properties: object, more: object = {}): PageTool => ({
   name,

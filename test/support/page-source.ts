@@ -1,8 +1,9 @@
 import { checkArguments } from '../../src/app/page/check-arguments.ts';
 import { LoomsError } from '../../src/model/errors.ts';
 import { asContainerId, asProjectName, asServerName, type ServerName } from '../../src/model/ids.ts';
-import type { PageEvent, PageLogLine } from '../../src/model/page/past.ts';
+import type { PageLogLine } from '../../src/model/page/past.ts';
 import type { PageSample } from '../../src/model/page/state.ts';
+import type { LifecycleEvent } from '../../src/model/trail/lifecycle-events.ts';
 import type { PageLook, PageSource } from '../../src/serve/page/source.ts';
 
 const moment = '2026-11-29T06:00:00.000Z';
@@ -25,11 +26,15 @@ const serverOf = (name: string): PageLook['servers'][number] => ({
   use: null,
 });
 
-export const pageEvent = (id: string, server: string): PageEvent => ({
+export const pageEvent = (id: string, server: string): LifecycleEvent => ({
+  v: 1,
   id,
   ts: moment,
   source: 'engine',
   type: 'started',
+  generation: 1,
+  container: asContainerId('c1'),
+  containerName: `looms-p-${server}`,
   project: asProjectName('p'),
   server: asServerName(server),
 });
@@ -124,7 +129,7 @@ export function madeUpSource(secret = 'hunter2-hunter2') {
     lines,
     /** Whether anybody looks. */
     isWatched: () => hears.size > 0,
-    tell(event: PageEvent) {
+    tell(event: LifecycleEvent) {
       for (const hear of hears) hear.onEvent(event);
     },
     measure(at: string) {

@@ -1,9 +1,9 @@
 import { type ReadonlySignal, type Signal, signal } from '@preact/signals';
 import { createContext } from 'preact';
 import { useContext } from 'preact/hooks';
-import type { PageEvent } from '../../src/model/page/past.ts';
 import type { PageSession } from '../../src/model/page/routes.ts';
 import type { PageSample, PageState } from '../../src/model/page/state.ts';
+import type { LifecycleEvent } from '../../src/model/trail/lifecycle-events.ts';
 import type { Gateway, Refusal } from '../talk/request.ts';
 import type { StreamState } from '../talk/stream.ts';
 import { emptyRing, type Ring } from './ring.ts';
@@ -31,7 +31,7 @@ export type Store = {
   readonly state: Signal<PageState | undefined>;
   /** Of the last hour, oldest first. */
   readonly samples: Signal<readonly PageSample[]>;
-  readonly events: Signal<Ring<PageEvent>>;
+  readonly events: Signal<Ring<LifecycleEvent>>;
   readonly link: Signal<StreamState>;
   readonly route: Signal<Route>;
   /** What names of servers have to hold. */
@@ -50,7 +50,7 @@ export const createStore = (now: ReadonlySignal<number>, fragment: string, singl
   visitor: signal<Visitor>({ is: 'asked' }),
   state: signal(undefined),
   samples: signal([]),
-  events: signal<Ring<PageEvent>>(emptyRing),
+  events: signal<Ring<LifecycleEvent>>(emptyRing),
   link: signal<StreamState>({ is: 'opening' }),
   route: signal(routeOf(fragment)),
   filter: signal(''),

@@ -3,8 +3,8 @@ import { shortSource } from '../../src/cli/render/servers/servers.ts';
 import { visible } from '../../src/cli/render/text.ts';
 import { alertEndWords } from '../../src/model/alerts.ts';
 import { endedAsTold } from '../../src/model/health.ts';
-import type { PageEvent } from '../../src/model/page/past.ts';
 import { duration, shownTime } from '../../src/model/times.ts';
+import type { AlertTold, EngineTold, LifecycleEvent, LoomsDid } from '../../src/model/trail/lifecycle-events.ts';
 import { Differences } from '../part/differences.tsx';
 import { Nothing } from '../part/notes.tsx';
 import { fragmentOf } from '../state/route.ts';
@@ -36,13 +36,13 @@ export function EventsView({ server, most }: { readonly server?: string; readonl
   );
 }
 
-function Happened({ event }: { readonly event: PageEvent }) {
+function Happened({ event }: { readonly event: LifecycleEvent }) {
   if (event.source === 'engine') return <Told event={event} />;
   return event.type === 'alert' ? <Alerted event={event} /> : <Did event={event} />;
 }
 
 /** That an alert began to fire, or resolved, and why where that was not by its number. */
-function Alerted({ event: { rule = '', state, value = '', why } }: { readonly event: PageEvent }) {
+function Alerted({ event: { rule, state, value, why } }: { readonly event: AlertTold }) {
   const isFiring = state === 'firing';
   return (
     <div class="what">
@@ -53,19 +53,19 @@ function Alerted({ event: { rule = '', state, value = '', why } }: { readonly ev
 }
 
 /** What the engine told of a container. */
-function Told({ event }: { readonly event: PageEvent }) {
+function Told({ event }: { readonly event: EngineTold }) {
   const { type, generation, exitCode, health } = event;
   const isBad =
     type === 'oom' || health === 'unhealthy' || (type === 'ended' && exitCode !== undefined && !endedAsTold(exitCode));
   return (
     <div class="what">
       <span class={isBad ? 'bad' : 'quiet'}>{toldWords(event)}</span>
-      <span class="quiet"> gen {generation ?? '?'}</span>
+      <span class="quiet"> gen {generation}</span>
     </div>
   );
 }
 
-function toldWords({ type, exitCode, health }: PageEvent): string {
+function toldWords({ type, exitCode, health }: EngineTold): string {
   switch (type) {
     case 'oom':
       return 'ran out of memory: the kernel ended something in it';
@@ -81,8 +81,8 @@ function toldWords({ type, exitCode, health }: PageEvent): string {
 }
 
 /** What looms did, and the chain of causes: the reasons, the command, who, and the file or commit. */
-function Did({ event }: { readonly event: PageEvent }) {
-  const { action = '', result = '', reasons = [], message, ms, cause, gen } = event;
+function Did({ event }: { readonly event: LoomsDid }) {
+  const { action, result, reasons, message, ms, cause, gen } = event;
   const fields = reasons.flatMap((reason) => ('fields' in reason ? reason.fields : []));
   return (
     <div class="what">
@@ -98,22 +98,13 @@ function Did({ event }: { readonly event: PageEvent }) {
         <p key={`${reason.kind} ${at}`}>because {describeReason(reason)}</p>
       ))}
       {fields.length === 0 ? null : <Differences fields={fields} label="fields" />}
-      {cause === undefined ? null : <p class="quiet">{causeWords(cause)}</p>}
+      <p class="quiet">{causeWords(cause)}</p>
     </div>
   );
 }
 
-function causeWords(cause: NonNullable<PageEvent['cause']>): string {
-  const text = (value: unknown): string =>
-    typeof value === 'string' || typeof value === 'number' ? String(value) : '';
-  const [command, principal, file, line, commit, author] = [
-    'command',
-    'principal',
-    'file',
-    'line',
-    'commit',
-    'author',
-  ].map((name) => text(cause[name]));
-  const place = file ? `, ${shortSource(`${file}${line ? `:${line}` : ''}${commit ? `@${commit}` : ''}`)}` : '';
-  return `by ${visible(command ?? '')}, ${visible(principal ?? '')}${place}${author ? ` by ${visible(author)}` : ''}`;
+function causeWords({ command, principal, file, line, commit, author }: LoomsDid['cause']): string {
+  const at = `${line === undefined ? '' : `:${line}`}${commit === undefined ? '' : `@${commit}`}`;
+  const place = file === undefined ? '' : `, ${shortSource(file + at)}`;
+  return `by ${visible(command)}, ${visible(principal)}${place}${author === undefined ? '' : ` by ${visible(author)}`}`;
 }

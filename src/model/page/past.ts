@@ -1,38 +1,7 @@
-import type { AlertEnd } from '../alerts.ts';
-import type { ContainerId, ProjectName, ServerName } from '../ids.ts';
-import type { Reason } from '../plan.ts';
+import type { ServerName } from '../ids.ts';
 import type { SeenChangeResult, SeenResult } from '../trail/audit.ts';
 
-// What happened, what was written and what was done, as the page of `looms serve` is told of it.
-
-/** Something that happened (docs/commands.md, `looms events`). */
-export type PageEvent = {
-  /** A ULID. */
-  readonly id: string;
-  readonly ts: string;
-  readonly source: 'engine' | 'looms';
-  readonly type: string;
-  readonly project: ProjectName;
-  readonly server: ServerName;
-  readonly generation?: number;
-  readonly container?: ContainerId;
-  readonly exitCode?: number;
-  readonly health?: string;
-  readonly action?: string;
-  readonly reasons?: readonly Reason[];
-  readonly gen?: { readonly from: number | null; readonly to: number | null };
-  readonly cause?: Readonly<Record<string, unknown>>;
-  readonly result?: string;
-  readonly code?: string;
-  readonly message?: string;
-  readonly ms?: number;
-  /** Of an alert. */
-  readonly rule?: string;
-  readonly state?: 'firing' | 'resolved';
-  readonly value?: string;
-  /** Why it resolved where it was not by its number. */
-  readonly why?: AlertEnd;
-};
+// What was written and what was done, as the page of `looms serve` is told of it.
 
 export type PageLogLine = {
   readonly ts: string;

@@ -1,5 +1,6 @@
+import type { LifecycleEvent } from '../trail/lifecycle-events.ts';
 import type { PageAct, PageApproval, PageCall, PageCallResult, PageDone } from './deeds.ts';
-import type { PageAudit, PageEvent, PageLogLine } from './past.ts';
+import type { PageAudit, PageLogLine } from './past.ts';
 import type { PageServerDetail } from './server.ts';
 import type { PageRights, PageSample, PageState } from './state.ts';
 
@@ -13,12 +14,12 @@ export type PageMessage =
   /** What came before, oldest first: after the first state, where the stream does not go on from an id that is known. */
   | {
       readonly event: 'past';
-      readonly data: { readonly samples: readonly PageSample[]; readonly events: readonly PageEvent[] };
+      readonly data: { readonly samples: readonly PageSample[]; readonly events: readonly LifecycleEvent[] };
     }
   /** Every 15 s. */
   | { readonly event: 'sample'; readonly data: PageSample }
   /** As `looms events -o json` prints it. */
-  | { readonly event: 'event'; readonly data: PageEvent }
+  | { readonly event: 'event'; readonly data: LifecycleEvent }
   /** The stream ends here, and why: the token was revoked, or has ended. */
   | { readonly event: 'end'; readonly data: PageError };
 

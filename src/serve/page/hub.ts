@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { LoomsError } from '../../model/errors.ts';
-import type { PageEvent } from '../../model/page/past.ts';
 import type { PageSample } from '../../model/page/state.ts';
+import type { LifecycleEvent } from '../../model/trail/lifecycle-events.ts';
 import type { PageLook, PageSource } from './source.ts';
 
 /** How long what may have changed is gathered before it is looked, ms. */
@@ -17,14 +17,14 @@ const mostEvents = 500;
 
 type Entry =
   | { readonly event: 'sample'; readonly data: PageSample }
-  | { readonly event: 'event'; readonly data: PageEvent };
+  | { readonly event: 'event'; readonly data: LifecycleEvent };
 type Kept = Entry & { readonly place: number };
 
 /** What a viewer is told; `id` is where it goes on from. */
 export type Viewer = {
   readonly look: (look: PageLook, id: string) => void;
   readonly past: (
-    past: { readonly samples: readonly PageSample[]; readonly events: readonly PageEvent[] },
+    past: { readonly samples: readonly PageSample[]; readonly events: readonly LifecycleEvent[] },
     id: string,
   ) => void;
   readonly entry: (entry: Entry, id: string) => void;
@@ -115,7 +115,7 @@ export function createHub(source: PageSource): Hub {
         keep({ event: 'sample', data });
         onChange();
       },
-      onEvent(data: PageEvent): void {
+      onEvent(data: LifecycleEvent): void {
         // Begun again, it tells of the last hour once more.
         if (kept.some((one) => one.event === 'event' && one.data.id === data.id)) return;
         keep({ event: 'event', data });

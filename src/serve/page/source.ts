@@ -1,9 +1,10 @@
 import type { Failure } from '../../model/events.ts';
 import type { ServerName } from '../../model/ids.ts';
 import type { PageAct, PageDone } from '../../model/page/deeds.ts';
-import type { PageAudit, PageEvent, PageLogLine } from '../../model/page/past.ts';
+import type { PageAudit, PageLogLine } from '../../model/page/past.ts';
 import type { PageServerDetail } from '../../model/page/server.ts';
 import type { PageSample, PageServer, PageState } from '../../model/page/state.ts';
+import type { LifecycleEvent } from '../../model/trail/lifecycle-events.ts';
 
 /** How everything is, before it is said who looks. */
 export type PageLook = Omit<PageState, 'principal' | 'may' | 'servers'> & {
@@ -36,7 +37,7 @@ export type PageSource = {
     hear: {
       readonly onChange: () => void;
       readonly onSample: (sample: PageSample) => void;
-      readonly onEvent: (event: PageEvent) => void;
+      readonly onEvent: (event: LifecycleEvent) => void;
     },
     signal: AbortSignal,
   ) => Promise<void>;

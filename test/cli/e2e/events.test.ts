@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
-import type { LifecycleEvent } from '../../../src/app/inspect/lifecycle-events.ts';
+import type { LifecycleEvent } from '../../../src/model/trail/lifecycle-events.ts';
 import { eventually } from '../../support/eventually.ts';
 import { withoutEngine } from '../../support/images.ts';
 import { emptyFolder } from '../../support/looms.ts';

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { type LifecycleEvent, lifecycleEvents, requireKnown } from '../../../src/app/inspect/lifecycle-events.ts';
+import { lifecycleEvents, requireKnown } from '../../../src/app/inspect/lifecycle-events.ts';
 import type { Ports } from '../../../src/app/ports.ts';
 import { renderEvent } from '../../../src/cli/render/servers/lifecycle-events.ts';
 import { palette } from '../../../src/cli/terminal/palette.ts';
@@ -12,6 +12,7 @@ import { LoomsError } from '../../../src/model/errors.ts';
 import { asContainerId, asProjectName, asServerName } from '../../../src/model/ids.ts';
 import { isoTime } from '../../../src/model/times.ts';
 import type { ChangeRecord } from '../../../src/model/trail/audit.ts';
+import type { LifecycleEvent } from '../../../src/model/trail/lifecycle-events.ts';
 import { portsOn } from '../../support/docker-ports.ts';
 import { schemaProblems } from '../../support/schemas.ts';
 

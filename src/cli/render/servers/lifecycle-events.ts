@@ -1,6 +1,6 @@
-import type { LifecycleEvent } from '../../../app/inspect/lifecycle-events.ts';
 import { assertNever } from '../../../model/errors.ts';
 import { duration, shownTime } from '../../../model/times.ts';
+import type { LifecycleEvent } from '../../../model/trail/lifecycle-events.ts';
 import type { Palette } from '../../terminal/palette.ts';
 import { describeReason, valuesOf } from '../plan/reasons.ts';
 import { truncate, visible } from '../text.ts';
