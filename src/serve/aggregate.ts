@@ -16,6 +16,7 @@ import {
   type ListMethod,
   lists,
   type Message,
+  serverChanges,
   sessionRevisions,
 } from './messages/protocol.ts';
 import type { Upstreams } from './upstreams.ts';
@@ -133,5 +134,8 @@ export function allServers(upstreams: Upstreams, heard: LegHooks, { version, log
       await Promise.all([...open.values()].map((leg) => leg.notify(message)));
     },
     legs: () => [...open.values()],
+    serverChanged(server) {
+      if (guard.reaches(server)) for (const changed of serverChanges) tell(changed);
+    },
   };
 }

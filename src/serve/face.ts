@@ -18,6 +18,8 @@ export type Face = {
   readonly route: (message: ClientRequest) => Promise<Route>;
   readonly notify: (message: Message) => Promise<void>;
   readonly legs: () => readonly Leg[];
+  /** Tells its client that a server has come or gone, where it shows all of them. */
+  readonly serverChanged?: (server: ServerName) => void;
 };
 
 /** A server's answer to a request, as its filter lets it through. */

@@ -146,6 +146,14 @@ export function createGateway(
       stateless.sweep();
       bridge.sweep();
     },
+    {
+      isThere: () =>
+        stateless.listeners.count() > 0 || sessions.all().some(({ serverChanged }) => serverChanged !== undefined),
+      serverChanged(server) {
+        for (const session of sessions.all()) session.serverChanged?.(server);
+        stateless.listeners.serverChanged(server);
+      },
+    },
   );
 
   /** What the gateway says of itself at an address of its own; undefined at another one. */

@@ -67,7 +67,13 @@ export async function serveStdio(
   });
   const leaving = new Map<string | number, Reply>();
   const legs = () => [session, ...sessions.all()].flatMap((one) => one.legs()).concat(stateless.legs());
-  const stopFollowing = followServing(upstreams, legs, () => {});
+  const stopFollowing = followServing(upstreams, legs, () => {}, {
+    isThere: () => server === undefined,
+    serverChanged(one) {
+      for (const each of [session, ...sessions.all()]) each.serverChanged?.(one);
+      stateless.listeners.serverChanged(one);
+    },
+  });
 
   const begin = async (message: ClientRequest): Promise<void> => {
     try {

@@ -12,6 +12,12 @@ const meanwhileMs = 1_000;
 /** What can be led to another container. */
 export type Followed = Pick<Leg, 'server' | 'follow'>;
 
+/** Who sees all servers as one, and is told of each that comes or goes. */
+export type Onlookers = {
+  readonly isThere: () => boolean;
+  readonly serverChanged: (server: ServerName) => void;
+};
+
 /**
  * Leads conversations to what serves by now, until what comes back is called: when the engine tells of a
  * change of their server, when it begins to tell, and now and then. A look that takes long holds up the next one of its
@@ -21,17 +27,41 @@ export function followServing(
   upstreams: Upstreams,
   legs: () => readonly Followed[],
   meanwhile: () => void,
+  onlookers: Onlookers,
 ): () => void {
   const over = new AbortController();
   const looking = new Set<ServerName>();
   const wanted = new Set<ServerName>();
+  /** Which servers serve, as far as onlookers know; nothing is known while there are none. */
+  let serving: Map<ServerName, boolean> | undefined;
+
+  const lookForOnlookers = async (): Promise<void> => {
+    if (!onlookers.isThere()) {
+      serving = undefined;
+      return;
+    }
+    if (serving !== undefined) return;
+    const known = new Map<ServerName, boolean>();
+    serving = known;
+    for (const server of await upstreams.servers().catch(() => [])) {
+      const serves = (await upstreams.serving(server)) !== undefined;
+      if (!known.has(server)) known.set(server, serves);
+    }
+  };
+  const saw = (server: ServerName, serves: boolean): void => {
+    if (serving === undefined || (serving.get(server) ?? false) === serves) return;
+    serving.set(server, serves);
+    onlookers.serverChanged(server);
+  };
 
   const look = async (server: ServerName): Promise<void> => {
     if (looking.has(server)) return void wanted.add(server);
     looking.add(server);
     do {
       wanted.delete(server);
-      const serves = legs().some((leg) => leg.server === server) ? await upstreams.serving(server) : undefined;
+      const isOfUse = serving !== undefined || legs().some((leg) => leg.server === server);
+      const serves = isOfUse ? await upstreams.serving(server) : undefined;
+      saw(server, serves !== undefined);
       if (serves === undefined || over.signal.aborted) continue;
       const its = legs().filter((leg) => leg.server === server);
       const led = await Promise.all(its.map((leg) => leg.follow(serves)));
@@ -42,7 +72,7 @@ export function followServing(
     looking.delete(server);
   };
   const lookAtAll = (): void => {
-    for (const server of new Set(legs().map((leg) => leg.server))) look(server);
+    for (const server of new Set([...legs().map((leg) => leg.server), ...(serving?.keys() ?? [])])) look(server);
   };
   const hear = async (): Promise<void> => {
     while (!over.signal.aborted) {
@@ -50,8 +80,12 @@ export function followServing(
       await pause(againMs, over.signal);
     }
   };
+  const everySecond = (): void => {
+    meanwhile();
+    lookForOnlookers();
+  };
   hear();
-  const timers = [setInterval(lookAtAll, lookEveryMs), setInterval(meanwhile, meanwhileMs)];
+  const timers = [setInterval(lookAtAll, lookEveryMs), setInterval(everySecond, meanwhileMs)];
   for (const timer of timers) timer.unref();
   return () => {
     over.abort();

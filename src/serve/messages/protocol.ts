@@ -63,6 +63,10 @@ export const lists = {
     changed: 'notifications/resources/list_changed',
   },
 } as const;
+/** What clients of all servers as one are told when one of these comes or goes: each list may be another one. */
+export const serverChanges: readonly Message[] = [...new Set(Object.values(lists).map(({ changed }) => changed))].map(
+  (method) => ({ jsonrpc: '2.0', method }),
+);
 export type ListMethod = keyof typeof lists;
 export const isList = (method: string | undefined): method is ListMethod =>
   method !== undefined && Object.hasOwn(lists, method);

@@ -1,6 +1,7 @@
 import { createCallClocks } from '../../mcp/client/call-clock.ts';
 import { LoomsError } from '../../model/errors.ts';
 import { isRecord } from '../../model/is-record.ts';
+import { defined } from '../../model/values/defined.ts';
 import type { Guard } from '../access/guard.ts';
 import { answerFailure, askGuarded, callTool, tookTooLong } from '../call.ts';
 import type { Face } from '../face.ts';
@@ -41,6 +42,8 @@ export type Session = {
   /** Gives it the stream for what belongs to no request; one that was open ends. */
   readonly listen: (reply: Reply) => void;
   readonly legs: Face['legs'];
+  /** Hears that a server has come or gone; absent where its client sees one server only. */
+  readonly serverChanged?: Face['serverChanged'];
   /** Whether something is under way, and whether its client listens. */
   readonly isBusy: () => boolean;
   readonly isListening: () => boolean;
@@ -230,6 +233,7 @@ export function createSession(
       flush(reply);
     },
     legs: face.legs,
+    ...defined({ serverChanged: face.serverChanged }),
     isBusy: () => isBeginning || underWay.size > 0 || face.legs().some((leg) => leg.isBusy()),
     isListening: () => audience?.isListening() ?? stream?.isOpen() === true,
     lastUse: () => used,

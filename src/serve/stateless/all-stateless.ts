@@ -5,34 +5,32 @@ import type { Guard } from '../access/guard.ts';
 import { failureText, statusOfFailure } from '../call.ts';
 import { capabilities, createCatalogue, type Item, instructions, itemsIn } from '../catalogue.ts';
 import { headerText } from '../messages/envelope.ts';
-import { acknowledgement, errorText, metaOf, paramsOf, resultText, subscriptionEnd } from '../messages/message.ts';
+import { errorText, metaOf, paramsOf, resultText } from '../messages/message.ts';
 import { pagesOf } from '../messages/pages.ts';
 import {
   type ClientRequest,
-  changeOf,
   code,
   envelopeKeys,
   type Fields,
-  type HeaderFields,
   isList,
   type ListMethod,
   lists,
   type Message,
   modernRevision,
-  subscriptionKey,
 } from '../messages/protocol.ts';
 import { type Reply, replyTo } from '../messages/reply.ts';
+import { type AllListeners, type AskOne, createAllListeners, type Request } from './all-listeners.ts';
 
-/** A request to one of the servers, or to all; what a client over HTTP sent as `mcp-…`. */
-type Request = { readonly message: ClientRequest; readonly headers?: HeaderFields };
-/** Asks one server in the name of a client, as it is asked at its own address. Nothing of it throws. */
-export type AskOne = (server: ServerName, request: Request, reply: Reply) => Promise<void>;
-/** In whose name servers are asked, and which of them it reaches. */
-type Asker = { readonly askOne: AskOne; readonly guard: Pick<Guard, 'key' | 'reaches'> };
+/** In whose name servers are asked, and whom that is. */
+type Asker = { readonly askOne: AskOne; readonly guard: Pick<Guard, 'key' | 'reaches' | 'isValid'> };
 /** Who lists are asked for, and what its requests say of it. */
 type Context = Asker & { readonly meta: Fields };
 
-export type AllStateless = { readonly request: (request: Request, asker: Asker, reply: Reply) => Promise<void> };
+export type AllStateless = {
+  readonly request: (request: Request, asker: Asker, reply: Reply) => Promise<void>;
+  /** Who listens to all of them. */
+  readonly listeners: AllListeners;
+};
 
 type Options = {
   readonly servers: () => Promise<readonly ServerName[]>;
@@ -43,16 +41,13 @@ type Options = {
 
 /** How long a server may take for all pages of one list, ms. */
 const listMs = 60_000;
-/** How long a subscription waits for servers to say what they tell, ms; what they tell later comes all the same. */
-const listenMs = 5_000;
 
 /**
  * All servers of a project as one, for requests without sessions: each goes to the server that it names, as if it had been
  * asked at its own address, whichever revisions it speaks.
  */
 export function createAllStateless({ servers, version, log, names }: Options): AllStateless {
-  /** Subscriptions that want to hear of lists that came too late. */
-  const late = new Set<(changed: Message) => void>();
+  const listeners = createAllListeners(servers);
 
   const list = async (
     server: ServerName,
@@ -82,59 +77,17 @@ export function createAllStateless({ servers, version, log, names }: Options): A
     names,
   });
 
-  /** What all servers that are asked for it tell, on one stream. */
   const listen = async (message: ClientRequest, context: Context, reply: Reply): Promise<void> => {
-    const { askOne } = context;
     const { notifications } = paramsOf(message);
     if (!isRecord(notifications)) {
       return reply.answer(errorText(message.id, code.invalidParams, 'subscriptions/listen without notifications'));
     }
-    const { resourceSubscriptions, ...changes } = notifications;
+    const { resourceSubscriptions } = notifications;
     const named = Array.isArray(resourceSubscriptions) ? resourceSubscriptions : [];
     const homes = await Promise.all(
       named.map(async (uri) => ({ uri, home: await homeOf(uri, message, { ...context, meta: metaOf(message) }) })),
     );
-    const honoured: Record<string, unknown> = {};
-    const uris: unknown[] = [];
-    const leaving: Reply[] = [];
-    let isAcknowledged = false;
-    const asked = (await servers()).filter(context.guard.reaches).map((server) => {
-      const own = homes.filter(({ home }) => home === server).map(({ uri }) => uri);
-      const wanted = { ...changes, ...(own.length === 0 ? {} : { resourceSubscriptions: own }) };
-      const { promise: told, resolve } = Promise.withResolvers<void>();
-      const tell = (text: string): boolean => {
-        const { method, params } = JSON.parse(text);
-        if (method !== 'notifications/subscriptions/acknowledged') return isAcknowledged && reply.tell(text);
-        const { resourceSubscriptions: taken, ...kinds } = isRecord(params?.notifications) ? params.notifications : {};
-        Object.assign(honoured, kinds);
-        if (Array.isArray(taken)) uris.push(...taken);
-        resolve();
-        return true;
-      };
-      const one = replyTo({ tell, answer: () => resolve(), end: resolve, isOpen: reply.isOpen });
-      leaving.push(one);
-      const request = { ...message, params: { ...paramsOf(message), notifications: wanted } };
-      return { told, over: askOne(server, { message: request }, one) };
-    });
-    const { promise: tooLate, resolve: stopWaiting } = Promise.withResolvers<void>();
-    const { promise: left, resolve: leave } = Promise.withResolvers<void>();
-    const timer = setTimeout(stopWaiting, listenMs);
-    const tellLate = (changed: Message): void => {
-      const params = { _meta: { [subscriptionKey]: message.id } };
-      if (honoured[changeOf(changed) ?? ''] === true) reply.tell(JSON.stringify({ ...changed, params }));
-    };
-    reply.onleft = leave;
-    reply.begin();
-    await Promise.race([Promise.all(asked.map(({ told }) => told)), tooLate, left]);
-    clearTimeout(timer);
-    const filter = { ...honoured, ...(uris.length === 0 ? {} : { resourceSubscriptions: uris }) };
-    reply.tell(acknowledgement(message.id, filter));
-    isAcknowledged = true;
-    late.add(tellLate);
-    await Promise.race([Promise.all(asked.map(({ over }) => over)), left]);
-    late.delete(tellLate);
-    for (const one of leaving) one.onleft?.();
-    reply.answer(subscriptionEnd(message.id));
+    await listeners.listen(message, { ...context, homes }, reply);
   };
   const homeOf = async (uri: unknown, { id }: ClientRequest, context: Context): Promise<ServerName | undefined> => {
     const routed = await catalogue.route({ jsonrpc: '2.0', id, method: 'resources/read', params: { uri } }, context);
@@ -148,9 +101,7 @@ export function createAllStateless({ servers, version, log, names }: Options): A
     if (method === 'server/discover') return reply.answer(discovered(id, version, names));
     if (method === 'subscriptions/listen') return listen(message, context, reply);
     if (isList(method)) {
-      const items = await catalogue.listAll(method, context, (changed) => {
-        for (const tell of late) tell(changed);
-      });
+      const items = await catalogue.listAll(method, context, listeners.tell);
       const result = { resultType: 'complete', [lists[method].key]: items, ttlMs: 0, cacheScope: 'private' };
       return reply.answer(resultText(id, result));
     }
@@ -174,6 +125,7 @@ export function createAllStateless({ servers, version, log, names }: Options): A
   };
 
   return {
+    listeners,
     async request(request, asker, reply) {
       try {
         await answer(request, asker, reply);

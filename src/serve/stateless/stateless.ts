@@ -27,7 +27,8 @@ import {
 import type { Reply } from '../messages/reply.ts';
 import type { SessionPlace } from '../sessions/sessions.ts';
 import type { Upstreams } from '../upstreams.ts';
-import { type AskOne, createAllStateless } from './all-stateless.ts';
+import type { AllListeners, AskOne } from './all-listeners.ts';
+import { createAllStateless } from './all-stateless.ts';
 import type { Bridge } from './bridge.ts';
 
 /** A request of the stateless revisions. */
@@ -46,6 +47,8 @@ export type Stateless = {
   /** Answers a request; nothing of it throws. */
   readonly request: (request: StatelessRequest, reply: Reply) => Promise<void>;
   readonly legs: () => readonly Leg[];
+  /** Who listens to all servers as one. */
+  readonly listeners: Pick<AllListeners, 'serverChanged' | 'count'>;
   /** Ends the processes that nobody has asked anything for long. */
   readonly sweep: () => void;
   readonly close: () => Promise<void>;
@@ -315,7 +318,9 @@ export function createStateless(upstreams: Upstreams, { idleMs, bridge, ...told 
       return all.request(asked, { askOne, guard: given.guard }, reply);
     },
     legs: () => [...shared.values()].map(({ leg }) => leg),
+    listeners: all.listeners,
     sweep() {
+      all.listeners.sweep();
       for (const [server, { leg, underWay, users, used }] of shared) {
         for (const { guard, asked } of underWay.values()) {
           if (!guard.isValid())
@@ -325,6 +330,7 @@ export function createStateless(upstreams: Upstreams, { idleMs, bridge, ...told 
       }
     },
     async close() {
+      all.listeners.close();
       await Promise.all([...shared.keys()].map(close));
     },
   };

@@ -44,7 +44,7 @@ require('node:http').createServer(async (request, response) => {
 process.on('SIGTERM', () => process.exit(0));
 `;
 
-describe.skipIf(withoutEngine())('apply replaces a server of a gateway under fifty clients', () => {
+describe.skipIf(withoutEngine())('the servers of a gateway, once apply or the engine changes them', () => {
   const project = testProject('replaced');
   const env = { XDG_STATE_HOME: mkdtempSync(join(tmpdir(), 'looms-state-')) };
   const folder = mkdtempSync(join(tmpdir(), 'looms-servers-'));
@@ -117,7 +117,7 @@ describe.skipIf(withoutEngine())('apply replaces a server of a gateway under fif
     await all;
   };
 
-  test('with sessions: no call fails, all sessions go on, and each is told once that the tools are others', async () => {
+  test('fifty clients with sessions, whose server apply replaces: no call fails, all sessions go on, and each is told once that the tools are others', async () => {
     const changes = Array.from({ length: crowd }, () => 0);
     const clients = await Promise.all(
       changes.map(async (_, index) => {
@@ -145,7 +145,7 @@ describe.skipIf(withoutEngine())('apply replaces a server of a gateway under fif
     expect(new Set(ids).size).toBe(crowd);
   }, 300_000);
 
-  test('without sessions: no call fails, and each that listens hears once that the tools are others, then of the new container', async () => {
+  test('fifty clients without sessions: no call fails, and each that listens hears once that the tools are others, then of the new container', async () => {
     const changes = Array.from({ length: crowd }, () => 0);
     const clients = await Promise.all(
       changes.map(async (_, index) => {
@@ -195,5 +195,40 @@ describe.skipIf(withoutEngine())('apply replaces a server of a gateway under fif
     // One that asks nothing begins again as well.
     await eventually(async () => expect(await call(clients[0])).toBeGreaterThanOrEqual(2), 30_000);
     expect(await call(clients[1])).toBeGreaterThanOrEqual(2);
+  }, 120_000);
+
+  test('a client of all servers hears of one that comes, and of one that goes, with sessions and without', async () => {
+    const older = new Client({ name: 'test', version: '1' });
+    await older.connect(new StreamableHTTPClientTransport(url('/mcp'), { fetch: socketFetch(socket) }) as never);
+    const mode = { pin: '2026-07-28' } as const;
+    const newer = new Client2({ name: 'test', version: '1' }, { versionNegotiation: { mode } });
+    await newer.connect(new Transport2(url('/mcp'), { fetch: socketFetch(socket) }));
+    open.push(older, newer);
+    const changes = { older: 0, newer: 0 };
+    older.setNotificationHandler(ToolListChangedNotificationSchema, () => {
+      changes.older += 1;
+    });
+    newer.setNotificationHandler('notifications/tools/list_changed', () => {
+      changes.newer += 1;
+    });
+    await newer.listen({ toolsListChanged: true });
+    const names = async () =>
+      (await Promise.all([older.listTools(), newer.listTools()])).map(({ tools }) => tools.map(({ name }) => name));
+    for (const tools of await names()) expect(tools).not.toContain('late__echo');
+    const { code, stderr } = await project.apply(tinySpec({ name: 'late' }), [], { env });
+    expect({ code, stderr: code === 0 ? '' : stderr }).toEqual({ code: 0, stderr: '' });
+    const { older: before, newer: beforeThat } = await eventually(() => {
+      expect(Math.min(changes.older, changes.newer)).toBeGreaterThan(0);
+      return { ...changes };
+    }, 30_000);
+    await eventually(async () => {
+      for (const tools of await names()) expect(tools).toContain('late__echo');
+    }, 30_000);
+    expect(await project.run(['delete', 'late', '--yes'], { env })).toExit(0);
+    await eventually(() => {
+      expect(changes.older).toBeGreaterThan(before);
+      expect(changes.newer).toBeGreaterThan(beforeThat);
+    }, 30_000);
+    for (const tools of await names()) expect(tools).not.toContain('late__echo');
   }, 120_000);
 });

@@ -7,8 +7,9 @@ const [fs, web] = [asServerName('fs'), asServerName('web')];
 type Hear = Parameters<Upstreams['watch']>[0];
 
 /** An engine that tells of changes when the test says so, and two conversations. */
-function world(follow: (container: string) => boolean = () => true) {
+function world(follow: (container: string) => boolean = () => true, onlookers?: string[]) {
   const asked: string[] = [];
+  const gone = new Set<string>();
   const led: string[] = [];
   const hears: Hear[] = [];
   const ends: (() => void)[] = [];
@@ -26,17 +27,19 @@ function world(follow: (container: string) => boolean = () => true) {
         ends.push(resolve);
         signal.addEventListener('abort', () => resolve());
       }),
+    servers: async () => [fs, web],
     serving: async (server: string) => {
       asked.push(server);
-      return { container: asContainerId(`${server}2`) };
+      return gone.has(server) ? undefined : { container: asContainerId(`${server}2`) };
     },
   } as unknown as Upstreams;
   const stop = followServing(
     upstreams,
     () => legs,
     () => {},
+    { isThere: () => onlookers !== undefined, serverChanged: (server) => void onlookers?.push(server) },
   );
-  return { asked, led, hears, ends, stop };
+  return { asked, led, gone, hears, ends, stop };
 }
 
 afterEach(() => vi.useRealTimers());
@@ -85,5 +88,31 @@ test('one that could not be led is tried again a second later', async () => {
   hears[0]?.onChange(fs);
   await vi.advanceTimersByTimeAsync(10_000);
   expect(led).toEqual(['fs to fs2', 'fs to fs2', 'fs to fs2']);
+  stop();
+});
+
+test('who sees all servers as one is told of each that comes or goes, and of none that another container serves', async () => {
+  vi.useFakeTimers();
+  const told: string[] = [];
+  const { gone, hears, stop } = world(() => true, told);
+  const news = asServerName('news');
+  gone.add(news);
+  await vi.advanceTimersByTimeAsync(1_000);
+  const change = async (server: typeof fs): Promise<void> => {
+    hears[0]?.onChange(server);
+    await vi.advanceTimersByTimeAsync(0);
+  };
+  await change(web);
+  await change(news);
+  expect(told).toEqual([]);
+  gone.delete(news);
+  await change(news);
+  gone.add(web);
+  await change(web);
+  await change(web);
+  expect(told).toEqual([news, web]);
+  gone.delete(web);
+  await change(web);
+  expect(told).toEqual([news, web, web]);
   stop();
 });

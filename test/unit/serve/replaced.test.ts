@@ -4,7 +4,6 @@ import { asContainerId } from '../../../src/model/ids.ts';
 import { usualNames } from '../../../src/model/serve-settings.ts';
 import { oneServer } from '../../../src/serve/face.ts';
 import type { Message } from '../../../src/serve/messages/protocol.ts';
-import type { Reply } from '../../../src/serve/messages/reply.ts';
 import { createSession } from '../../../src/serve/sessions/session.ts';
 import { createStateless, type Stateless } from '../../../src/serve/stateless/stateless.ts';
 import type { Upstreams } from '../../../src/serve/upstreams.ts';
@@ -40,8 +39,8 @@ const start = (upstreams: Upstreams): Stateless =>
     ...{ idleMs: 60_000, bridge: { request: vi.fn(), sweep: () => {} }, version: '1', log: () => {} },
     names: usualNames,
   });
-const ask = (stateless: Stateless, id: string, method: string, params: object = {}, own: Partial<Reply> = {}) => {
-  const reply = { ...keptReply(), ...own };
+const ask = (stateless: Stateless, id: string, method: string, params: object = {}) => {
+  const reply = keptReply();
   const guard = guardOf('ann');
   const message = { jsonrpc: '2.0', id, method, params: { ...params, _meta: meta } } as const;
   const place = { principal: 'ann', guard, path: '/mcp/fs', faceOf: vi.fn(), server: fs };
@@ -137,31 +136,20 @@ describe('a client that listens, once another container serves', () => {
 });
 
 describe('each request is answered, with a result or an error', () => {
-  test('one that comes while others learn that nothing can be opened: they do not close what it is asked of', async () => {
-    const channel = fakeChannel(({ method }) => (method === 'tools/call' ? { result: { content: [] } } : undefined));
-    const plain = upstreamsWith(spec, channel);
-    let tries = 0;
-    const stateless = start({
-      ...plain,
-      open: async (server) => {
-        tries += 1;
-        if (tries === 1) throw new LoomsError('server-not-running', 'fs is being replaced');
-        return plain.open(server);
-      },
-    });
-    const third = Promise.withResolvers<ReturnType<typeof ask>>();
-    const first = ask(stateless, '1', 'tools/call', slow, {
-      // Its client asks again at once.
-      answer: () => third.resolve(ask(stateless, '3', 'tools/call', slow)),
-    });
-    const second = ask(stateless, '2', 'tools/call', slow);
-    await Promise.all([first.over, second.over]);
-    expect(second.reply.answered.map((text) => JSON.parse(text))).toMatchObject([{ error: { code: -32603 } }]);
-    const { reply, over } = await third.promise;
-    await over;
-    expect(reply.answered.map((text) => JSON.parse(text))).toEqual([
-      { jsonrpc: '2.0', id: '3', result: { content: [] } },
-    ]);
+  test('one that ends on the old container, while another learns that nothing can be opened any more', async () => {
+    const [first, second] = [modernServer(), modernServer()];
+    const stateless = start(upstreamsWith(spec, first, second));
+    const old = ask(stateless, 'old', 'tools/call', slow);
+    await vi.waitFor(() => expect(sent(first, 'tools/call')).toHaveLength(1));
+    await stateless.legs()[0]?.follow({ container: asContainerId('2') });
+    second.onend?.();
+    const failing = ask(stateless, 'new', 'tools/call', slow);
+    await failing.over;
+    expect(failing.reply.answered.map((text) => JSON.parse(text))).toMatchObject([{ error: { code: -32603 } }]);
+    first.say({ id: sent(first, 'tools/call')[0]?.id, result: { content: [] } });
+    await old.over;
+    const answered = { jsonrpc: '2.0', result: { content: [] }, id: 'old' };
+    expect(old.reply.answered.map((text) => JSON.parse(text))).toEqual([answered]);
     await stateless.close();
   });
 
