@@ -16,6 +16,10 @@ export type LocalEngine = {
   readonly execs: (readonly string[])[];
 };
 
+/** Of the execs those that began a server: short scripts look at a container, and at what the kernel refused there. */
+export const serversIn = (execs: LocalEngine['execs']): LocalEngine['execs'] =>
+  execs.filter(({ length }) => length > 4);
+
 /**
  * Stands for an engine with one container: this machine. An exec is a child process in a session of its own, as the
  * real engine makes it. Only what sessions use is there.

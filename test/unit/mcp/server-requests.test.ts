@@ -10,7 +10,7 @@ import type {
 } from '../../../src/mcp/client/session.ts';
 import type { Findings } from '../../../src/model/trail/findings.ts';
 import { eventually } from '../../support/eventually.ts';
-import { fixture, localEngine, targetFor } from './local-engine.ts';
+import { fixture, localEngine, serversIn, targetFor } from './local-engine.ts';
 
 const call = { timeoutMs: 60_000 };
 const sessions: Session[] = [];
@@ -175,11 +175,11 @@ describe('what auto finds out', () => {
   it('is remembered for the image, so that the next session asks no more', async () => {
     const { store, known } = memory();
     const first = await open(plain('--exit-on-unknown'), { protocol: 'auto' }, store, 'sha256:a');
-    expect([first.execs.length, [...known.values()]]).toEqual([2, ['legacy']]);
+    expect([serversIn(first.execs).length, [...known.values()]]).toEqual([2, ['legacy']]);
     const second = await open(plain('--exit-on-unknown'), { protocol: 'auto' }, store, 'sha256:a');
     expect([second.execs.length, second.session.era]).toEqual([1, 'legacy']);
     const other = await open(plain('--exit-on-unknown'), { protocol: 'auto' }, store, 'sha256:b');
-    expect([other.execs.length, known.size]).toEqual([2, 2]);
+    expect([serversIn(other.execs).length, known.size]).toEqual([2, 2]);
   });
 
   it('is found out again when it is not true any more', async () => {

@@ -7,7 +7,7 @@ import { runGate } from '../../../src/mcp/client/gate.ts';
 import type { Session, SessionOptions } from '../../../src/mcp/client/session.ts';
 import { LoomsError, withHint } from '../../../src/model/errors.ts';
 import { eventually } from '../../support/eventually.ts';
-import { fixture, localEngine, targetFor } from './local-engine.ts';
+import { fixture, localEngine, serversIn, targetFor } from './local-engine.ts';
 
 const node = process.execPath;
 const argv = (...flags: string[]) => [node, fixture('plain.mjs'), ...flags];
@@ -440,7 +440,7 @@ describe('protocol eras', () => {
   it('starts a second process for a server that exits on the probe', async () => {
     const { session, execs } = await openWith(argv('--exit-on-unknown'), 'auto');
     expect(session.era).toBe('legacy');
-    expect(execs.filter((command) => command.includes('--exit-on-unknown'))).toHaveLength(2);
+    expect(serversIn(execs)).toHaveLength(2);
   });
 });
 
