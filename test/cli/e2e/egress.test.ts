@@ -53,7 +53,8 @@ describe.skipIf(withoutEngine() || outsideAddress === undefined)('a server with 
   const label = testLabel('egress');
   /** Of a target that is neither of the project nor of the machine. */
   const testNetwork = `outside-${randomBytes(4).toString('hex')}`;
-  const made: { remove: (options?: object) => Promise<unknown> }[] = [];
+  const networks: Docker.Network[] = [];
+  const containers: Docker.Container[] = [];
   let allowed: Awaited<ReturnType<typeof listen>>;
   let other: Awaited<ReturnType<typeof listen>>;
   const udp = createSocket('udp4');
@@ -86,9 +87,10 @@ describe.skipIf(withoutEngine() || outsideAddress === undefined)('a server with 
     allowed?.server.close();
     other?.server.close();
     udp.close();
+    for (const one of containers) await one.remove({ force: true });
     await project.remove();
     // An engine counts endpoints of containers for a moment after they are gone.
-    for (const one of made) await eventually(() => one.remove({ force: true }));
+    for (const one of networks) await eventually(() => one.remove());
   });
 
   test('reaches what it lists, by the name, and is in sync', async () => {
@@ -246,7 +248,7 @@ describe.skipIf(withoutEngine() || outsideAddress === undefined)('a server with 
 
   test('follows a host to another address, and says what was changed by hand', async () => {
     const network = await docker.createNetwork({ Name: testNetwork, Labels: { 'looms.test': label } });
-    made.push(network);
+    networks.push(network);
     const target = async (says: string) => {
       const container = await docker.createContainer({
         Image: 'node:24-slim',
@@ -255,7 +257,7 @@ describe.skipIf(withoutEngine() || outsideAddress === undefined)('a server with 
         HostConfig: { NetworkMode: testNetwork },
         NetworkingConfig: { EndpointsConfig: { [testNetwork]: { Aliases: ['moving'] } } },
       });
-      made.unshift(container);
+      containers.unshift(container);
       return container;
     };
     // Its name service is the engine's, which knows the names of the networks that it is on.
@@ -277,7 +279,7 @@ describe.skipIf(withoutEngine() || outsideAddress === undefined)('a server with 
 
   test('reaches a host below a wildcard, by the name that the connection begins with', async () => {
     const network = await docker.createNetwork({ Name: `${testNetwork}-wild`, Labels: { 'looms.test': label } });
-    made.push(network);
+    networks.push(network);
     await network.connect({ Container: forwarder('a').id });
     const says = `require('net').createServer((s) => s.once('data', () => s.end('below'))).listen(443)`;
     const container = await docker.createContainer({
@@ -287,7 +289,7 @@ describe.skipIf(withoutEngine() || outsideAddress === undefined)('a server with 
       HostConfig: { NetworkMode: `${testNetwork}-wild` },
       NetworkingConfig: { EndpointsConfig: { [`${testNetwork}-wild`]: { Aliases: ['x.wild.example'] } } },
     });
-    made.unshift(container);
+    containers.unshift(container);
     await container.start();
     const to = (host: string, named: string) => from('a', 'tcp', host, '443', `hex=${hello(named)}`);
     await eventually(async () => expect(await to('x.wild.example', 'x.wild.example')).toBe('open: below'));
@@ -313,7 +315,7 @@ describe.skipIf(withoutEngine() || outsideAddress === undefined)('a server with 
       HostConfig: { NetworkMode: out },
       NetworkingConfig: { EndpointsConfig: { [out]: { Aliases: ['moving'] } } },
     });
-    made.unshift(beside);
+    containers.unshift(beside);
     await beside.start();
     const at = (await beside.inspect()).NetworkSettings.Networks[out]?.IPAddress ?? '';
     await eventually(async () => {
@@ -362,7 +364,7 @@ describe.skipIf(withoutEngine() || outsideAddress === undefined)('a server with 
     } finally {
       service.close();
     }
-    made.shift();
+    containers.shift();
     await beside.remove({ force: true });
     expect(await project.apply(yaml())).toExit(0);
   });
