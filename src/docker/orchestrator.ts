@@ -13,9 +13,10 @@ export function dockerOrchestrator(engine: Engine, needs: OrchestratorPorts): Or
     projects: (options) => engine.projects(options),
     plan: async (intent) => (await import('./plan/plan-intent.ts')).planIntent(ports, intent),
     apply: async (prepared, options) => (await import('./apply/apply-plan.ts')).applyPlan(ports, prepared, options),
-    servers: async (project, options) => {
+    servers: async (project, { names, ...options } = {}) => {
       const { listingOf } = await import('./views/server-views.ts');
-      return listingOf(await engine.observe({ project, images: [], checkRegistry: [] }, options));
+      const query = { project, images: [], checkRegistry: [], ...(names === undefined ? {} : { servers: names }) };
+      return listingOf(await engine.observe(query, options), names);
     },
     imageOf: async (view) => (await import('./views/server-views.ts')).imageOf(engine, view),
     refusals: async (server) => (await import('./views/refusals.ts')).refusalsOf(engine, server),

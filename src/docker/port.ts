@@ -26,6 +26,8 @@ export type ProgressSink = (progress: StepProgress) => void;
 
 export type ObserveQuery = {
   readonly project: ProjectName;
+  /** Only containers of these servers are looked at, whose inspection is what a listing costs most; absent: all. */
+  readonly servers?: readonly ServerName[];
   /** References whose local image is wanted. */
   readonly images: readonly string[];
   /** References of which the registry is asked for its digest (pull policy `always`); at most 15 s in all. */

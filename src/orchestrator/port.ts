@@ -221,7 +221,11 @@ export type Orchestrator = {
    * `check` throws, and what the engine throws before the first step; after that, failures are in the report.
    */
   apply(prepared: Prepared, options: ApplyOptions): Promise<ApplyReport>;
-  servers(project: ProjectName, options?: CallOptions): Promise<ServerListing>;
+  /** All servers, or those of `names` that are there: a look at a few costs less than one at all. */
+  servers(
+    project: ProjectName,
+    options?: CallOptions & { readonly names?: readonly ServerName[] },
+  ): Promise<ServerListing>;
   /** Asks the engine where the image decides. */
   imageOf(view: ServerView): Promise<ServerImage>;
   /** Of a server with an allow-list; none for others. Throws `engine-unsupported` where logs cannot be read. */

@@ -17,7 +17,12 @@ export async function lookUpServers(
   { project, names }: Wanted,
   options: CallOptions = {},
 ): Promise<ServerListing> {
-  const listing = await (await ports.orchestrator()).servers(project, options);
+  const orchestrator = await ports.orchestrator();
+  if (names.length > 0) {
+    const found = await orchestrator.servers(project, { ...options, names });
+    if (found.servers.length === new Set(names).size) return found;
+  }
+  const listing = await orchestrator.servers(project, options);
   const known = listing.servers.map(({ name }) => name);
   const missing = names.find((name) => !known.includes(name));
   if (missing !== undefined) throw serverNotFound(project, missing, known, listing.deleted);

@@ -171,8 +171,8 @@ function viewOf(
   ];
 }
 
-/** `Orchestrator.servers`. */
-export function listingOf(observed: Observed): ServerListing {
+/** `Orchestrator.servers`, of the servers that were looked at. */
+export function listingOf(observed: Observed, names?: readonly ServerName[]): ServerListing {
   const { project, engine, now } = observed;
   const slots = slotsOf(observed.containers);
   const subnets = egressSubnets(observed);
@@ -181,7 +181,7 @@ export function listingOf(observed: Observed): ServerListing {
     engine,
     now,
     servers: [...slots].flatMap(([name, containers]) => viewOf(name, containers, observed, subnets)),
-    deleted: serversOf(observed).filter((name) => !slots.has(name)),
+    deleted: serversOf(observed).filter((name) => !slots.has(name) && names?.includes(name) !== false),
     notices: [strangersNotice(observed) ?? []].flat(),
   };
 }

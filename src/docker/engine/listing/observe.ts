@@ -127,7 +127,9 @@ export async function observe(client: ImageClient, records: RecordReader, query:
   ]);
   for (const { ImageID: image, Labels: labels } of all) learnShell(client, imageIdOf(image), labels?.[label.hasShell]);
   // A record says everything in its listing, so that a long history costs no call.
-  const listed = all.filter((one) => !isNamedRecord(one, query.project));
+  const isWanted = ({ Labels: labels }: ListedContainer): boolean =>
+    query.servers === undefined || query.servers.some((name) => name === labels?.[label.server]);
+  const listed = all.filter((one) => !isNamedRecord(one, query.project) && isWanted(one));
   const shares = new Map(
     images.flatMap(([, image]) => (image === null ? [] : [[imageIdOf(image.Id), shareOf(image)]])),
   );
