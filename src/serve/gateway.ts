@@ -20,7 +20,8 @@ import type { Assets } from './page/assets.ts';
 import { createPage } from './page/page.ts';
 import type { PageSource } from './page/source.ts';
 import type { Seal } from './sessions/seal.ts';
-import { createSessions, type Ended, type SessionBounds } from './sessions/sessions.ts';
+import { createSessions, type SessionBounds, type SessionNotes } from './sessions/sessions.ts';
+import { createStreamIds } from './sessions/stream-ids.ts';
 import { createBridge } from './stateless/bridge.ts';
 import { createStateless } from './stateless/stateless.ts';
 import {
@@ -55,7 +56,7 @@ export type GatewayOptions = {
   /** What ids of sessions, and of calls that wait for an answer, are closed with. */
   readonly seal: Seal;
   /** Sessions that are over, for the gateways that come after this one; absent: none is noted down. */
-  readonly ended?: Ended;
+  readonly notes?: SessionNotes;
   /** Whether clients of the old HTTP+SSE transport are served too, at /sse. */
   readonly sse?: boolean;
   /** Of the project's `looms.yaml`; limits and issuer are looked at with each request. */
@@ -95,7 +96,7 @@ export function createGateway(
     version,
     log,
     kept,
-    ended,
+    notes,
     loop,
     measured: families = async () => [],
     page: shown,
@@ -104,7 +105,7 @@ export function createGateway(
 ): Gateway {
   const metrics = createMetrics();
   const upstreams = measured(given, metrics);
-  const sessions = createSessions(upstreams, bounds, seal, ended);
+  const sessions = createSessions(upstreams, bounds, seal, notes);
   const bridge = createBridge(sessions, seal);
   const stateless = createStateless(upstreams, {
     idleMs: bounds.idleMs,
@@ -118,7 +119,15 @@ export function createGateway(
   const limits = createLimits(settings);
   const mostBody = (): number => (settings.limits.bodyMiB ?? usualBodyMiB) * 1024 * 1024;
   const loadOf = createLoads();
-  const requests = createMcpRequests({ sessions, stateless, limits, loadOf, mostBody, log });
+  const requests = createMcpRequests({
+    sessions,
+    streamIds: createStreamIds(seal),
+    stateless,
+    limits,
+    loadOf,
+    mostBody,
+    log,
+  });
 
   const sessionsOf = (server: ServerName): readonly { principal: string; count: number }[] => {
     const those = sessions.all().filter((session) => session.legs().some((leg) => leg.server === server));

@@ -17,6 +17,7 @@ import { createReply, type Reply, sendJson } from './messages/reply.ts';
 import { createOldSse, noStream } from './sessions/old-sse.ts';
 import type { Session } from './sessions/session.ts';
 import type { SessionPlace, Sessions } from './sessions/sessions.ts';
+import type { StreamIds } from './sessions/stream-ids.ts';
 import type { Stateless } from './stateless/stateless.ts';
 
 /** Where a request came in, and whose it is. */
@@ -37,6 +38,7 @@ type TakenMessage = {
 /** What requests at the addresses of servers are answered with. */
 type Answering = {
   readonly sessions: Sessions;
+  readonly streamIds: StreamIds;
   readonly stateless: Stateless;
   readonly limits: Limits;
   readonly loadOf: ReturnType<typeof createLoads>;
@@ -53,11 +55,25 @@ export type McpRequests = {
   readonly replyTo: (response: ServerResponse, place: Pick<Place, 'challenge' | 'guard'>) => Reply;
 };
 
-export function createMcpRequests({ sessions, stateless, limits, loadOf, mostBody, log }: Answering): McpRequests {
+export function createMcpRequests({
+  sessions,
+  streamIds,
+  stateless,
+  limits,
+  loadOf,
+  mostBody,
+  log,
+}: Answering): McpRequests {
   const oldSse = createOldSse(sessions);
 
   const replyTo = (response: ServerResponse, { challenge, guard }: Pick<Place, 'challenge' | 'guard'>): Reply =>
     createReply(response, { challenge, load: loadOf(guard.name, response) });
+  /** The reply to a request of a session, whose stream its client can come back to. */
+  const replyOf = (response: ServerResponse, { challenge, guard }: Place, session: Session, request: Id): Reply =>
+    createReply(response, {
+      ...{ challenge, load: loadOf(guard.name, response) },
+      stream: { id: () => streamIds.of(session.id, request), isPrimed: session.takesEmptyEvents() },
+    });
 
   const begin = async (
     message: ClientRequest,
@@ -134,7 +150,7 @@ export function createMcpRequests({ sessions, stateless, limits, loadOf, mostBod
     const session = await sessionOf(request, response, place, message.id ?? null);
     if (session === undefined) return;
     if (isRequest(message)) {
-      const reply = replyTo(response, place);
+      const reply = replyOf(response, place, session, message.id);
       // Whoever names the stream first wants to see it begin, where it can be told of: in a session.
       if (/^\s*text\/event-stream/.test(header(request, 'accept') ?? '')) reply.begin();
       return session.request(message, reply);
@@ -217,7 +233,12 @@ export function createMcpRequests({ sessions, stateless, limits, loadOf, mostBod
       }
       const session = await sessionOf(request, response, place, null);
       if (session === undefined) return;
-      if (request.method === 'GET') return session.listen(replyTo(response, place));
+      if (request.method === 'GET') {
+        const last = header(request, 'last-event-id');
+        const asked = last === undefined ? undefined : streamIds.requestIn(session.id, last);
+        if (asked === undefined) return session.listen(replyTo(response, place));
+        return session.resume(asked, replyOf(response, place, session, asked));
+      }
       await sessions.end(session);
       response.writeHead(204).end();
     },

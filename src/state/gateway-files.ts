@@ -19,7 +19,7 @@ export function servePlaces(
   readonly tokenFile: string;
   readonly sealFile: string;
   /** Sessions that are over, whose ids the seal would open. */
-  readonly endedFile: string;
+  readonly notesFile: string;
   readonly address: string;
   /** Folder of the tokens that were made for clients. */
   readonly tokens: string;
@@ -30,7 +30,7 @@ export function servePlaces(
     socket: file('sock'),
     tokenFile: file('token'),
     sealFile: file('seal'),
-    endedFile: file('ended'),
+    notesFile: file('sessions'),
     address: file('url'),
     tokens: file('tokens'),
   };

@@ -146,13 +146,13 @@ export function gateways(ports: Ports, parts: Parts): Gateways {
   };
   const serve: Gateways['serve'] = async (project, options) => {
     const { listen, log, bounds, sse, loop, measured } = options;
-    const [near, upstreams, { runGateway }, { createSeal, maxAgeMs }, files, { endedSessions }] = await Promise.all([
+    const [near, upstreams, { runGateway }, { createSeal, maxAgeMs }, files, { sessionNotes }] = await Promise.all([
       nearFor(options),
       upstreamsFor(project, log),
       import('../../serve/run.ts'),
       import('../../serve/sessions/seal.ts'),
       import('../../state/gateway-files.ts'),
-      import('../../state/ended-sessions.ts'),
+      import('../../state/session-notes.ts'),
     ]);
     const { noteAddress, sealKeyOfFile, servePlaces, tokenOfFile } = files;
     const places = servePlaces(environment, project);
@@ -172,7 +172,7 @@ export function gateways(ports: Ports, parts: Parts): Gateways {
       bounds,
       page,
       seal: createSeal(sealKeyOfFile(places.sealFile), project),
-      ended: endedSessions(places.endedFile, { keepMs: maxAgeMs, onFault: log }),
+      notes: sessionNotes(places.notesFile, { keepMs: maxAgeMs, onFault: log }),
       sse,
       version,
       log,

@@ -41,12 +41,22 @@ export type Stream = Reply & {
   readonly push: (text: string) => boolean;
 };
 
-/** `challenge` is what `WWW-Authenticate` says beside a scope that was wanting; `load` counts what is not read yet. */
-export function createReply(
-  response: ServerResponse,
-  { challenge, load }: { readonly challenge?: string; readonly load: Load },
-): Stream {
+type ReplyOptions = {
+  /** What `WWW-Authenticate` says beside a scope that was wanting. */
+  readonly challenge?: string;
+  /** Counts what is not read yet. */
+  readonly load: Load;
+  /** By which a client that lost the stream comes back for the rest; absent where there is nothing to come back to. */
+  readonly stream?: {
+    readonly id: () => string;
+    /** Whether its client takes an event without a message, which tells it the id before anything else (2025-11-25). */
+    readonly isPrimed: boolean;
+  };
+};
+
+export function createReply(response: ServerResponse, { challenge, load, stream }: ReplyOptions): Stream {
   let isOver = false;
+  let streamId: string | undefined;
   const begin = (): void => {
     if (isOver || response.headersSent) return;
     response.writeHead(200, {
@@ -56,6 +66,8 @@ export function createReply(
       'x-accel-buffering': 'no',
     });
     response.flushHeaders();
+    streamId = stream?.id();
+    if (stream?.isPrimed) response.write(`id: ${streamId}\ndata: \n\n`);
   };
   const push = (text: string): boolean => {
     begin();
@@ -65,7 +77,8 @@ export function createReply(
       response.destroy();
       return false;
     }
-    response.write(`event: message\ndata: ${text.replace(/[\r\n]+/g, ' ')}\n\n`, () => load.remove(bytes));
+    const id = streamId === undefined ? '' : `id: ${streamId}\n`;
+    response.write(`event: message\n${id}data: ${text.replace(/[\r\n]+/g, ' ')}\n\n`, () => load.remove(bytes));
     return true;
   };
   const keepAlive = setInterval(() => {

@@ -3,7 +3,7 @@ import { isRecord } from '../../model/is-record.ts';
 import type { Fields } from '../messages/protocol.ts';
 
 /** What a thing is given to a client for: one that was given for something else opens nothing. */
-type Purpose = 'session' | 'call';
+type Purpose = 'session' | 'terms' | 'stream' | 'call';
 
 /** Things that clients keep for the gateway: they can neither read them nor make or change one. */
 export type Seal = {

@@ -7,7 +7,7 @@ import { answerFailure, askGuarded, callTool, tookTooLong } from '../call.ts';
 import type { Face } from '../face.ts';
 import type { Asked, LegHooks } from '../leg/leg.ts';
 import { errorText, isAnswer, isRequest, metaOf, paramsOf, withId } from '../messages/message.ts';
-import { type ClientRequest, code, type Message, questions } from '../messages/protocol.ts';
+import { type ClientRequest, code, type Id, type Message, questions } from '../messages/protocol.ts';
 import type { Reply } from '../messages/reply.ts';
 import type { Upstreams } from '../upstreams.ts';
 
@@ -33,10 +33,17 @@ export type Session = {
   readonly path: string;
   /** Answers `initialize`. Throws what opening a server throws. */
   readonly initialize: (message: ClientRequest) => Promise<string>;
-  /** Begins it as it was begun before, in a gateway that is gone. Throws what opening a server throws. */
-  readonly beginAgain: (message: ClientRequest) => Promise<void>;
+  /** Begins it as it was begun before, in a gateway that is gone, and on its terms. Throws what opening a server throws. */
+  readonly beginAgain: (message: ClientRequest, terms: Terms) => Promise<void>;
   /** A request of the client; its answer goes to the reply. Nothing of it throws. */
   readonly request: (message: ClientRequest, reply: Reply) => Promise<void>;
+  /**
+   * Gives the stream of a client that comes back what is left of one that broke: the rest of a request that is under way, or
+   * that the request may have run, as nobody has its answer.
+   */
+  readonly resume: (request: Id, reply: Reply) => void;
+  /** Whether its client takes an event without a message (2025-11-25). */
+  readonly takesEmptyEvents: () => boolean;
   /** An answer or a notification of the client. */
   readonly take: (message: Message) => Promise<void>;
   /** Gives it the stream for what belongs to no request; one that was open ends. */
@@ -52,6 +59,9 @@ export type Session = {
   readonly close: () => Promise<void>;
 };
 
+/** What a client asked for that holds until its session ends: how much is logged for it, and of which resources it hears. */
+export type Terms = { readonly level?: string; readonly uris: readonly string[] };
+
 /** Who hears what a server says beside its answers, where that is not one client with a stream. */
 export type Audience = {
   /** Hears all but progress, which goes to the request that it names. */
@@ -61,13 +71,28 @@ export type Audience = {
   readonly ended: () => void;
 };
 
-type UnderWay = { readonly reply: Reply; asked?: Asked; cancelled?: LoomsError; readonly token: unknown };
+/** Who hears a session that no client holds; or who is told of the terms of one, each time they change. */
+type Around = { readonly audience?: Audience; readonly note?: (terms: Terms) => void };
+
+type UnderWay = { reply: Reply; asked?: Asked; cancelled?: LoomsError; readonly token: unknown };
+
+const lostAnswer =
+  'its answer is not known here: the connection broke, or the gateway was started again; what was asked may have been done';
+
+/** The terms once this request is granted; undefined for one that is about none. */
+function termsAfter({ uris, ...rest }: Terms, { method, params }: ClientRequest): Terms | undefined {
+  const { level, uri } = isRecord(params) ? params : {};
+  if (method === 'logging/setLevel' && typeof level === 'string') return { uris, level };
+  if (typeof uri !== 'string') return undefined;
+  if (method === 'resources/subscribe') return { ...rest, uris: [...new Set([...uris, uri])] };
+  return method === 'resources/unsubscribe' ? { ...rest, uris: uris.filter((one) => one !== uri) } : undefined;
+}
 
 export function createSession(
   { id, guard, path }: Pick<Session, 'id' | 'path'> & { readonly guard: Guard },
   upstreams: Upstreams,
   faceOf: (heard: LegHooks) => Face,
-  audience?: Audience,
+  { audience, note = () => {} }: Around = {},
 ): Session {
   const underWay = new Map<string | number, UnderWay>();
   const held: { readonly text: string; readonly message: Message }[] = [];
@@ -80,6 +105,7 @@ export function createSession(
   let isBeginning = false;
   let hasBegun = false;
   let latest = guard;
+  let terms: Terms = { uris: [] };
 
   /** Where a message goes that is nobody's by what it says: to the only request, else to the client's own stream. */
   const place = (): Reply | undefined => {
@@ -138,7 +164,7 @@ export function createSession(
     },
   });
 
-  const answerTo = async (message: ClientRequest, one: UnderWay): Promise<string> => {
+  const answerTo = async (message: ClientRequest, one: Pick<UnderWay, 'asked' | 'cancelled'>): Promise<string> => {
     const route = await face.route(message);
     if (route.kind === 'here') return route.text;
     const request = {
@@ -154,6 +180,23 @@ export function createSession(
       },
     };
     return message.method === 'tools/call' ? callTool(request) : askGuarded(request);
+  };
+
+  /** Takes note of what was granted; of anything else there is nothing to repeat. */
+  const noteTerms = (message: ClientRequest, answered: string): void => {
+    const next = termsAfter(terms, message);
+    if (next === undefined || JSON.parse(answered).error !== undefined) return;
+    terms = next;
+    note(terms);
+  };
+  /** What cannot be had any more is not: the client hears so when it asks for it. */
+  const repeat = async (known: Terms): Promise<void> => {
+    const level = known.level === undefined ? [] : [['logging/setLevel', { level: known.level }] as const];
+    const uris = known.uris.map((uri) => ['resources/subscribe', { uri }] as const);
+    const requests = [...level, ...uris].map(
+      ([method, params], index): ClientRequest => ({ jsonrpc: '2.0', id: `again-${index}`, method, params }),
+    );
+    await Promise.allSettled(requests.map(async (one) => noteTerms(one, await answerTo(one, {}))));
   };
 
   const initialize: Session['initialize'] = async (message) => {
@@ -180,10 +223,11 @@ export function createSession(
     isValid: () => latest.isValid(),
     path,
     initialize,
-    async beginAgain(message) {
+    async beginAgain(message, known) {
       const { error } = JSON.parse(await initialize(message));
       if (error !== undefined) throw new LoomsError('session-failed', `no session any more: ${JSON.stringify(error)}`);
       await face.notify({ jsonrpc: '2.0', method: 'notifications/initialized' });
+      await repeat(known);
       // What the client has seen of the tools went with the gateway.
       const changed: Message = { jsonrpc: '2.0', method: 'notifications/tools/list_changed' };
       deliver(JSON.stringify(changed), changed);
@@ -205,16 +249,27 @@ export function createSession(
       underWay.set(message.id, one);
       if (stream?.isOpen() !== true) flush(reply);
       try {
-        reply.answer(withId(await answerTo(message, one), message.id));
+        const answered = await answerTo(message, one);
+        noteTerms(message, answered);
+        one.reply.answer(withId(answered, message.id));
       } catch (error) {
         // Who cancelled a request is sent no answer to it.
-        if (one.cancelled !== undefined) reply.end();
-        else answerFailure(reply, message.id, error);
+        if (one.cancelled !== undefined) one.reply.end();
+        else answerFailure(one.reply, message.id, error);
       } finally {
         underWay.delete(message.id);
         used = performance.now();
       }
     },
+    resume(request, reply) {
+      used = performance.now();
+      reply.begin();
+      const one = underWay.get(request);
+      if (one === undefined) return reply.answer(errorText(request, code.internal, lostAnswer));
+      one.reply.end();
+      one.reply = reply;
+    },
+    takesEmptyEvents: () => protocolVersion >= '2025-11-25',
     async take(message) {
       used = performance.now();
       if (isAnswer(message)) return answerServer(message);

@@ -4,10 +4,10 @@ import type { Guard } from '../access/guard.ts';
 import type { Face } from '../face.ts';
 import type { LegHooks } from '../leg/leg.ts';
 import { paramsOf } from '../messages/message.ts';
-import type { Message } from '../messages/protocol.ts';
+import type { Fields, Message } from '../messages/protocol.ts';
 import type { Upstreams } from '../upstreams.ts';
 import type { Seal } from './seal.ts';
-import { type Audience, createSession, type Session } from './session.ts';
+import { type Audience, createSession, type Session, type Terms } from './session.ts';
 
 /** What sessions may take. */
 export type SessionBounds = {
@@ -52,19 +52,33 @@ export type Sessions = {
   readonly sweep: () => void;
 };
 
-/** Ids that are over, in this gateway and in those that come after it. */
-export type Ended = { readonly has: (id: string) => boolean; readonly add: (id: string) => void };
-const noneEnded: Ended = { has: () => false, add: () => {} };
+/** What is noted of the session of an id, in this gateway and in those that come after it; of letters, digits, `-` and `_`. */
+export type SessionNotes = {
+  readonly of: (id: string) => string | undefined;
+  readonly write: (id: string, text: string) => void;
+};
+const noNotes: SessionNotes = { of: () => undefined, write: () => {} };
+/** The note of a session that is over; any other one is its sealed terms. */
+const over = 'over';
 
 /** Longest handshake that an id holds, characters: it is a header of each request. One with more ends with the gateway. */
 const maxHandshake = 4_000;
+/** Longest terms that are noted, characters: of a session with more those noted last are repeated in a gateway after this one. */
+const maxTerms = 8_000;
+
+/** The terms of a session that were noted; none where that is another one's. */
+function termsIn(id: string, noted: Fields | undefined): Terms {
+  if (noted?.id !== id) return { uris: [] };
+  const uris = Array.isArray(noted.uris) ? noted.uris.filter((uri) => typeof uri === 'string') : [];
+  return { uris, ...(typeof noted.level === 'string' ? { level: noted.level } : {}) };
+}
 
 /** The sessions of a gateway. Most clients never end theirs, so that they go by disuse. */
 export function createSessions(
   upstreams: Upstreams,
   { idleMs, most, mostEach }: SessionBounds,
   seal: Seal,
-  ended: Ended = noneEnded,
+  notes: SessionNotes = noNotes,
   now: () => number = () => performance.now(),
 ): Sessions {
   /** Of this gateway: what it has ended is over, where one of an earlier gateway may go on. */
@@ -81,7 +95,7 @@ export function createSessions(
   };
   const end = async (session: Session): Promise<void> => {
     // Another id begins nothing.
-    if (isRecord(seal.open('session', session.id)?.params)) ended.add(session.id);
+    if (isRecord(seal.open('session', session.id)?.params)) notes.write(session.id, over);
     await close(session);
   };
   /** Makes room among these; false where each has something under way. */
@@ -104,7 +118,16 @@ export function createSessions(
       ? make(id, place, audience)
       : undefined;
   const make = (id: string, { guard, path, faceOf }: SessionPlace, audience?: Audience): Session => {
-    const session = createSession({ id, guard, path }, upstreams, faceOf, audience);
+    const note = (terms: Terms): void => {
+      const text = seal.close('terms', { id, ...terms });
+      if (text.length <= maxTerms) notes.write(id, text);
+    };
+    const session = createSession(
+      { id, guard, path },
+      upstreams,
+      faceOf,
+      audience === undefined ? { note } : { audience },
+    );
     byId.set(session.id, session);
     return session;
   };
@@ -114,14 +137,16 @@ export function createSessions(
     return seal.close('session', { run, principal, path, ...(isLong ? {} : { params }) });
   };
   const beginAgain = async (id: string, place: SessionPlace): Promise<Session | undefined> => {
-    const known = ended.has(id) ? undefined : seal.open('session', id);
+    const noted = notes.of(id);
+    const known = noted === over ? undefined : seal.open('session', id);
     if (known === undefined || known.run === run || !isRecord(known.params)) return undefined;
     if (known.principal !== place.principal || known.path !== place.path) return undefined;
     // It takes the place of no other one: clients that are long gone ask for their streams again and again.
     if (byId.size >= most || ofPrincipal(place.principal).length >= mostEach) return undefined;
     const session = make(id, place);
     try {
-      await session.beginAgain({ jsonrpc: '2.0', id: 0, method: 'initialize', params: known.params });
+      const handshake = { jsonrpc: '2.0', id: 0, method: 'initialize', params: known.params } as const;
+      await session.beginAgain(handshake, termsIn(id, noted === undefined ? undefined : seal.open('terms', noted)));
       return session;
     } catch (error) {
       // It may be begun when its client asks the next time.

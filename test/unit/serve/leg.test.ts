@@ -248,10 +248,13 @@ describe('a session', () => {
   test('goes by disuse, for good; not while something is under way, its client listens, or it was used since', async () => {
     let later = 0;
     const upstreams = upstreamsOf(...Array.from({ length: 4 }, () => fakeChannel(answering())));
-    const over: string[] = [];
-    const ended = { has: (id: string) => over.includes(id), add: (id: string) => void over.push(id) };
+    const noted = new Map<string, string>();
+    const notes = {
+      of: (id: string) => noted.get(id),
+      write: (id: string, text: string) => void noted.set(id, text),
+    };
     const bounds = { idleMs: 60_000, most: 9, mostEach: 9 };
-    const sessions = createSessions(upstreams, bounds, seal, ended, () => performance.now() + later);
+    const sessions = createSessions(upstreams, bounds, seal, notes, () => performance.now() + later);
     const place = { principal: 'p', guard: { ...openGuard, key: 'p' }, path: '/mcp/fs' };
     const faceOf = (heard: LegHooks) => oneServer(fs, upstreams, heard);
     const open = async () => {
@@ -270,7 +273,7 @@ describe('a session', () => {
     later = bounds.idleMs + 1;
     sessions.sweep();
     expect(sessions.all()).toEqual([busy, listening]);
-    expect(over).toEqual([unused.id]);
+    expect([...noted]).toEqual([[unused.id, 'over']]);
     expect(await sessions.findOrBegin(unused.id, { ...place, faceOf })).toBeUndefined();
     stream.end();
     sessions.sweep();

@@ -8,7 +8,7 @@ import { LoomsError } from '../../../src/model/errors.ts';
 import { asContainerId, asServerName, type ServerName } from '../../../src/model/ids.ts';
 import { createGateway, type Gateway } from '../../../src/serve/gateway.ts';
 import { createSeal, type Seal } from '../../../src/serve/sessions/seal.ts';
-import type { Ended } from '../../../src/serve/sessions/sessions.ts';
+import type { SessionNotes } from '../../../src/serve/sessions/sessions.ts';
 import type { Upstreams } from '../../../src/serve/upstreams.ts';
 import { fixture, localEngine, targetFor } from '../mcp/local-engine.ts';
 
@@ -69,14 +69,15 @@ export const key = Buffer.alloc(32, 7);
 export async function localGateway(
   upstreams: Upstreams,
   seal: Seal = createSeal(key, 'p'),
-  ended?: Ended,
+  notes?: SessionNotes,
+  port = 0,
 ): Promise<LocalGateway> {
   const bounds = { idleMs: 60_000, most: 64, mostEach: 64 };
   const gateway = createGateway(upstreams, {
     ...{ bounds, seal, sse: true, version: '1', log: () => {} },
-    ...(ended === undefined ? {} : { ended }),
+    ...(notes === undefined ? {} : { notes }),
   });
-  const http = gateway.serverFor({ kind: 'socket' }).listen(0, '127.0.0.1');
+  const http = gateway.serverFor({ kind: 'socket' }).listen(port, '127.0.0.1');
   await once(http, 'listening');
   return { gateway, http, url: `http://127.0.0.1:${(http.address() as AddressInfo).port}` };
 }
