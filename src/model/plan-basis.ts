@@ -29,3 +29,13 @@ export function basisOf({ changes, steps }: Pick<Plan, 'changes' | 'steps'>): st
   for (const text of textOf(steps)) hash.update(text);
   return hash.update(']}').digest('hex');
 }
+
+/** The plan with these warnings in place of its own: a copy that has its basis made when it is asked for, as the plan has. */
+export const withWarnings = <P extends Plan>(plan: P, warnings: P['warnings']): P =>
+  Object.defineProperties(
+    { ...({} as P) },
+    {
+      ...Object.getOwnPropertyDescriptors(plan),
+      warnings: { value: warnings, enumerable: true },
+    },
+  );

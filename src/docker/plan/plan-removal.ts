@@ -1,5 +1,6 @@
 import type { ServerName } from '../../model/ids.ts';
 import type { PlanWarning } from '../../model/plan.ts';
+import { withWarnings } from '../../model/plan-basis.ts';
 import { serverNotFound } from '../../model/server-not-found.ts';
 import type { RemovalIntent } from '../../orchestrator/port.ts';
 import { slotsOf } from '../model/generations.ts';
@@ -72,5 +73,5 @@ export async function planRemoval(ports: DockerPorts, intent: RemovalIntent): Pr
     ...volumesLeft(observed, wanted),
     ...(intent.servers === 'all' && data === 'leave' ? dataLeft(keptOn) : []),
   ];
-  return { ...prepared, plan: { ...prepared.plan, warnings } };
+  return { ...prepared, plan: withWarnings(prepared.plan, warnings) };
 }

@@ -2,6 +2,7 @@ import { hasForwarder } from '../../model/container/egress.ts';
 import { type DeclaredServer, isHttp } from '../../model/desired.ts';
 import type { ServerName } from '../../model/ids.ts';
 import type { PlanWarning } from '../../model/plan.ts';
+import { withWarnings } from '../../model/plan-basis.ts';
 import type { UntrustedRecord } from '../../model/records.ts';
 import type { Intent, Prepared, PruneIntent } from '../../orchestrator/port.ts';
 import { recordSpec } from '../../spec/record/record.ts';
@@ -122,6 +123,6 @@ export function prepare(
     ...asked,
   });
   const { warnings = [], untrusted = [] } = more;
-  const told = { ...plan, warnings: [...plan.warnings, ...warnings] };
+  const told = withWarnings(plan, [...plan.warnings, ...warnings]);
   return preparedOf(intent, observed, told, { servers: asked.desired, untrusted });
 }

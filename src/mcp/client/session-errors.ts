@@ -99,7 +99,7 @@ function causeOf(error: unknown, about: Circumstances): LoomsError {
     const how = code === null ? 'ended' : `exited with code ${code}`;
     return make('server-exited', `${about.server} ${how} during ${doing(about)}${message}`, hint, [
       ...about.stray,
-      ...about.log,
+      ...log,
     ]);
   }
   if (error instanceof SdkError && error.code === SdkErrorCode.RequestTimeout) return timedOut({ ...about, log }, make);
