@@ -160,7 +160,7 @@ describe.skipIf(withoutEngine() || outsideAddress === undefined)('a server with 
     });
     const said = JSON.stringify({ text: 'getaddrinfo ENOTFOUND again.example.com' });
     const failed = await project.run(['mcp', 'call', 'new', 'fail', said]);
-    expect(failed.stderr).toContain('what it tries is noted (network.egress_learn)');
+    expect(failed.stderr).toContain('what it tries by name is noted (network.egress_learn)');
     const info = await project.run(['mcp', 'info', 'new']);
     expect(info.stdout).toContain('no way out, notes what else is tried');
     const posture = await project.run(['posture', 'new']);
