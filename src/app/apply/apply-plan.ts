@@ -5,6 +5,7 @@ import type { ServerName } from '../../model/ids.ts';
 import { processEnv } from '../../model/secrets/secret-names.ts';
 import type { ChangeCause } from '../../model/trail/audit.ts';
 import { defined } from '../../model/values/defined.ts';
+import { mapBounded } from '../../model/values/map-bounded.ts';
 import type { ApplyOptions, ApplyReport, Prepared } from '../../orchestrator/port.ts';
 import { resolveEnv } from '../../secrets/resolve-env.ts';
 import { type MissingSecret, missingSecrets } from '../plan/missing-secrets.ts';
@@ -26,12 +27,15 @@ async function requireSecrets(ports: Ports, { servers, gated }: Prepared): Promi
   if (missing.length > 0) throw missingSecrets(missing);
 }
 
+/** For how many servers secrets are looked up at once: where a store is away, each look-up takes its whole limit. */
+const lookUpsAtOnce = 8;
+
 /** What keeps servers from being given the secrets that a plan needs for them, by server. Throws `interrupted`. */
 export async function secretTroubles(ports: Ports, prepared: Prepared): Promise<ReadonlyMap<ServerName, Failure>> {
   const troubles = new Map<ServerName, Failure>();
-  for (const server of prepared.servers) {
+  const gated = prepared.servers.filter(({ spec }) => prepared.gated.has(spec.name));
+  await mapBounded(gated, lookUpsAtOnce, async (server) => {
     const { name } = server.spec;
-    if (!prepared.gated.has(name)) continue;
     const untrusted = prepared.untrusted.filter(({ spec }) => spec.name === name);
     try {
       await requireTrustInPlan(ports, { ...prepared, untrusted }, false);
@@ -40,7 +44,7 @@ export async function secretTroubles(ports: Ports, prepared: Prepared): Promise<
       if (!(error instanceof LoomsError) || error.code === 'interrupted') throw error;
       troubles.set(name, failureOf(error));
     }
-  }
+  });
   return troubles;
 }
 

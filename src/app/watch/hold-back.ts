@@ -63,18 +63,18 @@ export async function heldBack(
   for (const change of plan.changes) {
     const { server, action } = change;
     if (action === 'unchanged') continue;
+    // What a person said stands above all else that keeps a server from being started.
+    const person = action === 'start' ? await stoppedBy(ports, plan, server) : undefined;
     const waiting = await backOff.waiting(server, hashes.get(server) ?? '');
     const trouble = troubles.get(server);
-    if (waiting !== undefined) {
+    if (person !== undefined) held.set(server, person);
+    else if (waiting !== undefined) {
       const { repairs, forMs, why } = waiting;
       held.set(server, { why: 'waiting', repairs, forMs, after: why });
     } else if (action === 'blocked') held.set(server, { why: 'blocked', blocker: change.why });
     else if (trouble !== undefined) held.set(server, { why: 'without-secrets', failure: trouble });
     else if (isRotation(change) && turns === 0) held.set(server, { why: 'rotation-turn' });
-    else if (action === 'start') {
-      const person = await stoppedBy(ports, plan, server);
-      if (person !== undefined) held.set(server, person);
-    } else if (isRotation(change)) turns -= 1;
+    else if (isRotation(change)) turns -= 1;
   }
   return held;
 }

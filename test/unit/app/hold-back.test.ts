@@ -87,6 +87,21 @@ describe('a server that does not run is left alone', () => {
   });
 });
 
+test('what a person said is told of a server, whatever else keeps it from being started', async () => {
+  const { prepared, options } = start([record()]);
+  const needy = server('fs', {
+    mcp: { env: { TOKEN: { kind: 'secret', parts: [{ from: 'provider', name: 'of_fs' }] } } },
+  });
+  const ports = { ...options.ports, secrets: async () => ({ found: false, tried: [] }) } as unknown as Ports;
+  const waiting = async () => ({ hash: '', until: 0, repairs: 1, forMs: 1_000, why: 'it fails' });
+  const gated = new Set([fs]);
+  const backOff = { ...options.backOff, waiting };
+  const asked = { ...prepared, servers: [needy], gated };
+  for (const one of [options.backOff, backOff]) {
+    expect((await heldBack(asked, { ...options, ports, backOff: one })).get(fs)?.why).toBe('stopped-by-person');
+  }
+});
+
 test('a plan to start a server that a person stopped while the lock was waited for is not carried out', async () => {
   const records: Partial<ChangeRecord>[] = [];
   const { prepared, options } = start(records);
@@ -101,12 +116,16 @@ test('a plan to start a server that a person stopped while the lock was waited f
 
 describe('of what a plan would change', () => {
   /** A plan of these changes, made by this look at the store of secrets. */
-  function changing(changes: readonly object[], secrets: Ports['secrets'] = async () => ({ found: false, tried: [] })) {
+  function changing(
+    changes: readonly object[],
+    secrets: Ports['secrets'] = async () => ({ found: false, tried: [] }),
+    withSecrets: readonly string[] = ['fs'],
+  ) {
     const needy = (name: string) =>
       server(name, {
         mcp: { env: { TOKEN: { kind: 'secret', parts: [{ from: 'provider', name: `of_${name}` }] } } },
       });
-    const servers = [needy('fs'), server('web')];
+    const servers = ['fs', 'web'].map((name) => (withSecrets.includes(name) ? needy(name) : server(name)));
     const ports = { secrets, auditReader: { async *changes() {} } } as unknown as Ports;
     const gated = new Set(servers.map(({ spec }) => spec.name));
     const plan = { project: 'p', engine: { id: 'e1' }, changes };
@@ -128,6 +147,18 @@ describe('of what a plan would change', () => {
       throw new LoomsError('secret-source-failed', 'the store is away');
     });
     expect([...(await away(true)).keys()]).toEqual([fs]);
+  });
+
+  test('the secrets of many servers are looked up beside each other', async () => {
+    const both = ['fs', 'web'].map((name) => ({ server: asServerName(name), action: 'create' }));
+    const asked: string[] = [];
+    const { promise: bothAsked, resolve } = Promise.withResolvers<void>();
+    const store: Ports['secrets'] = async ({ name }) => {
+      if (asked.push(name) === 2) resolve();
+      await bothAsked;
+      throw new LoomsError('secret-source-failed', 'the store is away');
+    };
+    expect([...(await changing(both, store, ['fs', 'web'])(true)).keys()]).toEqual(['fs', 'web']);
   });
 
   test('one rotates now and the others when it is their turn; what is changed for another reason waits for none', async () => {

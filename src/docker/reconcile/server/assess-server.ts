@@ -99,7 +99,9 @@ export function assess(server: DeclaredServer, container: ObservedContainer, con
     ? rotationDue(server.spec.lifecycle, container, context.observed.now, context.executions.get(container.id) ?? 0)
     : undefined;
   const secrets = context.changedSecrets.get(container.id);
-  const unanswered = settled ? context.unhealthy.get(server.spec.name) : undefined;
+  // One that was stopped since it was asked answers nothing either, which is no fault of it.
+  const isUp = container.state.status === 'running' || container.state.status === 'restarting';
+  const unanswered = settled && isUp ? context.unhealthy.get(server.spec.name) : undefined;
   const stale: Reason[] = [
     ...specReason(server, container),
     ...(isNonEmpty(drift) ? [{ kind: 'live-drift', fields: drift } as const] : []),

@@ -309,6 +309,19 @@ describe('a server that is there', () => {
       { action: 'unchanged' },
     ]);
   });
+
+  it('is not replaced for its silence where somebody stopped it since', () => {
+    const unhealthy = new Map([[asServerName('a'), 'did not answer 3 times: it hangs']]);
+    const actionOf = (state: ObservedContainer['state']) =>
+      plan(
+        [server('a')],
+        withContainer(applied(server('a')), (one) => ({ ...one, state })),
+        { unhealthy },
+      ).changes[0]?.action;
+    expect(actionOf({ status: 'exited', exitCode: 0, finishedAt: 0, oomKilled: false })).toBe('start');
+    expect(actionOf({ status: 'restarting', exitCode: 1 })).toBe('replace');
+    expect(actionOf({ status: 'running', startedAt: 0, paused: true })).toBe('replace');
+  });
 });
 
 describe('a volume', () => {
