@@ -121,13 +121,16 @@ export async function watchProject(ports: Ports, options: WatchOptions): Promise
       record.looked({ servers: loaded.servers, plan: work.plan, work, dryRun, left: new Map() });
       return { whole: work.plan, work, isWithinRules: true };
     }
-    const { whole, work, refusal } = await planWithinRules({
-      plan: (only) => plan(now, only),
-      planAnyway: () => plan(now, undefined, planAnyway),
-      declared,
-    });
+    const planPart = (part?: readonly ServerName[]): ReturnType<typeof planWithinRules<Work>> =>
+      planWithinRules({
+        plan: (only = part) => plan(now, only),
+        planAnyway: () => plan(now, part, planAnyway),
+        declared: part ?? declared,
+      });
+    const { whole, work, refusal } = await planPart();
     if (refusal !== undefined) said.refused(failureOf(refusal));
-    said.warned(whole.plan.warnings);
+    // A plan that was made whatever the rules say has nothing of what they only warn of.
+    said.warned([...whole.plan.warnings, ...work.plan.warnings]);
     const held = await heldBack(work, holdingBack(now));
     said.left(held);
     record.looked({ servers: loaded.servers, plan: whole.plan, work: whole, dryRun, left: held });
@@ -136,16 +139,13 @@ export async function watchProject(ports: Ports, options: WatchOptions): Promise
     if ([...held.values()].some(({ why }) => why === 'rotation-turn')) {
       wake.markAt('timer', lastRotation + rotationPauseMs);
     }
-    const found = { whole: whole.plan, isWithinRules: refusal === undefined };
-    if (held.size === 0) return { ...found, work };
+    if (held.size === 0) return { whole: whole.plan, work, isWithinRules: refusal === undefined };
     const { only = declared } = work.intent.kind === 'files' ? work.intent : {};
-    return {
-      ...found,
-      work: await plan(
-        now,
-        only.filter((server) => !held.has(server)),
-      ),
-    };
+    // What is left alone may have been what made room for the rest.
+    const rest = await planPart(only.filter((server) => !held.has(server)));
+    const broken = refusal ?? rest.refusal;
+    if (refusal === undefined && broken !== undefined) said.refused(failureOf(broken));
+    return { whole: whole.plan, work: rest.work, isWithinRules: broken === undefined };
   };
 
   /** A look came to its end: what it needs is there, and what of its plan keeps to the rules is done. */

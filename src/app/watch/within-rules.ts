@@ -19,7 +19,7 @@ type Planning<T> = {
 /**
  * Plans within the rules of prune and quota. Where what is declared breaks one, less of it is planned until nothing does,
  * so that a rule keeps no server from being repaired: nothing is removed; then no server gets another spec; then none is
- * made. Throws what planning throws.
+ * made; then nothing is done. Throws what planning throws, also `refused` where even that breaks a rule.
  */
 export async function planWithinRules<T extends { readonly plan: { readonly changes: readonly Change[] } }>({
   plan,
@@ -38,7 +38,7 @@ export async function planWithinRules<T extends { readonly plan: { readonly chan
   const changes = whole.plan.changes.filter(({ action }) => action !== 'unchanged');
   const repairs = changes.filter((change) => !redeclares(change));
   const remade = repairs.filter(({ action }) => action !== 'create');
-  for (const only of [declared, ...[repairs, remade].map((some) => some.map(({ server }) => server))]) {
+  for (const only of [declared, ...[repairs, remade, []].map((some) => some.map(({ server }) => server))]) {
     try {
       return { whole, work: await plan(only), refusal };
     } catch (error) {

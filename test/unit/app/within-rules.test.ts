@@ -6,8 +6,12 @@ import type { Change } from '../../../src/model/plan.ts';
 
 const refused = new LoomsError('refused', 'a rule is broken');
 
-/** A change of each kind that a rule can be about, and a rule that refuses what `isRefused` says of the servers planned. */
-function world(isRefused: (planned: readonly string[]) => boolean) {
+/**
+ * A change of each kind that a rule can be about, and a rule that refuses what `isRefused` says of the servers planned:
+ * all of them, or a part.
+ */
+function world(isRefused: (planned: readonly string[]) => boolean, part?: readonly string[]) {
+  const named = part?.map((name) => asServerName(name));
   const reasons = [{ kind: 'exited', exitCode: 1, outOfMemory: false }];
   const changes = [
     { server: 'gone', action: 'remove', reasons: [{ kind: 'not-in-spec' }] },
@@ -21,13 +25,13 @@ function world(isRefused: (planned: readonly string[]) => boolean) {
   const names = ({ plan }: ReturnType<typeof planOf>) => plan.changes.map(({ server }) => server);
   return async () => {
     const { whole, work, refusal } = await planWithinRules({
-      plan: async (only) => {
+      plan: async (only = named) => {
         const planned = planOf(only);
         if (isRefused(names(planned))) throw refused;
         return planned;
       },
-      planAnyway: async () => planOf(),
-      declared: ['new', 'other', 'stopped', 'well'].map((name) => asServerName(name)),
+      planAnyway: async () => planOf(named),
+      declared: named ?? ['new', 'other', 'stopped', 'well'].map((name) => asServerName(name)),
     });
     return { whole: names(whole), work: names(work), refusal };
   };
@@ -47,8 +51,20 @@ test.each([
   expect(await world((planned) => planned.includes(forbidden))()).toEqual({ whole: all, work, refusal: refused });
 });
 
-test('what is refused of the repairs too is refused', async () => {
+test('where the repairs break a rule too, nothing is done, and what else is looked at goes on', async () => {
+  const nothing = { whole: all, work: [], refusal: refused };
+  expect(await world((planned) => planned.length > 0)()).toEqual(nothing);
+});
+
+test('what is refused of nothing too is refused', async () => {
   await expect(world(() => true)()).rejects.toBe(refused);
+});
+
+test('of a part without a server that is left alone, the rest is done within the rules too', async () => {
+  // Without the other one, which would have given back memory, there is no room for the new one.
+  const isRefused = (planned: readonly string[]) => planned.includes('new') && !planned.includes('other');
+  const { work, refusal } = await world(isRefused, ['new', 'stopped', 'well'])();
+  expect({ work, refusal }).toEqual({ work: ['stopped'], refusal: refused });
 });
 
 test('what else is in the way of a plan is no rule', async () => {
