@@ -202,7 +202,8 @@ export function createProbes(ports: Ports, project: ProjectName, tell: (told: To
     if (states.get(server) !== before || busy.has(server)) return false;
     if (calledAt !== undefined) return heardByCall(server, before, calledAt);
     if (health !== undefined) return heard(health, before);
-    states.set(server, { ...before, nextAt: ports.monotonicMs() + intervalOf(server) });
+    const nextAt = ports.monotonicMs() + intervalOf(server);
+    states.set(server, { nextAt, askedAt: before.askedAt, failures: 0, isSlow: false, hasAnswered: false });
     return false;
   };
 
@@ -270,14 +271,15 @@ export function createProbes(ports: Ports, project: ProjectName, tell: (told: To
     settled(server, hasAnswered) {
       const before = states.get(server);
       if (before === undefined) return;
-      const after = {
-        nextAt: ports.monotonicMs() + intervalOf(server),
-        askedAt: ports.now(),
-        isSlow: false,
-        hasAnswered,
-      };
-      // A repair that failed mends nothing: what was down stays so, until a probe is answered.
-      states.set(server, hasAnswered ? { ...after, failures: 0 } : { ...before, ...after });
+      const now = ports.monotonicMs();
+      const askedAt = ports.now();
+      states.set(
+        server,
+        hasAnswered
+          ? { nextAt: now + intervalOf(server), askedAt, failures: 0, isSlow: false, hasAnswered }
+          : // A repair that failed mends nothing: one that was down stays so, and is asked before it is repaired again.
+            { ...before, nextAt: now, askedAt },
+      );
     },
     stateOf(server) {
       const found = states.get(server);

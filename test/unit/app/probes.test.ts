@@ -44,6 +44,7 @@ function world(whenAsked: () => unknown = () => expect.fail('the engine was aske
     probes,
     told,
     asked: () => asked,
+    now: () => nowMs,
     pass: (seconds: number) => {
       nowMs += seconds * 1000;
     },
@@ -143,7 +144,6 @@ test('what keeps servers from being asked is not tried again at once', async () 
 
 test('of a server that is not there nothing is known: making it is the plan’s', async () => {
   const { probes, asked, pass, told } = world(() => ({ servers: [], now: 0 }));
-  probes.settled(fs, false);
   pass(60);
   expect(await probes.round(never)).toBe(false);
   expect(asked()).toBe(1);
@@ -204,17 +204,27 @@ function fleet(count: number) {
 }
 
 test('a server whose replacement failed is still down, and why; one whose replacement answered is not', async () => {
-  const { probes, fail, names } = fleet(2);
+  const { probes, fail, names, now } = fleet(1);
   await fail(0);
   const [s0 = fs] = names;
   const why = new Map([[s0, 'did not answer 3 times: server s0 is paused']]);
   expect(await probes.toReplace(async () => false)).toEqual(why);
   probes.settled(s0, false);
   expect(probes.stateOf(s0)?.state).toBe('down');
+  // It may have come to itself meanwhile: it is asked before the back-off has it replaced once more.
+  expect(probes.nextAt()).toBe(now());
   expect(await probes.toReplace(async () => false)).toEqual(why);
   probes.settled(s0, true);
   expect(probes.stateOf(s0)?.state).toBe('healthy');
   expect(await probes.toReplace(async () => false)).toEqual(new Map());
+});
+
+test('a server that was well and whose replacement failed start-first is still well, and is asked at once', () => {
+  const { probes, pass, now } = world();
+  pass(10);
+  probes.settled(fs, false);
+  expect(probes.stateOf(fs)).toEqual({ state: 'healthy' });
+  expect(probes.nextAt()).toBe(now());
 });
 
 test('of many servers that are down four are repaired, and those that wait for their next repair keep none from it', async () => {
