@@ -10,7 +10,7 @@ import { isAnswer, isRequest, metaOf, paramsOf, withId, withParams } from '../me
 import { code, type HeaderFields, type Message, modernRevision, subscriptionKey } from '../messages/protocol.ts';
 import type { Serves, Upstream, Upstreams } from '../upstreams.ts';
 import { legacyChannel } from './legacy-channel.ts';
-import { type Answered, acknowledged, askOn, askOnInTime, giveUp, type Line, moveSubscriptions, tell } from './line.ts';
+import { type Answered, acknowledged, askOn, askOnInTime, giveUp, type Line, moveSubscriptions, tell, tellInTime } from './line.ts';
 import { mostSubscriptions } from './stateless-talk.ts';
 
 /** A request that is under way. */
@@ -64,9 +64,9 @@ type Memory = {
   initialized?: Message;
   level?: Message;
   readonly subscriptions: Map<unknown, Message>;
-  /** The tools as the client last saw them, as one text, and the request that it saw them by. */
+  /** The tools as the client last saw them, as one text, and what a request for them says in its words. */
   tools?: string;
-  list?: Message;
+  list?: ReturnType<typeof ownTerms>;
 };
 
 /** A leg; no process runs for it before it is used. */
@@ -154,8 +154,15 @@ export function createLeg(server: ServerName, upstreams: Upstreams, hooks: LegHo
     }
     return line;
   };
-  const askForItself = (line: Line, message: Message, headers?: HeaderFields): Promise<Answered> =>
-    askOnInTime(line, message, nextId(), headers);
+  const askForItself = async (line: Line, message: Message, headers?: HeaderFields): Promise<Answered> => {
+    try {
+      return await askOnInTime(line, message, nextId(), headers);
+    } catch (error) {
+      // It may have been what the line still waited for.
+      if (line.isOver && lines.has(line)) retire(line);
+      throw error;
+    }
+  };
 
   /** Tells a new process what the client has told the one before it. */
   const replay = async (line: Line): Promise<void> => {
@@ -164,7 +171,7 @@ export function createLeg(server: ServerName, upstreams: Upstreams, hooks: LegHo
     if (message.error !== undefined) {
       throw new LoomsError('session-failed', `${server} takes no session any more: ${JSON.stringify(message.error)}`);
     }
-    if (memory.initialized !== undefined) await tell(line, memory.initialized);
+    if (memory.initialized !== undefined) await tellInTime(line, memory.initialized);
     const told = [...(memory.level === undefined ? [] : [memory.level]), ...memory.subscriptions.values()];
     for (const one of told) await askForItself(line, one);
   };
@@ -179,8 +186,8 @@ export function createLeg(server: ServerName, upstreams: Upstreams, hooks: LegHo
     }
     return line;
   };
-  const ready = (within?: TraceContext): Promise<Line> => {
-    if (current !== undefined) return Promise.resolve(current);
+  /** Opens what is talked to from then on; one at a time, whoever asks for it. */
+  const openNext = (within?: TraceContext): Promise<Line> => {
     const span = { name: 'looms.session.open', kind: 'internal', parent: within } as const;
     opening ??= (within === undefined ? openReady() : inSpan(upstreams.tracing ?? noTracing, span, openReady))
       .then((line) => {
@@ -192,6 +199,8 @@ export function createLeg(server: ServerName, upstreams: Upstreams, hooks: LegHo
       });
     return opening;
   };
+  const ready = (within?: TraceContext): Promise<Line> =>
+    current === undefined ? openNext(within) : Promise.resolve(current);
 
   const remember = (message: Message): void => {
     const { uri } = paramsOf(message);
@@ -205,7 +214,7 @@ export function createLeg(server: ServerName, upstreams: Upstreams, hooks: LegHo
   };
   const tellIfToolsDiffer = async (line: Line): Promise<void> => {
     if (memory.tools === undefined) return;
-    const { meta, headers } = ownTerms(memory.list, 'tools/list');
+    const { meta, headers } = memory.list ?? {};
     const params = meta === undefined ? {} : { params: { _meta: meta } };
     const answered = await askForItself(line, { jsonrpc: '2.0', method: 'tools/list', ...params }, headers);
     const tools = toolsText(answered);
@@ -258,7 +267,7 @@ export function createLeg(server: ServerName, upstreams: Upstreams, hooks: LegHo
           if (message.method === 'tools/list') upstreams.listed?.(server, answered.message);
           if (message.method === 'tools/list' && paramsOf(message).cursor === undefined) {
             memory.tools = toolsText(answered) ?? memory.tools ?? '';
-            memory.list = message;
+            memory.list = ownTerms(message, 'tools/list');
           }
           return answered;
         }
@@ -290,12 +299,8 @@ export function createLeg(server: ServerName, upstreams: Upstreams, hooks: LegHo
       if (before === undefined || isOn(before, serves) || isClosed) return true;
       isMoving = true;
       try {
-        const next = await openReady();
-        if (isClosed) {
-          await shut(next);
-          return true;
-        }
-        current = next;
+        const next = await openNext();
+        if (isClosed) return true;
         await moveSubscriptions(before, next);
         if (lines.has(before)) retire(before);
         await tellIfToolsDiffer(next);

@@ -66,15 +66,29 @@ export async function askOn(
   return { answer };
 }
 
-/** Asks on a line for itself, within the bound of a handshake. */
-export async function askOnInTime(line: Line, message: Message, id: Id, headers?: HeaderFields): Promise<Answered> {
-  const { answer } = await askOn(line, message, id, headers);
+/** Asks on a line for itself, within the bound of a handshake: after it nothing waits for the answer any more. */
+export function askOnInTime(line: Line, message: Message, id: Id, headers?: HeaderFields): Promise<Answered> {
+  const asked = askOn(line, message, id, headers).then(({ answer }) => answer);
+  return inTime(line, message, asked, (why) => {
+    // Nobody may cancel `initialize`; who waits for it closes the line.
+    if (message.method === 'initialize') line.pending.delete(id);
+    else giveUp(line, id, why);
+  });
+}
+
+/** Tells on a line within the bound of a handshake: over HTTP a server says that it has heard. */
+export const tellInTime = (line: Line, message: Message): Promise<void> =>
+  inTime(line, message, tell(line, message), () => {});
+
+async function inTime<T>(line: Line, message: Message, sent: Promise<T>, onLate: (why: string) => void): Promise<T> {
   const tooLate = Promise.withResolvers<never>();
   const timer = setTimeout(() => {
-    tooLate.reject(new LoomsError('handshake-timeout', `${line.spec.name} did not answer ${message.method} in time`));
+    const why = `${line.spec.name} did not answer ${message.method} in time`;
+    onLate(why);
+    tooLate.reject(new LoomsError('handshake-timeout', why));
   }, limitOf(line));
   try {
-    return await Promise.race([answer, tooLate.promise]);
+    return await Promise.race([sent, tooLate.promise]);
   } finally {
     clearTimeout(timer);
   }
@@ -108,25 +122,29 @@ export function acknowledged(line: Line, subscriptionId: unknown): boolean {
  * be sent stays where it is. One that the container does not acknowledge within the bound of a handshake ends.
  */
 export async function moveSubscriptions(from: Line, to: Line): Promise<void> {
-  for (const [id, waiting] of [...from.pending]) {
-    const { subscription } = waiting;
-    if (subscription === undefined) continue;
+  await Promise.all(
+    [...from.pending].map(([id, waiting]) =>
+      waiting.subscription === undefined ? undefined : moveOne(from, to, id, waiting, waiting.subscription),
+    ),
+  );
+}
+
+async function moveOne(from: Line, to: Line, id: Id, waiting: Waiting, subscription: Subscription): Promise<void> {
+  clearTimeout(subscription.silence);
+  subscription.silence = setTimeout(() => {
+    if (!giveUp(to, id, 'it is not acknowledged')) return;
+    const { name } = to.spec;
+    waiting.reject(
+      new LoomsError('server-exited', `what serves ${name} by now does not say what it tells; listen again`),
+    );
+  }, limitOf(to));
+  subscription.silence.unref();
+  try {
+    await send(to, subscription.message, id, subscription.headers, waiting);
+  } catch {
     clearTimeout(subscription.silence);
-    subscription.silence = setTimeout(() => {
-      if (!giveUp(to, id, 'it is not acknowledged')) return;
-      const { name } = to.spec;
-      waiting.reject(
-        new LoomsError('server-exited', `what serves ${name} by now does not say what it tells; listen again`),
-      );
-    }, limitOf(to));
-    subscription.silence.unref();
-    try {
-      await send(to, subscription.message, id, subscription.headers, waiting);
-    } catch {
-      clearTimeout(subscription.silence);
-      continue;
-    }
-    // Its client may have left meanwhile.
-    if (!giveUp(from, id, 'another container serves')) giveUp(to, id, 'nobody listens any more');
+    return;
   }
+  // Its client may have left meanwhile.
+  if (!giveUp(from, id, 'another container serves')) giveUp(to, id, 'nobody listens any more');
 }

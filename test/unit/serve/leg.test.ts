@@ -91,6 +91,62 @@ describe('a conversation with a server', () => {
     expect(await leg.follow({ container: asContainerId('1'), run: '3' })).toBe(false);
   });
 
+  test('a container that takes a message and says nothing of it is waited for no longer than a handshake may take', async () => {
+    vi.useFakeTimers();
+    try {
+      const silent = (method: string): Fake => {
+        const channel = fakeChannel(answering('a'));
+        const send = channel.send;
+        channel.send = (text, sent) => (sent.method === method ? new Promise(() => {}) : send(text, sent));
+        return channel;
+      };
+      const mute = [silent('initialize'), silent('notifications/initialized'), silent('tools/list')];
+      const [first, last] = [fakeChannel(answering('a')), fakeChannel(answering('a'))];
+      const leg = createLeg(fs, upstreamsOf(first, ...mute, last), hooks());
+      await leg.initialize(message('initialize'));
+      await leg.notify({ jsonrpc: '2.0', method: 'notifications/initialized' });
+      await leg.ask(message('tools/list')).answer;
+      const follow = async (): Promise<boolean> => {
+        const led = leg.follow({ container: asContainerId('5') });
+        await vi.advanceTimersByTimeAsync(5_000);
+        return led;
+      };
+      expect([await follow(), await follow(), await follow()]).toEqual([false, false, false]);
+      expect(leg.isBusy()).toBe(false);
+      expect(await follow()).toBe(true);
+      expect([first, ...mute].map(({ isClosed }) => isClosed)).toEqual([true, true, true, true]);
+      expect(mute[0]?.sent).toEqual([]);
+      expect(mute[2]?.sent.at(-1)).toMatchObject({ method: 'notifications/cancelled' });
+      expect(last.isClosed).toBe(false);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
+  test('what is asked while another container is gone over to goes there: no second process is begun', async () => {
+    const [first, second, third] = [fakeChannel(answering()), fakeChannel(answering()), fakeChannel(answering())];
+    const plain = upstreamsOf(first, second, third);
+    const { promise: isOpened, resolve: open } = Promise.withResolvers<void>();
+    const upstreams: Upstreams = {
+      ...plain,
+      open: async (server) => {
+        const upstream = await plain.open(server);
+        if (upstream.generation > 1) await isOpened;
+        return upstream;
+      },
+    };
+    const leg = createLeg(fs, upstreams, hooks());
+    await leg.initialize(message('initialize'));
+    const led = leg.follow({ container: asContainerId('2') });
+    first.onend?.();
+    const asked = leg.ask(message('next'));
+    open();
+    expect((await asked.answer).message.result).toEqual({ method: 'next' });
+    await led;
+    expect(plain.opened()).toBe(2);
+    expect(methods(second)).toEqual(['initialize', 'next']);
+  });
+
   test('what surely did not get there is asked of the next process; what may have is not', async () => {
     const [first, second] = [fakeChannel(answering()), fakeChannel(answering())];
     const leg = createLeg(fs, upstreamsOf(first, second), hooks());
