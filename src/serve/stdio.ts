@@ -65,7 +65,7 @@ export async function serveStdio(
     log,
     names,
   });
-  const leaving = new Map<string | number, Reply>();
+  const leaving = new Map<string | number, () => void>();
   const legs = () => [session, ...sessions.all()].flatMap((one) => one.legs()).concat(stateless.legs());
   const stopFollowing = followServing(upstreams, legs, () => {}, {
     isThere: () => server === undefined,
@@ -87,8 +87,12 @@ export async function serveStdio(
     if (wrong !== undefined) return void write(errorText(message.id, code.invalidParams, wrong));
     const unknown = unknownRevision(message.id, revision);
     if (unknown !== undefined) return void write(unknown);
-    const reply = replyLines();
-    leaving.set(message.id, reply);
+    let isOpen = true;
+    const reply = replyTo({ tell: write, answer: write, isOpen: () => isOpen });
+    leaving.set(message.id, () => {
+      isOpen = false;
+      reply.onleft?.();
+    });
     await stateless.request({ server, message, revision, ...place }, reply);
     leaving.delete(message.id);
   };
@@ -117,9 +121,9 @@ export async function serveStdio(
 }
 
 /** On one stream a client says what it gives up, where over HTTP it leaves. */
-function cancelStateless(message: Message, leaving: ReadonlyMap<string | number, Reply>): boolean {
+function cancelStateless(message: Message, leaving: ReadonlyMap<string | number, () => void>): boolean {
   const { requestId } = paramsOf(message);
-  const reply = typeof requestId === 'string' || typeof requestId === 'number' ? leaving.get(requestId) : undefined;
-  reply?.onleft?.();
-  return reply !== undefined;
+  const leave = typeof requestId === 'string' || typeof requestId === 'number' ? leaving.get(requestId) : undefined;
+  leave?.();
+  return leave !== undefined;
 }

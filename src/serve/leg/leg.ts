@@ -10,7 +10,17 @@ import { isAnswer, isRequest, metaOf, paramsOf, withId, withParams } from '../me
 import { code, type HeaderFields, type Message, modernRevision, subscriptionKey } from '../messages/protocol.ts';
 import type { Serves, Upstream, Upstreams } from '../upstreams.ts';
 import { legacyChannel } from './legacy-channel.ts';
-import { type Answered, acknowledged, askOn, askOnInTime, giveUp, type Line, moveSubscriptions, tell, tellInTime } from './line.ts';
+import {
+  type Answered,
+  acknowledged,
+  askOn,
+  askOnInTime,
+  giveUp,
+  type Line,
+  moveSubscriptions,
+  tell,
+  tellInTime,
+} from './line.ts';
 import { mostSubscriptions } from './stateless-talk.ts';
 
 /** A request that is under way. */

@@ -20,8 +20,9 @@ export type AskOne = (server: ServerName, request: Request, reply: Reply) => Pro
 
 /** How long a subscription waits for servers to say what they tell, ms; what they tell later comes all the same. */
 const listenMs = 5_000;
-/** How long after its end a server is listened to again that told of changes, ms. */
+/** How long after its end a server is listened to again that told of changes, ms; twice as long after each try in vain. */
 const againMs = 1_000;
+const longestAgainMs = 60_000;
 
 /** Who listens, to which servers, and whether it still may. */
 type Listening = {
@@ -63,42 +64,54 @@ export function createAllListeners(servers: () => Promise<readonly ServerName[]>
     const honoured = Object.fromEntries(
       changeKinds.filter((kind) => changes[kind] === true).map((kind) => [kind, true]),
     );
-    const uris: unknown[] = [];
+    const uris = new Set<unknown>();
+    /** When those that told of changes are listened to again once they end. */
+    const pauses = new Map<ServerName, number>();
     const streams = new Map<ServerName, Reply>();
     const timers = new Set<NodeJS.Timeout>();
-    const { promise: over, resolve: end } = Promise.withResolvers<void>();
+    const { promise: over, resolve: isEnded } = Promise.withResolvers<void>();
     let isAcknowledged = false;
     let isOver = false;
+    const end = (): void => {
+      isOver = true;
+      isEnded();
+    };
 
     const hearAgain = (server: ServerName): void => {
+      const pauseMs = pauses.get(server);
+      if (isOver || pauseMs === undefined) return;
+      pauses.set(server, Math.min(pauseMs * 2, longestAgainMs));
       const timer = setTimeout(() => {
         timers.delete(timer);
         if (!streams.has(server)) hear(server);
-      }, againMs);
+      }, pauseMs);
       timers.add(timer);
     };
     /** Listens to one of them; resolves when it says what it tells, or does not. */
-    const hear = (server: ServerName): Promise<void> => {
+    const hear = async (server: ServerName): Promise<void> => {
+      if (isOver) return;
       const own = homes.filter(({ home }) => home === server).map(({ uri }) => uri);
       const wanted = { ...changes, ...(own.length === 0 ? {} : { resourceSubscriptions: own }) };
       const { promise: told, resolve } = Promise.withResolvers<void>();
-      let tells = false;
       const tell = (text: string): boolean => {
+        if (isOver) return false;
         const { method, params } = JSON.parse(text);
         if (method !== 'notifications/subscriptions/acknowledged') return isAcknowledged && reply.tell(text);
         const taken: Fields = isRecord(params?.notifications) ? params.notifications : {};
-        if (Array.isArray(taken.resourceSubscriptions)) uris.push(...taken.resourceSubscriptions);
-        tells = Object.keys(taken).length > 0;
+        const { resourceSubscriptions: heard } = taken;
+        if (Array.isArray(heard)) for (const uri of own) if (heard.includes(uri)) uris.add(uri);
+        if (Object.keys(taken).length > 0) pauses.set(server, againMs);
+        else pauses.delete(server);
         resolve();
         return true;
       };
-      const one = replyTo({ tell, answer: () => resolve(), end: resolve, isOpen: reply.isOpen });
+      const one = replyTo({ tell, answer: () => resolve(), end: resolve, isOpen: () => !isOver && reply.isOpen() });
       streams.set(server, one);
       const request = { ...message, params: { ...paramsOf(message), notifications: wanted } };
       const ended = (): void => {
         resolve();
         streams.delete(server);
-        if (tells && !isOver) hearAgain(server);
+        hearAgain(server);
       };
       askOne(server, { message: request }, one).then(ended, ended);
       return told;
@@ -127,11 +140,14 @@ export function createAllListeners(servers: () => Promise<readonly ServerName[]>
     try {
       const asked = (await servers()).filter(reaches).map(hear);
       await Promise.race([Promise.all(asked), tooLate, over]);
-      reply.tell(acknowledgement(id, { ...honoured, ...(uris.length === 0 ? {} : { resourceSubscriptions: uris }) }));
-      isAcknowledged = true;
-      await over;
+      if (!isOver) {
+        const heard = uris.size === 0 ? {} : { resourceSubscriptions: [...uris] };
+        reply.tell(acknowledgement(id, { ...honoured, ...heard }));
+        isAcknowledged = true;
+        await over;
+      }
     } finally {
-      isOver = true;
+      end();
       listeners.delete(listener);
       for (const one of [timer, ...timers]) clearTimeout(one);
       for (const one of streams.values()) one.onleft?.();

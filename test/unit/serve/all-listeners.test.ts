@@ -12,8 +12,9 @@ const subscription = 'io.modelcontextprotocol/subscriptionId';
 type Stream = { readonly reply: Reply; readonly end: () => void };
 
 /** Two servers, of which `web` tells nothing; streams in the order in which they were asked for. */
-function start(reached: readonly ServerName[] = [fs, web]) {
+function start(reached: readonly ServerName[] = [fs, web], homes: readonly { uri: string; home: ServerName }[] = []) {
   let isValid = true;
+  let isDown = false;
   const asked: { readonly server: ServerName; readonly stream: Stream }[] = [];
   const listeners = createAllListeners(async () => [fs, web]);
   const reply = keptReply();
@@ -27,20 +28,25 @@ function start(reached: readonly ServerName[] = [fs, web]) {
   const askOne = (server: ServerName, _: object, its: Reply): Promise<void> => {
     const { promise, resolve: end } = Promise.withResolvers<void>();
     asked.push({ server, stream: { reply: its, end } });
+    if (isDown) return Promise.resolve(its.answer('{"error":{}}'));
     its.onleft = end;
-    const taken = server === fs ? notifications : {};
+    const foreign = homes.length === 0 ? {} : { resourceSubscriptions: ['x:1', 'x:1', 'x:other'] };
+    const taken = server === fs ? { ...notifications, ...foreign } : {};
     its.tell(JSON.stringify({ method: 'notifications/subscriptions/acknowledged', params: { notifications: taken } }));
     if (server === web) end();
     return promise;
   };
   const guard = { reaches: (one: string) => reached.some((each) => each === one), isValid: () => isValid };
-  const asker = { askOne, guard, homes: [] };
+  const asker = { askOne, guard, homes };
   const over = listeners.listen(message, asker, reply);
   const told = () => reply.told.map((text) => JSON.parse(text).method.replace('notifications/', ''));
   const revoke = (): void => {
     isValid = false;
   };
-  return { listeners, reply, asked, over, told, revoke };
+  const setDown = (now: boolean): void => {
+    isDown = now;
+  };
+  return { listeners, reply, asked, over, told, revoke, setDown };
 }
 
 beforeEach(() => vi.useFakeTimers());
@@ -61,6 +67,42 @@ test('one server whose stream ends is listened to again, the one that tells noth
   expect(listeners.count()).toBe(0);
   await vi.advanceTimersByTimeAsync(5_000);
   expect(asked).toHaveLength(3);
+});
+
+test('one that cannot be listened to again yet is tried with growing pauses, and then as before', async () => {
+  const { asked, setDown } = start();
+  await vi.advanceTimersByTimeAsync(0);
+  setDown(true);
+  asked[0]?.stream.end();
+  const tries: number[] = [];
+  for (const ms of [1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 60_000, 59_999]) {
+    await vi.advanceTimersByTimeAsync(ms);
+    tries.push(asked.length - 2);
+  }
+  expect(tries).toEqual([1, 2, 3, 4, 5, 6, 7, 7]);
+  setDown(false);
+  await vi.advanceTimersByTimeAsync(1);
+  asked.at(-1)?.stream.end();
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect(asked).toHaveLength(11);
+});
+
+test('a client that leaves while servers are asked is told nothing more, and none of them is listened to', async () => {
+  const { asked, told, reply, over, listeners } = start();
+  reply.onleft?.();
+  await over;
+  listeners.serverChanged(fs);
+  expect([asked, told()]).toEqual([[], []]);
+});
+
+test('of what a server says that it tells, only what the client asked for is handed on, once', async () => {
+  const homes = [
+    { uri: 'x:1', home: fs },
+    { uri: 'x:2', home: fs },
+  ];
+  const { reply } = start(undefined, homes);
+  await vi.advanceTimersByTimeAsync(0);
+  expect(JSON.parse(reply.told[0] ?? '').params.notifications.resourceSubscriptions).toEqual(['x:1']);
 });
 
 test('a server that comes is listened to and told of, under the id of the client, in what it asked for', async () => {

@@ -96,9 +96,11 @@ describe('a conversation with a server', () => {
     try {
       const silent = (method: string): Fake => {
         const channel = fakeChannel(answering('a'));
-        const send = channel.send;
-        channel.send = (text, sent) => (sent.method === method ? new Promise(() => {}) : send(text, sent));
-        return channel;
+        const { send } = channel;
+        return Object.assign(channel, {
+          send: (text: string, sent: Message) =>
+            sent.method === method ? new Promise<void>(() => {}) : send(text, sent as Parameters<Fake['send']>[1]),
+        });
       };
       const mute = [silent('initialize'), silent('notifications/initialized'), silent('tools/list')];
       const [first, last] = [fakeChannel(answering('a')), fakeChannel(answering('a'))];
