@@ -11,7 +11,6 @@ import { askBounded, ownPages } from './messages/pages.ts';
 import {
   type ClientRequest,
   code,
-  type Fields,
   isList,
   type ListMethod,
   lists,
@@ -20,9 +19,6 @@ import {
   sessionRevisions,
 } from './messages/protocol.ts';
 import type { Upstreams } from './upstreams.ts';
-
-/** A server among all, with what it says it can do. */
-type Member = { readonly leg: Leg; readonly can: Fields };
 
 export type Everything = {
   readonly version: string;
@@ -38,25 +34,23 @@ export type Everything = {
  * they stand inside of results too, and belong to the server that listed them. A server that is down costs its own tools only.
  */
 export function allServers(upstreams: Upstreams, heard: LegHooks, { version, log, guard, names }: Everything): Face {
-  const members = new Map<ServerName, Promise<Member>>();
+  const members = new Map<ServerName, Promise<Leg>>();
   const open = new Map<ServerName, Leg>();
   let handshake: Message | undefined;
   let initialized: Message | undefined;
   let level: Message | undefined;
 
-  const join = async (server: ServerName): Promise<Member> => {
+  const join = async (server: ServerName): Promise<Leg> => {
     if (handshake === undefined) throw new LoomsError('session-failed', 'the session is not initialized');
     const leg = createLeg(server, upstreams, heard);
     open.set(server, leg);
     const { message } = await leg.initialize(handshake);
     if (!isRecord(message.result)) throw new LoomsError('session-failed', `${server} takes no session`);
     if (initialized !== undefined) await leg.notify(initialized);
-    const { capabilities: can } = message.result;
-    const member = { leg, can: isRecord(can) ? can : {} };
-    if (level !== undefined && member.can.logging !== undefined) await askBounded(leg, level);
-    return member;
+    if (level !== undefined && leg.can().logging !== undefined) await askBounded(leg, level);
+    return leg;
   };
-  const member = (server: ServerName): Promise<Member> => {
+  const member = (server: ServerName): Promise<Leg> => {
     const known = members.get(server);
     if (known !== undefined) return known;
     const joining = join(server).catch(async (error: unknown) => {
@@ -71,8 +65,10 @@ export function allServers(upstreams: Upstreams, heard: LegHooks, { version, log
 
   const list = async (server: ServerName, method: ListMethod): Promise<readonly Item[] | undefined> => {
     const { capability } = lists[method];
-    const { leg, can } = await member(server);
-    if (can[capability] === undefined) return undefined;
+    const leg = await member(server);
+    // What serves by now may have other lists than what was there before.
+    await leg.ready();
+    if (leg.can()[capability] === undefined) return undefined;
     const items: Item[] = [];
     const asked: Message = { jsonrpc: '2.0', method };
     for await (const answered of ownPages(leg, method)) {
@@ -95,7 +91,7 @@ export function allServers(upstreams: Upstreams, heard: LegHooks, { version, log
     level = message;
     const joined = await Promise.allSettled(members.values());
     const asked = joined.flatMap((one) =>
-      one.status === 'fulfilled' && one.value.can.logging !== undefined ? [askBounded(one.value.leg, message)] : [],
+      one.status === 'fulfilled' && one.value.can().logging !== undefined ? [askBounded(one.value, message)] : [],
     );
     await Promise.allSettled(asked);
     return { kind: 'here', text: resultText(message.id, {}) };
@@ -127,7 +123,7 @@ export function allServers(upstreams: Upstreams, heard: LegHooks, { version, log
       if ('unknown' in routed) {
         return { kind: 'here', text: errorText(message.id, code.invalidParams, routed.unknown) };
       }
-      return { kind: 'ask', leg: (await member(routed.server)).leg, message: routed.message };
+      return { kind: 'ask', leg: await member(routed.server), message: routed.message };
     },
     async notify(message) {
       if (message.method === 'notifications/initialized') initialized = message;
@@ -135,7 +131,8 @@ export function allServers(upstreams: Upstreams, heard: LegHooks, { version, log
     },
     legs: () => [...open.values()],
     serverChanged(server) {
-      if (guard.reaches(server)) for (const changed of serverChanges) tell(changed);
+      // A client hears nothing before its session has begun, and none at all that asks without one.
+      if (initialized !== undefined && guard.reaches(server)) for (const changed of serverChanges) tell(changed);
     },
   };
 }

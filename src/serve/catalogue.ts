@@ -103,14 +103,18 @@ export function createCatalogue<C>({ servers, whose, reaches, list, log, names }
     });
   };
   const listAll: Catalogue<C>['listAll'] = async (method, context, onLate) => {
-    const found = (await reached(context)).map((server) => {
+    const all = await servers();
+    const known = listedFor(method, context);
+    for (const server of known.keys()) if (!all.includes(server)) known.delete(server);
+    const asked = all.filter((server) => reaches(server, context));
+    const found = asked.map((server) => {
       let isLate = false;
       const { promise: late, resolve } = Promise.withResolvers<readonly Item[]>();
       const timer = setTimeout(() => {
         isLate = true;
         resolve([]);
       }, listMs);
-      const asked = listOf(server, method, context).then(
+      const listed = listOf(server, method, context).then(
         (items) => {
           if (isLate) onLate({ jsonrpc: '2.0', method: lists[method].changed });
           return items;
@@ -120,7 +124,7 @@ export function createCatalogue<C>({ servers, whose, reaches, list, log, names }
           return [];
         },
       );
-      return Promise.race([asked, late]).finally(() => clearTimeout(timer));
+      return Promise.race([listed, late]).finally(() => clearTimeout(timer));
     });
     return (await Promise.all(found)).flat();
   };

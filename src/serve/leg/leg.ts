@@ -7,7 +7,14 @@ import { canonicalJson } from '../../model/values/canonical-json.ts';
 import { shownTools } from '../filter.ts';
 import { ownTerms } from '../messages/envelope.ts';
 import { isAnswer, isRequest, metaOf, paramsOf, withId, withParams } from '../messages/message.ts';
-import { code, type HeaderFields, type Message, modernRevision, subscriptionKey } from '../messages/protocol.ts';
+import {
+  code,
+  type Fields,
+  type HeaderFields,
+  type Message,
+  modernRevision,
+  subscriptionKey,
+} from '../messages/protocol.ts';
 import type { Serves, Upstream, Upstreams } from '../upstreams.ts';
 import { legacyChannel } from './legacy-channel.ts';
 import {
@@ -48,6 +55,8 @@ export type Leg = {
   readonly ready: (within?: TraceContext) => Promise<Upstream>;
   /** Begins the conversation with a client's `initialize`, which later containers get again. */
   readonly initialize: (message: Message) => Promise<Answered>;
+  /** What the server says it can do, in its last answer to `initialize`: another container may say something else. */
+  readonly can: () => Fields;
   /** `admit` throws where a server of this spec is not to be asked; it is held against the container that is asked. */
   readonly ask: (message: Message, headers?: HeaderFields, admit?: (spec: DesiredServer) => void) => Asked;
   /** Passes a notification of the client on; with nothing open there is nobody to tell. */
@@ -86,6 +95,7 @@ export function createLeg(server: ServerName, upstreams: Upstreams, hooks: LegHo
   const asked = new Map<string | number, { readonly line: Line; readonly id: string | number }>();
   const lines = new Set<Line>();
   let current: Line | undefined;
+  let can: Fields = {};
   let opening: Promise<Line> | undefined;
   let isMoving = false;
   let isClosed = false;
@@ -174,10 +184,16 @@ export function createLeg(server: ServerName, upstreams: Upstreams, hooks: LegHo
     }
   };
 
+  const begin = async (line: Line, handshake: Message): Promise<Answered> => {
+    const answered = await askForItself(line, handshake);
+    const { result } = answered.message;
+    if (isRecord(result)) can = isRecord(result.capabilities) ? result.capabilities : {};
+    return answered;
+  };
   /** Tells a new process what the client has told the one before it. */
   const replay = async (line: Line): Promise<void> => {
     if (memory.initialize === undefined) return;
-    const { message } = await askForItself(line, memory.initialize);
+    const { message } = await begin(line, memory.initialize);
     if (message.error !== undefined) {
       throw new LoomsError('session-failed', `${server} takes no session any more: ${JSON.stringify(message.error)}`);
     }
@@ -241,7 +257,7 @@ export function createLeg(server: ServerName, upstreams: Upstreams, hooks: LegHo
       memory.initialize = message;
       const line = await openLine();
       try {
-        const answered = await askForItself(line, message);
+        const answered = await begin(line, message);
         if (answered.message.error === undefined) current = line;
         else await shut(line);
         return answered;
@@ -250,6 +266,7 @@ export function createLeg(server: ServerName, upstreams: Upstreams, hooks: LegHo
         throw error;
       }
     },
+    can: () => can,
     ask(message, headers, admit) {
       const id = nextId();
       const cancelled = Promise.withResolvers<never>();

@@ -85,3 +85,17 @@ test('what somebody is shown does not change whose a URI is for others', async (
   expect(await catalogue.route(read, 'all')).toMatchObject({ server: 'a' });
   expect(await catalogue.route(read, 'narrow')).toMatchObject({ server: 'b' });
 });
+
+test("what a server listed that is no more is nobody's, and hides nothing of those that are there", async () => {
+  const all: Record<string, { readonly uris: readonly string[] }> = {
+    a: { uris: ['x:1'] },
+    b: { uris: ['x:1', 'x:2'] },
+  };
+  const { homeOf } = catalogueOf(all);
+  const everybody = ['a', 'b'];
+  expect(await homeOf('x:1', everybody)).toBe('a');
+  delete all.a;
+  // Looked up anew, as nobody is known to have it.
+  expect(await homeOf('y:1', everybody)).toBe('b');
+  expect(await homeOf('x:1', everybody)).toBe('b');
+});
