@@ -56,6 +56,10 @@ export async function overFrames(link: StdioLink): Promise<Channel> {
 const streamPauseMs = 1_000;
 /** How long a stream may go on after the answer that it was for, ms: nothing that follows is for anybody. */
 const lingerMs = 1_000;
+/** How long a server may take to say why it refused a request, and after that whether it knows the session, ms. */
+const refusalMs = 5_000;
+/** How much of a reason is handed on, characters. */
+const longestReason = 500;
 /** How long the end of a session may take to be told, ms. */
 const goodbyeMs = 1_000;
 
@@ -69,6 +73,10 @@ export function messagesIn(text: string): readonly (readonly [string, Message])[
     return [];
   }
 }
+
+/** What came of a response: whether it was an answer, else why there is none, as a part of a sentence. */
+type Heard = { readonly answered: boolean; readonly reason: string };
+const nothingHeard: Heard = { answered: false, reason: '' };
 
 const isMessage = (value: unknown): value is Message => isRecord(value) && value.jsonrpc === '2.0';
 
@@ -115,7 +123,7 @@ export function overHttp(link: HttpLink, server: string): Channel {
         method: 'POST',
         headers: headersOf(),
         body,
-        signal: ending.signal,
+        signal: AbortSignal.any([ending.signal, AbortSignal.timeout(refusalMs)]),
       });
       await response.body?.cancel();
       return response.status !== 400 && response.status !== 404;
@@ -124,11 +132,13 @@ export function overHttp(link: HttpLink, server: string): Channel {
     }
   };
 
-  /** Hands on all messages of a response; says whether one of them answers `id`. */
-  const read = async (response: Response, id: unknown, onAnswer: () => void): Promise<boolean> => {
+  /** Hands on all messages of a response; says whether one of them answers `id`, else what an error for no id says. */
+  const read = async (response: Response, id: unknown, onAnswer: () => void): Promise<Heard> => {
     let answered = false;
+    let reason = '';
     const take = (text: string): void => {
       for (const message of heard(text)) {
+        if ((message.id ?? null) === null && isRecord(message.error)) reason = `: ${message.error.message}`;
         if (message.method !== undefined || message.id !== id || id === undefined) continue;
         answered = true;
         onAnswer();
@@ -139,12 +149,12 @@ export function overHttp(link: HttpLink, server: string): Channel {
     };
     if (response.headers.get('content-type')?.startsWith('text/event-stream') !== true) {
       take(await response.text());
-      return answered;
+      return { answered, reason: reason.slice(0, longestReason) };
     }
     const parser = createParser({ onEvent: ({ data }) => take(data) });
     const decoder = new TextDecoder();
     for await (const chunk of response.body ?? []) parser.feed(decoder.decode(chunk, { stream: true }));
-    return answered;
+    return { answered, reason: reason.slice(0, longestReason) };
   };
 
   /** What the server says outside of answers, as long as it has a stream for that. */
@@ -180,11 +190,12 @@ export function overHttp(link: HttpLink, server: string): Channel {
         throw forgotten();
       }
       if (response.status === 400 && session !== undefined && isRequest) {
-        const answered = await read(response, message.id, () => {}).catch(() => false);
+        AbortSignal.timeout(refusalMs).addEventListener('abort', () => dropped.abort(), { once: true });
+        const { answered, reason } = await read(response, message.id, () => {}).catch(() => nothingHeard);
         forget();
         if (answered) return;
         if (!(await knowsSession())) throw forgotten();
-        return fail(message.id, `HTTP 400 without an answer`);
+        return fail(message.id, `HTTP 400 without an answer${reason}`);
       }
       session ??= response.headers.get('mcp-session-id') ?? undefined;
       if (!isRequest) {
@@ -197,7 +208,7 @@ export function overHttp(link: HttpLink, server: string): Channel {
         linger ??= setTimeout(() => dropped.abort(), lingerMs);
       })
         .then(
-          (answered) => answered || fail(message.id, `HTTP ${response.status} without an answer`),
+          ({ answered, reason }) => answered || fail(message.id, `HTTP ${response.status} without an answer${reason}`),
           () => dropped.signal.aborted || fail(message.id, 'the connection broke before its answer; it may have run'),
         )
         .finally(() => {
