@@ -33,16 +33,33 @@ async function* workIn(ports: Ports, { container }: Of, query: Omit<LogQuery, 's
   }
 }
 
-/** The id in a trace of what a server calls so: its words are neither of that form nor its alone. */
-const spanId = ({ container }: Of, said: string): string =>
-  createHash('sha256').update(`${container} ${said}`).digest('hex').slice(0, 16);
+/**
+ * The id in a trace of what a server calls so in this part of it: its words are neither of that form nor its alone, and
+ * may be the same in each call.
+ */
+const spanId = ({ container }: Of, within: TraceContext | undefined, said: string): string => {
+  const place = within === undefined ? '' : idsOf(within).span;
+  return createHash('sha256').update(`${container} ${place} ${said}`).digest('hex').slice(0, 16);
+};
+
+/** Whether a piece says of itself, by however many others, that it is within itself. */
+function isWithinItself({ span, parent }: TraceLine, parents: ReadonlyMap<unknown, string | undefined>): boolean {
+  const seen = new Set<string>();
+  for (let at = parent; at !== undefined && !seen.has(at); at = parents.get(at)) {
+    if (at === span) return true;
+    seen.add(at);
+  }
+  return false;
+}
 
 /** Tells of pieces of work: one is part of another of them where it says so, else of `parent`. */
 function tell(tracing: Tracing, of: Of, pieces: readonly TraceLine[], parent: TraceContext | undefined): void {
-  const known = new Set(pieces.map(({ span }) => span));
-  const parentOf = ({ span, parent: said }: TraceLine): TraceContext | undefined => {
-    if (parent === undefined || said === undefined || said === span || !known.has(said)) return parent;
-    return withSpan(parent, spanId(of, said));
+  const parents = new Map(pieces.map(({ span, parent: said }) => [span, said]));
+  const parentOf = (work: TraceLine): TraceContext | undefined => {
+    const { parent: said } = work;
+    if (parent === undefined || said === undefined || !parents.has(said) || isWithinItself(work, parents))
+      return parent;
+    return withSpan(parent, spanId(of, parent, said));
   };
   for (const work of pieces) {
     tracing.add({
@@ -51,7 +68,7 @@ function tell(tracing: Tracing, of: Of, pieces: readonly TraceLine[], parent: Tr
       parent: parentOf(work),
       startMs: work.startMs,
       endMs: work.endMs,
-      ...(work.span === undefined ? {} : { id: spanId(of, work.span) }),
+      ...(work.span === undefined ? {} : { id: spanId(of, parent, work.span) }),
       failed: work.failed ? '_OTHER' : undefined,
       attributes: { ...work.attributes, 'looms.server': of.server },
     });

@@ -117,6 +117,30 @@ test('work within other work hangs below it, in the span that the server was ask
   expect(inner?.parent?.traceparent).toBe(`00-${'b'.repeat(32)}-${outer?.id}-01`);
 });
 
+test('the same words in two calls of one trace are two spans, and work that says it is within itself hangs below its call', async () => {
+  const { ports, tracing, spans, clock, write, allRead } = place();
+  const work = followWork(ports, tracing);
+  const left = work.opened(of);
+  const trace = 'a'.repeat(32);
+  const calls = ['b', 'c'].map((digit) => ({ traceparent: `00-${trace}-${digit.repeat(16)}-01` }));
+  for (const call of calls) {
+    clock.now += 10_000;
+    await work.during(
+      of.container,
+      () => call,
+      async () => {
+        write(workAt(clock.now, { span_id: '1', parent_id: '3' }));
+        write(workAt(clock.now, { span_id: '2', parent_id: '1' }));
+        write(workAt(clock.now, { span_id: '3', parent_id: '2' }));
+        await allRead();
+      },
+    );
+  }
+  left();
+  expect(spans.map(({ parent }) => parent)).toEqual(calls.flatMap((call) => [call, call, call]));
+  expect(new Set(spans.map(({ id }) => id)).size).toBe(6);
+});
+
 test('of a log that others write to as well, a call has what its own process wrote, masked before it is taken apart', async () => {
   const { ports, spans, write } = place();
   const parent = contextOf('a');
