@@ -7,7 +7,7 @@ import { answerFailure, askGuarded, callTool, tookTooLong } from '../call.ts';
 import type { Face } from '../face.ts';
 import type { Asked, LegHooks } from '../leg/leg.ts';
 import { errorText, isAnswer, isRequest, metaOf, paramsOf, withId } from '../messages/message.ts';
-import { type ClientRequest, code, type Id, type Message, questions } from '../messages/protocol.ts';
+import { type ClientRequest, changeOf, code, type Id, type Message, questions } from '../messages/protocol.ts';
 import type { Reply } from '../messages/reply.ts';
 import type { Upstreams } from '../upstreams.ts';
 
@@ -116,6 +116,9 @@ export function createSession(
   const deliver = (text: string, message: Message, to = place()): void => {
     audience?.hear(text, message);
     if (audience !== undefined || to?.tell(text) === true) return;
+    // Which lists have changed is news once: a server that begins again and again must not push its questions out.
+    const isHeld = changeOf(message) !== undefined && held.some((one) => one.message.method === message.method);
+    if (isHeld) return;
     held.push({ text, message });
     while (held.length > mostHeld || held.reduce((sum, one) => sum + one.text.length, 0) > mostHeldText) {
       const dropped = held.shift();

@@ -269,6 +269,22 @@ describe('a session', () => {
     expect(stream.isOpen()).toBe(false);
   });
 
+  test('keeps once that a list has changed, however often, so that a question stays', async () => {
+    const channel = fakeChannel(answering());
+    const upstreams = upstreamsOf(channel);
+    const session = createSession({ id: 's', guard: openGuard, path: '/mcp/fs' }, upstreams, (heard) =>
+      oneServer(fs, upstreams, heard),
+    );
+    await session.initialize({ ...message('initialize'), id: 'x' });
+    channel.say({ id: 7, method: 'elicitation/create', params: {} });
+    for (let at = 0; at < 200; at += 1) channel.say({ method: 'notifications/tools/list_changed' });
+    const stream = fakeReply();
+    session.listen(stream);
+    const heard = stream.texts.map((text) => JSON.parse(text).method);
+    expect(heard).toEqual(['elicitation/create', 'notifications/tools/list_changed']);
+    await session.close();
+  });
+
   test('goes when it is the least recently used of too many, and never while something is under way', async () => {
     const upstreams = upstreamsOf(...Array.from({ length: 9 }, () => fakeChannel(answering())));
     const sessions = createSessions(upstreams, { idleMs: 60_000, most: 3, mostEach: 2 }, seal);
