@@ -33,3 +33,6 @@ export const shortId = (id: string): string => id.replace(/^sha256:/, '').slice(
  * container looks for it.
  */
 export const hostNameOf = (container: ContainerId): string => container.slice(0, 12);
+
+/** Stands in the argv of an exec that is no session of its container, but keeps those of a program. */
+export const keeperName = 'looms-keeper';

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { LoomsError } from '../../model/errors.ts';
 import { orAborted } from '../../model/values/or-aborted.ts';
 import type { ExecSession } from '../../orchestrator/session-host.ts';
+import { type KeptSession, keeperOf } from './keeper.ts';
 import type { Lack, LinkTarget } from './link.ts';
 import {
   beginsWord,
@@ -14,9 +15,6 @@ import {
   wrapperScript,
 } from './session-scripts.ts';
 import { settledWithin } from './settled-within.ts';
-
-/** Into how many parts a lease is divided, of which each may fail to renew it but the last. */
-const renewalsPerLease = 3;
 
 /** Tenths of a second that a server gets between SIGTERM and SIGKILL. */
 const killAfterTenths = '10';
@@ -81,20 +79,24 @@ export async function startSessionProcess(
   });
   const exec = await startedOrEnded(starting, signal, () => endInContainer(target, 0, mark));
 
-  const stderr = readStderr(exec, target.hasShell);
-  const renewal = renews
-    ? setInterval(() => renewLease(target, stderr.watcher(), mark), limitMs / renewalsPerLease)
-    : undefined;
-  renewal?.unref();
+  const keeper = renews && target.hasShell ? keeperOf(target, limitMs) : undefined;
+  const stderr = readStderr(exec, target.hasShell, () => keeper?.began(kept));
+  const kept: KeptSession = {
+    mark,
+    group: stderr.group,
+    watcher: stderr.watcher,
+    renew: () => renewLease(target, stderr.watcher(), mark),
+  };
+  keeper?.add(kept);
   let ended = false;
   const over = () => {
     ended = true;
-    clearInterval(renewal);
+    keeper?.remove(kept);
   };
   exec.ended.then(over, over);
 
   const leave = (): Promise<void> => {
-    clearInterval(renewal);
+    keeper?.remove(kept);
     exec.stdin.on('error', () => {}); // The process may be gone already; `ended` says so.
     exec.stdout.resume();
     return settledWithin(new Promise<void>((resolve) => exec.stdin.end(() => resolve())), graceMs);
@@ -207,6 +209,7 @@ async function runScript({ sessions, container }: LinkTarget, ...argv: readonly 
 function readStderr(
   exec: ExecSession,
   wrapped: boolean,
+  onWatcher: () => void,
 ): {
   group: () => number;
   watcher: () => string | undefined;
@@ -236,6 +239,7 @@ function readStderr(
         watcher = id;
         return '';
       });
+      if (watcher !== undefined) onWatcher();
     }
     if (text.length > 2 * stderrTailLength) text = text.slice(-stderrTailLength);
   });

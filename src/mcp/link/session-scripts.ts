@@ -1,4 +1,5 @@
 // What runs in a container with the process of a session: written for `sh`, as small as in BusyBox.
+import { keeperName } from '../../model/ids.ts';
 
 /** Variable that marks every process of one session, also those that left its process group. */
 export const markVariable = 'LOOMS_SESSION';
@@ -64,6 +65,7 @@ has_room() {
   for dir in /proc/[1-9]*; do
     id=\${dir#/proc/}
     [ "$id" -gt 1 ] && [ "$id" != "$$" ] && split "$id" && [ "$parent" = 0 ] || continue
+    [ "$name" = "${keeperName}" ] && continue
     beside=$((beside + 1))
     [ "$start" -lt "$began" ] || { [ "$start" = "$began" ] && [ "$id" -lt "$$" ]; } || continue
     older=$((older + 1))
@@ -174,3 +176,46 @@ while read -r key value; do
   if [ "$key" = max ] && [ "$value" -gt "$0" ]; then exit 0; fi
 done <"$events"
 exit 1`;
+
+/**
+ * Keeps the sessions of a program. $0: its name, under which it counts as no session; $1: `endScript`. Its input is `+ MARK
+ * WATCHER GROUP` for a session that began, `- MARK` for one that is over, and `.` to renew the leases of all. It ends when
+ * its program does, however that dies: then the sessions get a second to go by themselves, and are ended. A renewal starts
+ * no process, of which a crowded container may have none left; a watcher is known by when it started, as its id may be
+ * another's by now.
+ */
+export const keeperScript = `end=$1 known=
+{ echo "$0" >"/proc/$$/comm"; } 2>/dev/null
+start_of() {
+  read -r line 2>/dev/null <"/proc/$1/stat" || return 1
+  set -- \${line##*) }
+  start=\${20}
+}
+while read -r what mark watcher group; do
+  case $what in
+    +)
+      grep -qs "${markVariable}=$mark" "/proc/$watcher/environ" && start_of "$watcher" &&
+        known="$known $mark:$watcher:$start:$group"
+      ;;
+    -)
+      left=
+      for one in $known; do
+        if [ "\${one%%:*}" != "$mark" ]; then left="$left $one"; fi
+      done
+      known=$left
+      ;;
+    .)
+      for one in $known; do
+        rest=\${one#*:}
+        watcher=\${rest%%:*} rest=\${rest#*:}
+        start_of "$watcher" && [ "$start" = "\${rest%%:*}" ] && kill -s USR1 "$watcher" 2>/dev/null
+      done
+      ;;
+  esac
+done
+[ -z "$known" ] && exit 0
+sleep 1
+for one in $known; do
+  sh -c "$end" "\${one##*:}" "\${one%%:*}" 10 &
+done
+wait`;

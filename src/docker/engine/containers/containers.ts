@@ -1,5 +1,5 @@
 import { LoomsError } from '../../../model/errors.ts';
-import { asContainerId, type ContainerId, hostNameOf, shortId } from '../../../model/ids.ts';
+import { asContainerId, type ContainerId, hostNameOf, keeperName, shortId } from '../../../model/ids.ts';
 import { label, type Role } from '../../model/labels.ts';
 import type { ShapeMount } from '../../model/shape.ts';
 import type { CreateContainer } from '../../port.ts';
@@ -209,5 +209,6 @@ export async function countSessions(client: Client, id: ContainerId): Promise<nu
   const carried = await Promise.all(
     relays.map(async (relay) => runningExecs(client, await inspectContainer(client, relay.Id))),
   );
-  return own.length + carriedTo(carried.flat(), id).length;
+  const sessions = own.filter((exec) => exec.ProcessConfig?.arguments?.includes(keeperName) !== true);
+  return sessions.length + carriedTo(carried.flat(), id).length;
 }

@@ -1,0 +1,75 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import type { Socket } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
+import { expect, it } from 'vitest';
+import type { Engine, ExecSession } from '../../../src/docker/port.ts';
+import { startSessionProcess } from '../../../src/mcp/link/session-process.ts';
+import { keeperName } from '../../../src/model/ids.ts';
+import { eventually } from '../../support/eventually.ts';
+import { fixture, localEngine, targetFor } from './local-engine.ts';
+
+const processesWith = (variable: string): string[] =>
+  readdirSync('/proc').filter((name) => {
+    try {
+      return /^\d+$/.test(name) && readFileSync(`/proc/${name}/environ`, 'latin1').split('\0').includes(variable);
+    } catch {
+      return false; // It ended between the two calls.
+    }
+  });
+
+/** An engine that says what it was asked for, with the keepers that run on it; `fails` of their execs are refused. */
+function engineWithKeepers({ fails = 0 } = {}) {
+  const { engine, execs } = localEngine();
+  const keepers: ExecSession[] = [];
+  let left = fails;
+  const exec: Engine['exec'] = async (id, request, options) => {
+    if (!request.argv.includes(keeperName)) return engine.exec(id, request, options);
+    if (left-- > 0) throw new Error('no room');
+    const keeper = await engine.exec(id, request, options);
+    keepers.push(keeper);
+    return keeper;
+  };
+  const kept = new Proxy(engine, { get: (to, key) => (key === 'exec' ? exec : Reflect.get(to, key)) });
+  return { engine: kept, execs, keepers };
+}
+const stubborn = (engine: Engine, mark: string, limitMs: number) =>
+  startSessionProcess(
+    targetFor(engine, [process.execPath, fixture('plain.mjs'), '--ignore-eof'], { env: { MARK: mark } }),
+    { limitMs, renews: true, patienceMs: 0, graceMs: 300 },
+  );
+
+it('one exec keeps all sessions of a program in a container, and ends with them', async () => {
+  const { engine, execs, keepers } = engineWithKeepers();
+  const marks = [1, 2, 3].map((index) => `${process.pid}-kept-${index}`);
+  const sessions = await Promise.all(marks.map((mark) => stubborn(engine, mark, 3_000)));
+  await delay(9_000);
+  for (const mark of marks) expect(processesWith(`MARK=${mark}`).length).toBeGreaterThan(0);
+  // Three servers, and one that keeps them: a renewal is no exec.
+  expect([execs.length, keepers.length]).toEqual([4, 1]);
+  await sessions[0]?.end();
+  expect(processesWith(`MARK=${marks[0]}`)).toEqual([]);
+  expect(processesWith(`MARK=${marks[1]}`).length).toBeGreaterThan(0);
+  await Promise.all(sessions.map((session) => session.end()));
+  expect(await keepers[0]?.ended).toEqual({ exitCode: 0 });
+}, 60_000);
+
+it('what its program held is ended soon after that died, long before the lease is over', async () => {
+  const { engine, keepers } = engineWithKeepers();
+  const mark = `${process.pid}-left-behind`;
+  const session = await stubborn(engine, mark, 600_000);
+  await eventually(() => expect(processesWith(`MARK=${mark}`).length).toBeGreaterThan(1));
+  await eventually(() => expect((keepers[0]?.stdin as Socket | undefined)?.bytesWritten).toBeGreaterThan(0));
+  keepers[0]?.stdin.end();
+  await eventually(() => expect(processesWith(`MARK=${mark}`)).toEqual([]), 30_000);
+  await session.end();
+}, 60_000);
+
+it('a lease is renewed by an exec of its own where the keeper cannot run, and by the next keeper', async () => {
+  const { engine, keepers } = engineWithKeepers({ fails: 3 });
+  const mark = `${process.pid}-unkept`;
+  const session = await stubborn(engine, mark, 3_000);
+  await delay(9_000);
+  expect(processesWith(`MARK=${mark}`).length).toBeGreaterThan(0);
+  expect(keepers.length).toBe(1);
+  await session.end();
+}, 60_000);
