@@ -185,13 +185,18 @@ async function relaysBeside(client: Client, container: InspectedContainer) {
   return (await sortClaims(client, listed)).ours;
 }
 
-/** Execs that run in a container. One that was made and never started is listed by the engine for ever, so each is asked. */
+/**
+ * Execs that run in a container for somebody, without what keeps sessions there. One that was made and never started is
+ * listed by the engine for ever, so each is asked.
+ */
 export async function runningExecs(
   client: Client,
   container: InspectedContainer | null,
 ): Promise<readonly InspectedExec[]> {
   const execs = await Promise.all((container?.ExecIDs ?? []).map((exec) => inspectExec(client, exec)));
-  return execs.filter((exec) => exec !== null).filter((exec) => exec.Running === true);
+  return execs
+    .filter((exec) => exec !== null)
+    .filter((exec) => exec.Running === true && exec.ProcessConfig?.arguments?.includes(keeperName) !== true);
 }
 
 /** Of the execs in relays those that carry a connection to a container: they name it by its id. */
@@ -209,6 +214,5 @@ export async function countSessions(client: Client, id: ContainerId): Promise<nu
   const carried = await Promise.all(
     relays.map(async (relay) => runningExecs(client, await inspectContainer(client, relay.Id))),
   );
-  const sessions = own.filter((exec) => exec.ProcessConfig?.arguments?.includes(keeperName) !== true);
-  return sessions.length + carriedTo(carried.flat(), id).length;
+  return own.length + carriedTo(carried.flat(), id).length;
 }
