@@ -2,7 +2,6 @@ import type { Diagnostic } from '../model/diagnostics.ts';
 import { LoomsError } from '../model/errors.ts';
 import type { Failure } from '../model/events.ts';
 import { failureOf, messageOf } from '../model/failure.ts';
-import { defined } from '../model/values/defined.ts';
 import { flagValue, flagWords, outputFormat } from './command-line/output-format.ts';
 import { InterruptedError, SpecError } from './errors.ts';
 import { exitCodeOfError, exitCodeOfSignal } from './exit-codes.ts';
@@ -75,7 +74,8 @@ export async function reportError(error: unknown, program: Program, redact: (tex
   return code;
 }
 
-const jsonRpcOf = (error: unknown) => (error instanceof LoomsError ? defined({ jsonRpc: error.jsonRpc }) : {});
+const jsonRpcOf = (error: unknown) =>
+  error instanceof LoomsError && error.about?.kind === 'json-rpc' ? { jsonRpc: error.about.answer } : {};
 
 /** Findings with their files named as the pages that show reports name them. */
 const shownAs = ({ diagnostics }: SpecError, place: Program): readonly Diagnostic[] =>

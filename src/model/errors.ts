@@ -79,12 +79,16 @@ export const traitsOf = (code: ErrorCode): Traits & { readonly class: (typeof er
 /** What a server answered in place of a result, as it stood in its message. */
 export type JsonRpcError = { readonly code: number; readonly data?: unknown };
 
+/** What an error is about, for programs: of `json-rpc-error` that answer, of `server-not-found` the name that is not there. */
+export type ErrorSubject =
+  | { readonly kind: 'json-rpc'; readonly answer: JsonRpcError }
+  | { readonly kind: 'missing'; readonly name: string };
+
 type ErrorOptions = {
   readonly hint?: string | undefined;
   readonly detail?: readonly string[];
   readonly cause?: unknown;
-  readonly jsonRpc?: JsonRpcError | undefined;
-  readonly missing?: string | undefined;
+  readonly about?: ErrorSubject | undefined;
 };
 
 /**
@@ -96,10 +100,7 @@ export class LoomsError extends Error {
   readonly code: ErrorCode;
   readonly hint: string | undefined;
   readonly detail: readonly string[];
-  /** Of `json-rpc-error`. */
-  readonly jsonRpc: JsonRpcError | undefined;
-  /** The name of what is not there, where somebody may know more of it. */
-  readonly missing: string | undefined;
+  readonly about: ErrorSubject | undefined;
 
   constructor(code: ErrorCode, message: string, options: ErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
@@ -107,15 +108,14 @@ export class LoomsError extends Error {
     this.code = code;
     this.hint = options.hint;
     this.detail = options.detail ?? [];
-    this.jsonRpc = options.jsonRpc;
-    this.missing = options.missing;
+    this.about = options.about;
   }
 }
 
 /** The same error with another hint, and other lines under it where they are given. */
 export const withHint = (error: LoomsError, hint: string | undefined, detail = error.detail): LoomsError => {
-  const { code, message, cause, jsonRpc, missing } = error;
-  return new LoomsError(code, message, { hint, detail, cause, jsonRpc, missing });
+  const { code, message, cause, about } = error;
+  return new LoomsError(code, message, { hint, detail, cause, about });
 };
 
 /** Ends a switch over a union; unreachable when the types hold. */

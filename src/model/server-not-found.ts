@@ -19,6 +19,6 @@ export function serverNotFound(
   const others = '`looms get --all-projects` shows the others, --project names one of them';
   return new LoomsError('server-not-found', `no server ${name} in project ${project}`, {
     hint: near === undefined ? `${has}; ${others}` : `did you mean ${near}? ${has}`,
-    missing: name,
+    about: { kind: 'missing', name },
   });
 }

@@ -142,6 +142,14 @@ export type Refusal = {
   readonly ofLast?: number;
 };
 
+/** All that a server was refused, as far as the logs of its forwarders tell. */
+export type Refused = {
+  /** The most frequent first; without `ofLast`. */
+  readonly refusals: readonly Omit<Refusal, 'ofLast'>[];
+  /** How many lines of a log were read, the last ones, where it has more: what came before is not counted. */
+  readonly linesRead?: number;
+};
+
 /** Whose refusals are asked for. */
 export type RefusedServer = Pick<ServerView, 'project' | 'name' | 'foreignRecord' | 'secretPrints'> & {
   readonly recorded?: Pick<RecordedSpec, 'spec'>;

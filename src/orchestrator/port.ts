@@ -12,7 +12,7 @@ import type { SecretPrints } from '../model/secrets/secret-prints.ts';
 import type {
   GenerationView,
   MadeFrom,
-  Refusal,
+  Refused,
   RefusedServer,
   ServerContainer,
   ServerImage,
@@ -229,7 +229,7 @@ export type Orchestrator = {
   /** Asks the engine where the image decides. */
   imageOf(view: ServerView): Promise<ServerImage>;
   /** Of a server with an allow-list; none for others. Throws `engine-unsupported` where logs cannot be read. */
-  refusals(server: RefusedServer): Promise<readonly Refusal[]>;
+  refusals(server: RefusedServer): Promise<Refused>;
   /** The generations of a server that are known of, newest first. Throws `server-not-found` when there is none. */
   history(project: ProjectName, server: ServerName): Promise<readonly GenerationView[]>;
   /**

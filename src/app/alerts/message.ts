@@ -5,8 +5,8 @@ import { LoomsError } from '../../model/errors.ts';
 import type { ProjectName, ServerName } from '../../model/ids.ts';
 import { writtenRef } from '../../model/secrets/secret-names.ts';
 import { isoTime } from '../../model/times.ts';
-import { ulid } from '../../model/ulid.ts';
 import { defined } from '../../model/values/defined.ts';
+import { ulid } from '../../model/values/ulid.ts';
 import { resolveEnv } from '../../secrets/resolve-env.ts';
 import type { Ports } from '../ports.ts';
 import type { Owed } from './book.ts';
@@ -126,17 +126,19 @@ export const receiverKey = ({ url, secret }: AlertReceiver): string =>
 
 /**
  * The headers of another message to an address: signed as alerts are, with the secret of the entry of `alert_to` that has
- * the same address, where there is one. `now` in ms since 1970.
+ * the same address, where there is one. `now` in ms since 1970. Throws what keeps that secret from being had, as
+ * `receiverAddress`: a message that is to be signed is not sent without its signature.
  */
 export async function headersTo(
   ports: Pick<Ports, 'secrets'>,
   receivers: readonly AlertReceiver[],
   { url, body, now }: { readonly url: string; readonly body: string; readonly now: number },
 ): Promise<Readonly<Record<string, string>>> {
-  const addresses = await Promise.all(
-    // One that cannot be told of alerts has no address to compare, which the loop tells.
-    receivers.map((receiver) => receiverAddress(ports, receiver).catch(() => undefined)),
+  const urls = await Promise.all(
+    // One whose address cannot be had has none to compare, which the loop tells.
+    receivers.map((receiver) => textOf(ports, 'url', receiver.url).catch(() => undefined)),
   );
-  const secret = addresses.find((one) => one?.url === url)?.secret ?? null;
+  const same = receivers[urls.indexOf(url)];
+  const secret = same === undefined ? null : (await receiverAddress(ports, same)).secret;
   return signedHeaders({ id: ulid(now, body), time: Math.floor(now / 1000), body }, secret);
 }

@@ -65,6 +65,9 @@ export function createAlerts(ports: Ports, { project, sampler, servers, settings
   let held: AlertBook | undefined;
   let known: AlertSettings = { rules: [], receivers: [] };
   let engine: string | undefined;
+  /** Whether the engine of that id is still the one that is there, as far as its answers tell. */
+  let isSameEngine = false;
+  let isBlind = false;
   let unknown: readonly CurrentAlert[] = [];
   let calm: readonly RuleOfServer[] = [];
   let enough: (() => void) | undefined;
@@ -82,7 +85,12 @@ export function createAlerts(ports: Ports, { project, sampler, servers, settings
   };
 
   const place = async (): Promise<{ readonly engine: string; readonly project: ProjectName }> => {
-    engine ??= (await (await ports.orchestrator()).describe()).id;
+    if (engine === undefined || !isSameEngine) {
+      const { id } = await (await ports.orchestrator()).describe();
+      if (engine !== undefined && engine !== id) held = undefined;
+      engine = id;
+      isSameEngine = true;
+    }
     return { engine, project };
   };
 
@@ -162,6 +170,10 @@ export function createAlerts(ports: Ports, { project, sampler, servers, settings
       return [{ rule, server, state, value, time: now, ...defined({ why: 'why' in alert ? alert.why : undefined }) }];
     });
     for (const { time: _, ...turn } of turns) tell({ type: 'alert', ...turn });
+    if (unkept.length + turns.length > mostUnkept)
+      ports.warn(
+        `more than ${mostUnkept} turns of alerts wait to be written down: looms events will not have the oldest`,
+      );
     unkept = [...unkept, ...turns].slice(-mostUnkept);
   };
 
@@ -244,6 +256,12 @@ export function createAlerts(ports: Ports, { project, sampler, servers, settings
     });
 
   const pass = async (running: Running): Promise<void> => {
+    // What was measured last is too old to tell of now: the engine is away, and what answers next may be another one.
+    if (sampler.latest() === undefined) isBlind = true;
+    else if (isBlind) {
+      isBlind = false;
+      isSameEngine = false;
+    }
     // A file that cannot be read, which the loop tells, leaves in force what it said last.
     known = await settings().catch(() => known);
     if (known.rules.length > 0) enough ??= sampler.want();

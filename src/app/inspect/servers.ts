@@ -2,6 +2,7 @@ import type { ProjectName, ServerName } from '../../model/ids.ts';
 import { type SecretUse, secretUses } from '../../model/secrets/secret-names.ts';
 import { serverNotFound } from '../../model/server-not-found.ts';
 import type { Refusal, RefusedServer, ServerListing } from '../../model/server-view.ts';
+import { defined } from '../../model/values/defined.ts';
 import type { CallOptions } from '../../orchestrator/session-host.ts';
 import { formatSpec } from '../../spec/fields/format.ts';
 import type { Ports } from '../ports.ts';
@@ -60,22 +61,26 @@ export async function getSpecs(ports: Ports, request: Wanted): Promise<string> {
  * What a server was refused, with its secrets masked: names are what it asked for, and may be a token below a domain. What
  * no list can say then has no entry. Throws what the engine throws.
  */
-export async function refusalsOf(ports: Ports, server: RefusedServer): Promise<readonly Refusal[]> {
-  const refused = await (await ports.orchestrator()).refusals(server);
-  if (refused.length > 0 && server.recorded !== undefined) {
+export async function refusalsOf(
+  ports: Ports,
+  server: RefusedServer,
+): Promise<{ readonly refusals: readonly Refusal[]; readonly linesRead: number | undefined }> {
+  const { refusals, linesRead } = await (await ports.orchestrator()).refusals(server);
+  if (refusals.length > 0 && server.recorded !== undefined) {
     const { project, recorded, foreignRecord, secretPrints } = server;
     await knowSecrets(ports, recorded.spec, { project, foreignRecord, secretPrints });
   }
-  return refused.map((one) => {
+  const masked = refusals.map((one) => {
     const what = ports.mask(one.what);
-    return { ...one, what, entry: what === one.what ? one.entry : null };
+    return { ...one, what, entry: what === one.what ? one.entry : null, ...defined({ ofLast: linesRead }) };
   });
+  return { refusals: masked, linesRead };
 }
 
 /** The same; null when the engine cannot tell. */
 export async function refusedTo(ports: Ports, server: RefusedServer): Promise<readonly Refusal[] | null> {
   try {
-    return await refusalsOf(ports, server);
+    return (await refusalsOf(ports, server)).refusals;
   } catch {
     return null;
   }

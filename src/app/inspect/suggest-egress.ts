@@ -82,9 +82,8 @@ export async function suggestEgress(
     throw new LoomsError('spec-invalid', `the record of ${name} cannot be read, so nothing is known of its list`);
   }
   const { mode, egress, egressLearn } = view.recorded.spec.network;
-  const refused = await refusalsOf(ports, view);
-  const ofLast = refused.find((one) => one.ofLast !== undefined)?.ofLast;
-  const list = suggestList(egress, refused);
+  const { refusals, linesRead } = await refusalsOf(ports, view);
+  const list = suggestList(egress, refusals);
   const hosts = new Set([...egress.map(({ host }) => host), ...list.missing.map(({ entry }) => hostOf(entry))]);
   const { forwarder } = view.confinement;
   const notices = [
@@ -92,9 +91,9 @@ export async function suggestEgress(
       ? []
       : [
           `${list.missing.length + list.vain.length === 0 ? 'nothing was refused' : 'counted'} ${
-            ofLast === undefined
+            linesRead === undefined
               ? `since ${shownTime(isoTime(forwarder.since))}, when the forwarder of ${name} was made`
-              : `in the last ${ofLast} lines that the forwarder of ${name} wrote`
+              : `in the last ${linesRead} lines that the forwarder of ${name} wrote`
           }; what was tried before that is not known`,
         ]),
     ...(forwarder !== null && egress.length > 0 && !egressLearn && list.missing.length === 0

@@ -4,8 +4,8 @@ import { assertNever } from '../../model/errors.ts';
 import type { Failure } from '../../model/events.ts';
 import type { ProjectName } from '../../model/ids.ts';
 import type { Change, Plan } from '../../model/plan.ts';
-import { tellingLines } from '../../model/telling-lines.ts';
 import { duration, shownTime } from '../../model/times.ts';
+import { tellingLines } from '../../model/values/telling-lines.ts';
 import { seenJson } from '../../model/values/unseen.ts';
 import { plural } from '../../model/values/words.ts';
 import type { Palette } from '../terminal/palette.ts';
@@ -126,7 +126,7 @@ export function leftWords(left: LeftAlone): string {
     case 'waiting':
       return `waits ${duration(left.forMs)} for its next repair, after ${plural(left.repairs, 'repair')} that did not last: ${visible(left.after)}`;
     case 'without-secrets':
-      return `is not given its secrets, and is left as it is: ${visible(left.failure.message)}`;
+      return `is not given its secrets${left.failure.code === 'record-untrusted' ? ' before its record is accepted' : ''}, and is left as it is: ${visible(left.failure.message)}`;
     case 'rotation-turn':
       return 'rotates when it is its turn: one a minute';
     default:

@@ -6,8 +6,8 @@ import { shownFile, visible } from '../render/text.ts';
 
 /** An error about a server that is not there, with a hint where the files that would be applied here declare it. */
 export async function withDeclared(error: LoomsError, context: CommandContext): Promise<LoomsError> {
-  const { code, missing: name } = error;
-  if (code !== 'server-not-found' || name === undefined) return error;
+  if (error.code !== 'server-not-found' || error.about?.kind !== 'missing') return error;
+  const { name } = error.about;
   try {
     const { servers } = await readSpecs({ strict: false }, context);
     const found = servers.find(({ spec }) => spec.name === name && spec.enabled);

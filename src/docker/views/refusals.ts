@@ -1,5 +1,5 @@
 import { hasForwarder, isHostName, isIpv4 } from '../../model/container/egress.ts';
-import type { Refusal, RefusedServer } from '../../model/server-view.ts';
+import type { Refusal, Refused, RefusedServer } from '../../model/server-view.ts';
 import type { Engine } from '../port.ts';
 
 /** Lines of a forwarder's log that are looked at. */
@@ -36,23 +36,16 @@ const entryFor = (name: string, port: string): string | null =>
   isHostName(name) || isIpv4(name) ? `${name}:${port}` : null;
 
 /** `Orchestrator.refusals`: counted in the logs of the server's forwarders, the most frequent first. */
-export async function refusalsOf(
-  engine: Engine,
-  { project, name, recorded }: RefusedServer,
-): Promise<readonly Refusal[]> {
-  if (recorded === undefined || !hasForwarder(recorded.spec)) return [];
+export async function refusalsOf(engine: Engine, { project, name, recorded }: RefusedServer): Promise<Refused> {
+  if (recorded === undefined || !hasForwarder(recorded.spec)) return { refusals: [] };
   const forwarders = (await engine.locate(project)).filter(
     ({ role, server }) => role === 'forwarder' && server === name,
   );
   const logs = await Promise.all(forwarders.map(({ id }) => engine.tailLog(id, lookedAt)));
-  const isCut = logs.some((lines) => lines.length >= lookedAt);
+  const read = logs.some((lines) => lines.length >= lookedAt) ? { linesRead: lookedAt } : {};
   const refused = logs.flat().flatMap(({ text }) => refusedIn(text) ?? []);
-  return [...Map.groupBy(refused, ({ what }) => what)]
-    .map(([what, [{ entry } = { entry: null }, ...more]]) => ({
-      what,
-      entry,
-      times: more.length + 1,
-      ...(isCut ? { ofLast: lookedAt } : {}),
-    }))
+  const refusals = [...Map.groupBy(refused, ({ what }) => what)]
+    .map(([what, [{ entry } = { entry: null }, ...more]]) => ({ what, entry, times: more.length + 1 }))
     .sort((a, b) => b.times - a.times || (a.what < b.what ? -1 : 1));
+  return { refusals, ...read };
 }

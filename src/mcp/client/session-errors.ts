@@ -8,8 +8,8 @@ import {
 } from '@modelcontextprotocol/client';
 import { type ErrorCode, LoomsError, withHint } from '../../model/errors.ts';
 import { isRecord } from '../../model/is-record.ts';
-import { tellingLines } from '../../model/telling-lines.ts';
 import { duration } from '../../model/times.ts';
+import { tellingLines } from '../../model/values/telling-lines.ts';
 import { isHangUp, type Lack, type LinkEnding } from '../link/link.ts';
 import { maxDepth, unusableAnswer } from './answers/unusable-answers.ts';
 
@@ -74,7 +74,10 @@ function causeOf(error: unknown, about: Circumstances): LoomsError {
       hint: protocolHint(error.code),
       detail: [...rest, ...dataLines(error.data)],
       cause: error,
-      jsonRpc: { code: error.code, ...(error.data === undefined ? {} : { data: error.data }) },
+      about: {
+        kind: 'json-rpc',
+        answer: { code: error.code, ...(error.data === undefined ? {} : { data: error.data }) },
+      },
     });
   }
   if (error instanceof SdkError && error.code === SdkErrorCode.CapabilityNotSupported) {

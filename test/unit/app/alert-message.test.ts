@@ -91,6 +91,10 @@ test('another message to the address of a receiver is signed with its secret, an
   const receivers = [
     { url: literal('no address'), secret: null },
     { url: literal('https://a.example/x'), secret: literal(secret) },
+    {
+      url: literal('https://c.example/x'),
+      secret: { kind: 'secret', parts: [{ from: 'provider', name: 'none' }] } as const,
+    },
   ];
   const message = { body: '{}', now: 5_000 };
   const headers = await headersTo(ports, receivers, { ...message, url: 'https://a.example/x' });
@@ -100,5 +104,9 @@ test('another message to the address of a receiver is signed with its secret, an
   expect(await headersTo(ports, receivers, { ...message, url: 'https://b.example/x' })).toEqual({
     'webhook-id': id,
     'webhook-timestamp': '5',
+  });
+  // Nothing goes unsigned to who was to get it signed, and that one keeps no other from getting its own.
+  await expect(headersTo(ports, receivers, { ...message, url: 'https://c.example/x' })).rejects.toMatchObject({
+    code: 'secret-missing',
   });
 });

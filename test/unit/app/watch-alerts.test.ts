@@ -37,6 +37,8 @@ function world(settings: AlertSettings, posted: Posted) {
   const told: Told[] = [];
   const kept: AlertTurn[] = [];
   const disk = { isFull: false };
+  const engine = { id: 'here', isAway: true };
+  const places: string[] = [];
   const warnings: string[] = [];
   const stop = new AbortController();
   over.push(stop);
@@ -46,7 +48,7 @@ function world(settings: AlertSettings, posted: Posted) {
     now: () => nowMs,
     warn: (text: string) => (disk.isFull ? warnings.push(text) : expect.fail(text)),
     forgetSecrets: () => {},
-    orchestrator: async () => ({ describe: async () => ({ id: 'here' }) }),
+    orchestrator: async () => ({ describe: async () => ({ id: engine.id }) }),
     pause: (_: number, signal: AbortSignal) =>
       new Promise<void>((resolve) => {
         waits += 1;
@@ -61,14 +63,15 @@ function world(settings: AlertSettings, posted: Posted) {
       },
     },
     keptLogs: {
-      keepAlertTurns: async (_: unknown, turns: readonly AlertTurn[]) => {
+      keepAlertTurns: async (at: { readonly engine: string }, turns: readonly AlertTurn[]) => {
         if (disk.isFull) throw new Error('the disk is full');
+        places.push(at.engine);
         kept.push(...turns);
       },
     },
   } as unknown as Ports;
   const sampler = {
-    latest: () => undefined,
+    latest: () => (engine.isAway ? undefined : new Map()),
     points: () => [],
     want: () => () => {},
     onLook: () => () => {},
@@ -90,6 +93,8 @@ function world(settings: AlertSettings, posted: Posted) {
     book: () => book,
     kept: () => kept,
     disk,
+    engine,
+    places,
     warnings,
     ways: () => told.flatMap((one) => (one.type === 'away' || one.type === 'back' ? [one.type] : [])),
     /** Starts the next look, `seconds` later, and waits until it has ended. */
@@ -134,6 +139,40 @@ test('what cannot be kept of it is kept once it can be', async () => {
   expect(kept()).toMatchObject([{ state: 'firing' }, { state: 'resolved' }]);
   await pass(31);
   expect(kept()).toHaveLength(2);
+});
+
+test('it is said that more waits to be kept than is kept of it', async () => {
+  const none = { rules: [], receivers: [] };
+  const fifty = { ...none, rules: rulesOf(...Array.from({ length: 50 }, (_, index) => `drift for ${index + 1}s`)) };
+  const { file, pass, kept, disk, warnings } = world(fifty, async () => {});
+  const isSaid = (): boolean => warnings.some((text) => text.startsWith('more than 1000 turns of alerts wait'));
+  /** All of them fire and resolve: a hundred turns. */
+  const hundred = async (): Promise<void> => {
+    file.says = fifty;
+    for (const seconds of [1, 31, 31]) await pass(seconds);
+    file.says = none;
+    await pass(1);
+  };
+  disk.isFull = true;
+  for (let turn = 0; turn < 10; turn += 1) await hundred();
+  expect(isSaid()).toBe(false);
+  await hundred();
+  expect(isSaid()).toBe(true);
+  disk.isFull = false;
+  await pass(31);
+  expect(kept()).toHaveLength(1_000);
+});
+
+test('the engine that is there after one was away is asked who it is', async () => {
+  const { file, pass, engine, places } = world({ rules: rulesOf('drift'), receivers: [] }, async () => {});
+  await pass(31);
+  await pass(31);
+  engine.id = 'another';
+  engine.isAway = false;
+  file.says = { rules: rulesOf('drift for 2s'), receivers: [] };
+  await pass(31);
+  await pass(31);
+  expect([...new Set(places)]).toEqual(['here', 'another']);
 });
 
 test('of each receiver that cannot be reached it is told once, and that it is over when none is left', async () => {

@@ -22,7 +22,7 @@ test('the number and the data of a JSON-RPC error are there for programs as they
   const screen = Object.assign(stderr, { isTTY: false as const, columns: 80, rows: 24 });
   const program: Program = { ...thisProgram(), argv: ['mcp', 'call', 'db', 'query', '--json'], stderr: screen };
   const error = new LoomsError('json-rpc-error', 'db answered', {
-    jsonRpc: { code: -32042, data: { dsn: 'hunter2', rows: [1] } },
+    about: { kind: 'json-rpc', answer: { code: -32042, data: { dsn: 'hunter2', rows: [1] } } },
   });
   const code = await reportError(error, program, (text) => text.replaceAll('hunter2', '(secret)'));
   const report = JSON.parse(said);

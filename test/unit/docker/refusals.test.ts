@@ -23,6 +23,9 @@ const listing = (hosts: number) => ({
   spec: server('a', { network: { egress: Array(hosts).fill({ host: 'db', port: 5432, tls: false }) } }).spec,
 });
 
+const refusedIn = async (lines: readonly string[], recorded: NonNullable<ServerView['recorded']>) =>
+  (await refusalsOf(engineWith(lines), view(recorded))).refusals;
+
 describe('what a forwarder noted', () => {
   it('is told by what was tried, the most frequent first, and of this server only', async () => {
     const lines = [
@@ -38,7 +41,7 @@ describe('what a forwarder noted', () => {
       'refused name od?d',
       'anything else',
     ];
-    expect(await refusalsOf(engineWith(lines), view(listing(1)))).toEqual([
+    expect(await refusedIn(lines, listing(1))).toEqual([
       { what: 'pypi.org: not listed', entry: 'pypi.org:PORT', times: 2 },
       { what: 'api:443: TLS for other.example', entry: 'other.example:443', times: 1 },
       { what: 'api:443: no name in TLS', entry: null, times: 1 },
@@ -52,9 +55,16 @@ describe('what a forwarder noted', () => {
 
   it('is told with how many lines were read, where the log has more', async () => {
     const lines = Array<string>(5_000).fill('refused name pypi.org');
-    expect(await refusalsOf(engineWith(lines.slice(1)), view(listing(1)))).toMatchObject([{ times: 4_999 }]);
+    const some = await refusalsOf(engineWith(lines.slice(1)), view(listing(1)));
+    expect(some).toEqual({ refusals: [{ what: 'pypi.org: not listed', entry: 'pypi.org:PORT', times: 4_999 }] });
     const found = await refusalsOf(engineWith(lines), view(listing(1)));
-    expect(found).toEqual([{ what: 'pypi.org: not listed', entry: 'pypi.org:PORT', times: 5_000, ofLast: 5_000 }]);
+    expect(found).toMatchObject({ refusals: [{ times: 5_000 }], linesRead: 5_000 });
+    const nothing = await refusalsOf(engineWith(lines.map(() => 'anything else')), view(listing(1)));
+    expect(nothing).toEqual({ refusals: [], linesRead: 5_000 });
+  });
+
+  it('is shown with how many lines were read, where the log has more', () => {
+    const found = [{ what: 'pypi.org: not listed', entry: 'pypi.org:PORT', times: 5_000, ofLast: 5_000 }];
     expect(found.map(refusedTimes)).toEqual(['5000 times in the last 5000 lines']);
     const { missing, yaml } = suggestList([], found);
     expect(missing).toEqual([{ entry: 'pypi.org:PORT', times: 5_000, ofLast: 5_000 }]);
@@ -63,15 +73,13 @@ describe('what a forwarder noted', () => {
 
   it('has a name in TLS that is none as the forwarder wrote it, and no entry for it', async () => {
     const lines = ['connection to api:443 ended PR at tls, name in TLS a%20b%0Ac, address -'];
-    expect(await refusalsOf(engineWith(lines), view(listing(1)))).toEqual([
-      { what: 'api:443: TLS for a%20b%0Ac', entry: null, times: 1 },
-    ]);
+    expect(await refusedIn(lines, listing(1))).toEqual([{ what: 'api:443: TLS for a%20b%0Ac', entry: null, times: 1 }]);
   });
 
   it('has the port as well where connections are noted', async () => {
     const lines = ['refused name a.example', 'refused connection a.example:443', 'refused connection 169.254.64.40:22'];
     const learning = { image: 'example:1', spec: server('a', { network: { egressLearn: true } }).spec };
-    expect(await refusalsOf(engineWith(lines), view(learning))).toEqual([
+    expect(await refusedIn(lines, learning)).toEqual([
       { what: 'a.example: not listed', entry: 'a.example:PORT', times: 1 },
       { what: 'a.example:443: not listed', entry: 'a.example:443', times: 1 },
       { what: 'port 22 of an address that no name was asked for', entry: null, times: 1 },
@@ -79,6 +87,6 @@ describe('what a forwarder noted', () => {
   });
 
   it('is not looked for where a server has no list', async () => {
-    expect(await refusalsOf(engineWith(['refused name x']), view(listing(0)))).toEqual([]);
+    expect(await refusedIn(['refused name x'], listing(0))).toEqual([]);
   });
 });

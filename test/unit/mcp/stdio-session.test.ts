@@ -366,8 +366,8 @@ describe('what goes wrong in a stdio session', () => {
     expect(error.code).toBe('json-rpc-error');
     expect(error.message).toBe('unit answered the call of read_file with JSON-RPC error -32603: database is away');
     expect(error.detail).toEqual(['{"host":"db"}']);
-    expect(error.jsonRpc).toEqual({ code: -32603, data: { host: 'db' } });
-    expect(withHint(error, 'look').jsonRpc).toEqual(error.jsonRpc);
+    expect(error.about).toEqual({ kind: 'json-rpc', answer: { code: -32603, data: { host: 'db' } } });
+    expect(withHint(error, 'look').about).toEqual(error.about);
   });
 
   it('suggests the nearest tool and never calls it', async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { tellingLines } from '../../../src/model/telling-lines.ts';
+import { tellingLines } from '../../../src/model/values/telling-lines.ts';
 
 const frames = Array.from({ length: 9 }, (_, index) => `    at frame${index} (node:internal:${index})`);
 const crash = [

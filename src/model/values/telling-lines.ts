@@ -11,5 +11,5 @@ export function tellingLines(lines: readonly string[], most: number): readonly s
   if (saying < 0 || saying >= lines.length - end.length) return end;
   const last = lines.slice(2 - most);
   const between = lines.length - last.length - saying - 1;
-  return [lines[saying] ?? '', `… ${between} more ${between === 1 ? 'line' : 'lines'}`, ...last];
+  return [lines[saying] ?? '', `… ${between} more lines`, ...last];
 }
