@@ -60,6 +60,12 @@ const partText = (part: object): string =>
 
 const inFile = (key: string): string => key.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 
+/** By what a mount or a target is known, in brackets; '' for a part that has no such name. */
+function nameOf({ target, host, port }: Record<string, unknown>): string {
+  if (typeof target === 'string') return `[${target}]`;
+  return typeof host === 'string' ? `[${host}:${port}]` : '';
+}
+
 /** What differs in a list of parts: those that are on both sides are not told, and one that changed is told by its fields. */
 function walkParts(
   path: string,
@@ -73,7 +79,8 @@ function walkParts(
   if (gone.length + come.length === 0) return [{ path, from: `[${before}]`, to: `[${after}]` }];
   return Array.from({ length: Math.max(gone.length, come.length) }, (_, index): readonly FieldDifference[] => {
     const [old, now] = [gone[index], come[index]];
-    const place = `${path}[${now === undefined ? from.indexOf(old ?? {}) : to.indexOf(now)}]`;
+    // The file has no place any more for what only went.
+    const place = now === undefined ? `${path}${nameOf(old ?? {})}` : `${path}[${to.indexOf(now)}]`;
     if (old !== undefined && now !== undefined) {
       return [...new Set([...Object.keys(old), ...Object.keys(now)])]
         .sort()

@@ -75,7 +75,22 @@ it('shows of a list of mounts those that differ, by the field that does', () => 
     'docker_backend.volume_mounts[0]: none -> {"read_only":true,"source":"notes","target":"/notes","type":"volume"}',
   ]);
   expect(told(as(data), as())).toEqual([
-    'docker_backend.volume_mounts[0]: {"read_only":true,"source":"data","target":"/data","type":"volume"} -> none',
+    'docker_backend.volume_mounts[/data]: {"read_only":true,"source":"data","target":"/data","type":"volume"} -> none',
+  ]);
+  // Two went and one came: that one is at its place in the file, and the file has none for the one that only went.
+  expect(told(as(['a', '/a', true], data), as(['b', '/a', true]))).toEqual([
+    'docker_backend.volume_mounts[0].source: a -> b',
+    'docker_backend.volume_mounts[/data]: {"read_only":true,"source":"data","target":"/data","type":"volume"} -> none',
   ]);
   expect(told(as(data, ['b', '/b', true]), as(['b', '/b', true], data))).toHaveLength(1);
+});
+
+it('names a target that is allowed no more by its host and port', () => {
+  const as = (...hosts: readonly string[]) => ({
+    spec: server('a', { network: { egress: hosts.map((host) => ({ host, port: 443, tls: true })) } }).spec,
+    image: 'example:1',
+  });
+  expect(compareSpecs(as('a.example', 'b.example'), as('a.example')).map(({ path }) => path)).toEqual([
+    'docker_backend.network.egress[b.example:443]',
+  ]);
 });
