@@ -59,8 +59,9 @@ export function sayOnce(tell: (told: Told) => void): Said {
       drift = now;
     },
     warned(warnings) {
-      // Its words may count minutes: what it is about, and of whom, says whether it is the same.
-      const keyOf = ({ code, server }: PlanWarning): string => `${code} ${server ?? ''}`;
+      // Words about one server may count minutes: whose they are says whether it is the same. Other words name who they
+      // are about, which may be more by now.
+      const keyOf = ({ code, server, message }: PlanWarning): string => `${code} ${server ?? message}`;
       const now = new Map(warnings.map((warning) => [keyOf(warning), warning]));
       for (const [key, warning] of now) if (!warned.has(key)) tell({ type: 'warning', ...warning });
       warned = new Set(now.keys());

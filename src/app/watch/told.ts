@@ -13,7 +13,7 @@ export type LeftAlone =
   | { readonly why: 'stopped-by-person'; readonly user: string; readonly time: string }
   | { readonly why: 'blocked'; readonly blocker: Blocker }
   | { readonly why: 'waiting'; readonly repairs: number; readonly forMs: number; readonly after: string }
-  /** It cannot be given its secrets. */
+  /** It cannot be given its secrets, or is not: `record-untrusted` where nobody has accepted the record that asks for them. */
   | { readonly why: 'without-secrets'; readonly failure: Failure }
   | { readonly why: 'rotation-turn' };
 

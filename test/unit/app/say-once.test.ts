@@ -46,3 +46,11 @@ test('what a plan warns of is told once for each code and server, whatever its w
   said.warned([restarts(a, ''), restarts(b, '')]);
   expect(told).toEqual(['restarts a', 'restarts b', 'not-in-spec ', 'restarts a']);
 });
+
+test('what a plan warns of servers that are in no file is told again when others are among them', () => {
+  const told: string[] = [];
+  const said = sayOnce((one) => void told.push(one.type === 'warning' ? one.message : one.type));
+  for (const message of ['a: in no file', 'a: in no file', 'a, b: in no file'])
+    said.warned([{ code: 'not-in-spec', message }]);
+  expect(told).toEqual(['a: in no file', 'a, b: in no file']);
+});
