@@ -20,7 +20,7 @@ type Asking = { readonly signal?: AbortSignal; readonly outlives?: boolean };
 export type Gateway = {
   /**
    * Asks it for something. `key` is what it knows the session of this page by. With `outlives` the page may go before it is
-   * answered, and the body has at most 64 KiB.
+   * answered, where the body has at most 64 KiB; a larger one is sent as far as the page stays.
    */
   readonly ask: <T>(
     method: 'GET' | 'POST' | 'DELETE',
@@ -31,6 +31,9 @@ export type Gateway = {
   /** Opens a stream of events that goes on behind the one with the id `after`. Throws where the gateway is not reached. */
   readonly open: (path: string, after: string | undefined, signal: AbortSignal) => Promise<Response>;
 };
+
+/** What may be on its way at once in bodies of requests that outlive their page, bytes (Fetch standard, `keepalive`). */
+const mostOutliving = 65_536;
 
 /** `key` is asked for with each request; `signedOut` hears that the gateway does not know it any more. */
 export function gatewayWith(key: () => string | undefined, signedOut: () => void): Gateway {
@@ -49,20 +52,23 @@ export function gatewayWith(key: () => string | undefined, signedOut: () => void
       body?: unknown,
       { signal, outlives = false }: Asking = {},
     ): Promise<Answer<T>> => {
+      const text = body === undefined ? undefined : JSON.stringify(body);
+      // A browser refuses a larger body of a request that is to outlive its page.
+      const isSmall = text === undefined || new TextEncoder().encode(text).length <= mostOutliving;
       try {
         const response = seen(
           await fetch(path, {
             method,
             headers: { ...headers(), ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
-            ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+            ...(text === undefined ? {} : { body: text }),
             ...(signal === undefined ? {} : { signal }),
-            keepalive: outlives,
+            keepalive: outlives && isSmall,
           }),
         );
-        const text = await response.text();
+        const said = await response.text();
         return response.ok
-          ? { done: true, value: (text === '' ? undefined : JSON.parse(text)) as T }
-          : { done: false, refusal: refusalOf(response.status, text) };
+          ? { done: true, value: (said === '' ? undefined : JSON.parse(said)) as T }
+          : { done: false, refusal: refusalOf(response.status, said) };
       } catch (error) {
         return { done: false, refusal: away(error) };
       }

@@ -93,8 +93,13 @@ function ToolView({ server, tool }: { readonly server: string; readonly tool: Pa
   /** Gives up the questions that nobody has answered yet; whether the page goes, too. */
   const giveUpOpen = useRef<((pageGoes: boolean) => void) | undefined>(undefined);
   useEffect(() => {
-    // A tab that is closed takes down none of what it shows.
-    const hide = (): void => giveUpOpen.current?.(true);
+    // A tab that is closed takes down none of what it shows. One that comes back shows no question that was given up.
+    const hide = (): void => {
+      if (giveUpOpen.current === undefined) return;
+      giveUpOpen.current(true);
+      giveUpOpen.current = undefined;
+      setCalled({ is: 'not' });
+    };
     addEventListener('pagehide', hide);
     return () => {
       removeEventListener('pagehide', hide);
