@@ -64,6 +64,9 @@ const harmMs = 15_000;
 const settlesMs = 360_000;
 /** How much the loop's heap may grow from the second quarter of the time to the last: what is left of noise. */
 const growth = 1.25;
+/** How long a program may take to tell its heap, ms, and of how few samples nothing can be said. */
+const heapMs = 30_000;
+const leastSamples = 8;
 /** What the loop may take of a core while nothing happens, of up to 50 servers, %. */
 const mostIdle = 1;
 /** Has a program say what its heap holds once all garbage is collected, bytes: when that is done is otherwise V8's to choose. */
@@ -179,7 +182,10 @@ async function heapOf({ child, gone }) {
   const ended = gone.then(() => {
     throw new Error('it has ended');
   });
-  return Promise.race([said, ended]);
+  const late = delay(heapMs, undefined, { ref: false }).then(() => {
+    throw new Error(`it did not tell its heap within ${heapMs / 1000} s`);
+  });
+  return Promise.race([said, ended, late]);
 }
 
 /** Asks the gateway for its metrics, as a scraper does: the charts of its page have points of these looks. */
@@ -293,10 +299,12 @@ async function scratchOf(image) {
 const tally = new Map();
 const deedsDone = () => [...tally.values()].reduce((sum, times) => sum + times, 0);
 const count = (kind) => tally.set(kind, (tally.get(kind) ?? 0) + 1);
+const restoreTaken = (name, before) => (before === undefined ? taken.delete(name) : taken.set(name, before));
 async function night(endsAt) {
   while (performance.now() < endsAt) {
     const deed = any([...Object.keys(deeds), ...Object.keys(deeds), ...Object.keys(deedsOfAll)]);
     const name = any(names);
+    const before = taken.get(name);
     try {
       if (deed in deedsOfAll) await deedsOfAll[deed]();
       else {
@@ -307,6 +315,7 @@ async function night(endsAt) {
     } catch {
       // It is not there, or not so, any more: another deed was faster.
       if (deed in deeds && open.get(name)?.kind === deed) open.delete(name);
+      if (deed in deeds && takesAway.has(deed)) restoreTaken(name, before);
     }
     await delay(500 + Math.random() * 2_500);
   }
@@ -317,6 +326,21 @@ async function restartEngine() {
   await ownEngine.stop();
   await ownEngine.start();
   count('engine');
+  // Those that came up by themselves are no repair of the loop, which then tells nothing of them.
+  const away = new Map(names.map((name) => [name, taken.get(name)]));
+  while (away.size > 0 && !isOver) {
+    await delay(3_000);
+    // There is none while a spec is broken.
+    const { stdout } = await ours(['diff', '-f', repository, '--json'], { exits: [0, 2] }).catch(() => ({}));
+    for (const { server, action } of stdout === undefined ? [] : JSON.parse(stdout).changes) {
+      if (action !== 'unchanged') continue;
+      if (open.get(server)?.kind === 'engine') open.delete(server);
+      const one = away.get(server);
+      // What was done to it since is given back by its own repair.
+      if (one !== undefined && taken.get(server) === one) giveBack(server);
+      away.delete(server);
+    }
+  }
 }
 
 const psOf = (pid) => Number(/^Pss:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8'))[1]) / 1024;
@@ -497,6 +521,7 @@ async function main() {
     const quarter = Math.floor(list.length / 4);
     return [list.slice(quarter, 2 * quarter), list.slice(-quarter)].map((part) => median(part));
   };
+  if (heap.length < leastSamples) fault(`the heap of the loop was told only ${heap.length} times`);
   const [early, late] = quarters(heap);
   if (late > early * growth) fault(`the loop's heap went from ${early.toFixed(1)} to ${late.toFixed(1)} MiB`);
   const [earlyAll, lateAll] = quarters(memory);

@@ -35,7 +35,8 @@ for my $port (map { /(\\d+)-(\\d+)/ ? $1 .. $2 : $_ } split ' ', $ports) {
 }
 sub own_networks {
   open my $routes, '<', '/proc/net/route' or die "routes: $!\\n";
-  my @to = map { join '/', map { join '.', unpack 'C4', pack 'L', hex } (split)[1, 7] } grep { $. > 1 } <$routes>;
+  <$routes>; # the names of its columns
+  my @to = map { join '/', map { join '.', unpack 'C4', pack 'L', hex } (split)[1, 7] } <$routes>;
   return join ' ', grep { !/\\/0\\.0\\.0\\.0$/ } @to;
 }
 my $proxy;

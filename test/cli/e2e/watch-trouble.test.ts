@@ -60,6 +60,7 @@ async function wayToEngine() {
 
 describe.skipIf(withoutEngine())('looms watch in trouble', () => {
   const projects: TestProject[] = [];
+  const ways: Awaited<ReturnType<typeof wayToEngine>>[] = [];
   const folderOf = (...texts: readonly string[]): string => {
     const folder = join(emptyFolder(), 'specs');
     mkdirSync(folder);
@@ -73,12 +74,14 @@ describe.skipIf(withoutEngine())('looms watch in trouble', () => {
   };
   afterEach(async () => {
     await endLoops();
+    for (const way of ways.splice(0)) way.close();
     for (const one of projects.splice(0)) await one.remove();
   });
 
   test('tells once that the engine is away, changes nothing for it, and repairs once it is there again', async () => {
     const one = project();
     const way = await wayToEngine();
+    ways.push(way);
     const words = ['watch', '-f', folderOf(tinySpec({ name: 'fs' }))];
     const loop = watchLoopWith(one, { env: { DOCKER_HOST: way.host } }, ...words);
     await loop.told('in-sync');
@@ -93,7 +96,6 @@ describe.skipIf(withoutEngine())('looms watch in trouble', () => {
     expect(new Set(messages).size, messages.join('\n')).toBe(messages.length);
     expect(loop.of('away').every(({ what }) => what === 'engine')).toBe(true);
     expect(await loop.ended()).toBe(130);
-    way.close();
   }, 240_000);
 
   test('a loop that stands by goes on where the other was killed in a gate, with the same generation', async () => {
