@@ -113,6 +113,7 @@ export function createGateway(
     version,
     log,
     names: settings.aggregate,
+    onListener: () => following.onlookerCame(),
   });
   const servers = new Set<Server>();
   const guardOf = createGuards(guarding);
@@ -147,7 +148,7 @@ export function createGateway(
       log,
     });
 
-  const stopFollowing = followServing(
+  const following = followServing(
     upstreams,
     () => [...sessions.all().flatMap((session) => session.legs()), ...stateless.legs(), ...(kept?.() ?? [])],
     () => {
@@ -208,10 +209,11 @@ export function createGateway(
     const server = name === undefined ? undefined : asServerName(name);
     if (server !== undefined && !guard.reaches(server)) return refuse(server, `${server}:*`);
     const { aggregate: names } = settings;
-    const faceOf = (heard: LegHooks): Face =>
-      server === undefined
-        ? allServers(within(upstreams, guard), heard, { version, log, guard, names })
-        : oneServer(server, upstreams, heard);
+    const faceOf = (heard: LegHooks): Face => {
+      if (server !== undefined) return oneServer(server, upstreams, heard);
+      following.onlookerCame();
+      return allServers(within(upstreams, guard), heard, { version, log, guard, names });
+    };
     const place = { principal: guard.key, guard, path, server, faceOf, challenge };
     return kind === 'sse' ? requests.sse(request, response, place) : requests.mcp(request, response, place);
   };
@@ -234,7 +236,7 @@ export function createGateway(
     },
     sessions: () => sessions.all().length,
     async close() {
-      stopFollowing();
+      following.stop();
       page?.close();
       const closed = [...servers].map((server) => new Promise((resolve) => server.close(resolve)));
       await Promise.all([sessions.close(), stateless.close()]);

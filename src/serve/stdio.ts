@@ -67,7 +67,7 @@ export async function serveStdio(
   });
   const leaving = new Map<string | number, () => void>();
   const legs = () => [session, ...sessions.all()].flatMap((one) => one.legs()).concat(stateless.legs());
-  const stopFollowing = followServing(upstreams, legs, () => {}, {
+  const following = followServing(upstreams, legs, () => {}, {
     isThere: () => server === undefined,
     serverChanged(one) {
       for (const each of [session, ...sessions.all()]) each.serverChanged?.(one);
@@ -116,7 +116,7 @@ export async function serveStdio(
     // One that waits holds up none that comes after it.
     if (line.trim() !== '') take(line).catch((error: unknown) => log(`a message failed: ${String(error)}`));
   }
-  stopFollowing();
+  following.stop();
   await Promise.all([session.close(), sessions.close(), stateless.close()]);
 }
 

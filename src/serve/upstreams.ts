@@ -67,8 +67,8 @@ export type Upstreams = {
     hear: { readonly onReady: () => void; readonly onChange: (server: ServerName) => void },
     signal: AbortSignal,
   ) => Promise<void>;
-  /** What conversations go to; undefined where nothing serves, or the engine does not say. Does not throw. */
-  readonly serving: (server: ServerName) => Promise<Serves | undefined>;
+  /** What conversations go to; `unknown` where the engine does not say whether there is something. Does not throw. */
+  readonly serving: (server: ServerName) => Promise<Serves | 'nothing' | 'unknown'>;
   /**
    * Makes a call after its first record in the audit trail, counted against `max_executions`; the second one is written
    * within 10 ms of its end, or with what is written next. Throws `refused` when a

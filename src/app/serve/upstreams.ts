@@ -2,7 +2,7 @@ import type { LinkOptions } from '../../mcp/link/link.ts';
 import { openChannel } from '../../mcp/link/open-channel.ts';
 import type { LinkSource } from '../../mcp/link/open-link.ts';
 import { isHttp } from '../../model/desired.ts';
-import { LoomsError } from '../../model/errors.ts';
+import { type ErrorCode, LoomsError } from '../../model/errors.ts';
 import type { ProjectName } from '../../model/ids.ts';
 import type { Policies, QuotaLimit } from '../../model/policy.ts';
 import type { Serving } from '../../model/server-view.ts';
@@ -27,6 +27,9 @@ const graceMs = 1_000;
 const lookMs = 5_000;
 /** How long it may take to show that it is there, ms. */
 const answerMs = 2_000;
+
+/** With which words the engine says that a server has nothing that serves; any other failure leaves that open. */
+const servesNothing: ReadonlySet<ErrorCode> = new Set(['server-not-found', 'server-not-running']);
 
 /** Whether the engine answers within 2 s. */
 export async function engineAnswers(
@@ -171,8 +174,8 @@ export function upstreamsOf(
         const options = { signal: AbortSignal.timeout(lookMs) };
         const serving = await orchestrator.serving(project, server, options);
         return { container: serving.container, ...defined({ run: await runOf(orchestrator, serving, options) }) };
-      } catch {
-        return undefined;
+      } catch (error) {
+        return error instanceof LoomsError && servesNothing.has(error.code) ? 'nothing' : 'unknown';
       }
     },
     async record(call, make) {

@@ -8,9 +8,14 @@ const lookEveryMs = 60_000;
 const againMs = 1_000;
 /** How often `meanwhile` is done, ms. */
 const meanwhileMs = 1_000;
+/** How long a server has to be there, or gone, before onlookers are told, ms: one that is started again is no news. */
+const settleMs = 1_000;
 
 /** What can be led to another container. */
 export type Followed = Pick<Leg, 'server' | 'follow'>;
+
+/** Whether a server serves, as onlookers know it and as it was last seen; of one that the engine said nothing of, neither. */
+type Known = { told: boolean | undefined; seen: boolean | undefined; isSettling: boolean };
 
 /** Who sees all servers as one, and is told of each that comes or goes. */
 export type Onlookers = {
@@ -18,8 +23,14 @@ export type Onlookers = {
   readonly serverChanged: (server: ServerName) => void;
 };
 
+export type Following = {
+  /** Takes note of what serves now, for an onlooker that begins to look. */
+  readonly onlookerCame: () => void;
+  readonly stop: () => void;
+};
+
 /**
- * Leads conversations to what serves by now, until what comes back is called: when the engine tells of a
+ * Leads conversations to what serves by now, until it is stopped: when the engine tells of a
  * change of their server, when it begins to tell, and now and then. A look that takes long holds up the next one of its
  * server, which is then made.
  */
@@ -28,29 +39,40 @@ export function followServing(
   legs: () => readonly Followed[],
   meanwhile: () => void,
   onlookers: Onlookers,
-): () => void {
+): Following {
   const over = new AbortController();
   const looking = new Set<ServerName>();
   const wanted = new Set<ServerName>();
-  /** Which servers serve, as far as onlookers know; nothing is known while there are none. */
-  let serving: Map<ServerName, boolean> | undefined;
+  /** Of each server; nothing is known while there are no onlookers. */
+  let serving: Map<ServerName, Known> | undefined;
 
-  const lookForOnlookers = async (): Promise<void> => {
-    if (!onlookers.isThere()) {
-      serving = undefined;
-      return;
-    }
+  const onlookerCame = async (): Promise<void> => {
     if (serving !== undefined) return;
-    const known = new Map<ServerName, boolean>();
+    const known = new Map<ServerName, Known>();
     serving = known;
-    for (const server of await upstreams.servers().catch(() => [])) {
-      const serves = (await upstreams.serving(server)) !== undefined;
-      if (!known.has(server)) known.set(server, serves);
+    try {
+      for (const server of await upstreams.servers()) {
+        const serves = await upstreams.serving(server);
+        const now = serves === 'unknown' ? undefined : serves !== 'nothing';
+        if (!known.has(server)) known.set(server, { told: now, seen: now, isSettling: false });
+      }
+    } catch {
+      // To be begun again in a second.
+      if (serving === known) serving = undefined;
     }
   };
-  const saw = (server: ServerName, serves: boolean): void => {
-    if (serving === undefined || (serving.get(server) ?? false) === serves) return;
-    serving.set(server, serves);
+  const saw = async (server: ServerName, serves: boolean): Promise<void> => {
+    if (serving === undefined) return;
+    const known = serving.get(server) ?? { told: false, seen: false, isSettling: false };
+    serving.set(server, known);
+    known.seen = serves;
+    if (known.seen === known.told || known.isSettling) return;
+    known.isSettling = true;
+    await pause(settleMs, over.signal);
+    known.isSettling = false;
+    const isStillKnown = serving?.get(server) === known && !over.signal.aborted;
+    if (!isStillKnown || known.seen === known.told) return;
+    known.told = known.seen;
     onlookers.serverChanged(server);
   };
 
@@ -60,9 +82,9 @@ export function followServing(
     do {
       wanted.delete(server);
       const isOfUse = serving !== undefined || legs().some((leg) => leg.server === server);
-      const serves = isOfUse ? await upstreams.serving(server) : undefined;
-      saw(server, serves !== undefined);
-      if (serves === undefined || over.signal.aborted) continue;
+      const serves = isOfUse ? await upstreams.serving(server) : 'unknown';
+      if (serves !== 'unknown') saw(server, serves !== 'nothing');
+      if (typeof serves === 'string' || over.signal.aborted) continue;
       const its = legs().filter((leg) => leg.server === server);
       const led = await Promise.all(its.map((leg) => leg.follow(serves)));
       if (!led.includes(false)) continue;
@@ -82,14 +104,19 @@ export function followServing(
   };
   const everySecond = (): void => {
     meanwhile();
-    lookForOnlookers();
+    if (onlookers.isThere()) onlookerCame();
+    else serving = undefined;
   };
   hear();
+  if (onlookers.isThere()) onlookerCame();
   const timers = [setInterval(lookAtAll, lookEveryMs), setInterval(everySecond, meanwhileMs)];
   for (const timer of timers) timer.unref();
-  return () => {
-    over.abort();
-    for (const timer of timers) clearInterval(timer);
+  return {
+    onlookerCame,
+    stop() {
+      over.abort();
+      for (const timer of timers) clearInterval(timer);
+    },
   };
 }
 

@@ -52,7 +52,11 @@ export type AllListeners = {
   readonly close: () => void;
 };
 
-export function createAllListeners(servers: () => Promise<readonly ServerName[]>): AllListeners {
+/** `onListener` hears of each that begins to listen, before it is told of anything. */
+export function createAllListeners(
+  servers: () => Promise<readonly ServerName[]>,
+  onListener: () => void = () => {},
+): AllListeners {
   const listeners = new Set<Listener>();
 
   const listen: AllListeners['listen'] = async (message, { askOne, guard, homes }, reply) => {
@@ -137,6 +141,7 @@ export function createAllListeners(servers: () => Promise<readonly ServerName[]>
     reply.begin();
     if (!reply.isOpen()) end();
     listeners.add(listener);
+    onListener();
     try {
       const asked = (await servers()).filter(reaches).map(hear);
       await Promise.race([Promise.all(asked), tooLate, over]);

@@ -37,6 +37,8 @@ type Options = {
   readonly version: string;
   readonly log: (text: string) => void;
   readonly names: JoinedNames;
+  /** Hears of each client that begins to listen. */
+  readonly onListener?: () => void;
 };
 
 /** How long a server may take for all pages of one list, ms. */
@@ -46,8 +48,8 @@ const listMs = 60_000;
  * All servers of a project as one, for requests without sessions: each goes to the server that it names, as if it had been
  * asked at its own address, whichever revisions it speaks.
  */
-export function createAllStateless({ servers, version, log, names }: Options): AllStateless {
-  const listeners = createAllListeners(servers);
+export function createAllStateless({ servers, version, log, names, onListener }: Options): AllStateless {
+  const listeners = createAllListeners(servers, onListener);
 
   const list = async (
     server: ServerName,

@@ -88,6 +88,8 @@ type StatelessOptions = {
   readonly log: (text: string) => void;
   /** How tools are called where all servers are one. */
   readonly names: JoinedNames;
+  /** Hears of each client that begins to listen to all servers as one. */
+  readonly onListener?: () => void;
 };
 
 /** Whether a container knows the stateless revisions: not known of one that was silent when it was asked. */
@@ -186,7 +188,9 @@ export function createStateless(upstreams: Upstreams, { idleMs, bridge, ...told 
   };
   const isStillSo = async (server: ServerName, found: Found, era: Era | undefined): Promise<boolean> => {
     if (performance.now() < found.until) return true;
-    if (era !== 'legacy' || (await upstreams.serving(server))?.container !== found.container) return false;
+    if (era !== 'legacy') return false;
+    const serves = await upstreams.serving(server);
+    if (typeof serves === 'string' || serves.container !== found.container) return false;
     found.until = performance.now() + trustedMs;
     return true;
   };

@@ -10,6 +10,8 @@ type Hear = Parameters<Upstreams['watch']>[0];
 function world(follow: (container: string) => boolean = () => true, onlookers?: string[]) {
   const asked: string[] = [];
   const gone = new Set<string>();
+  const unknown = new Set<string>();
+  let isThere = onlookers !== undefined;
   const led: string[] = [];
   const hears: Hear[] = [];
   const ends: (() => void)[] = [];
@@ -27,19 +29,27 @@ function world(follow: (container: string) => boolean = () => true, onlookers?: 
         ends.push(resolve);
         signal.addEventListener('abort', () => resolve());
       }),
-    servers: async () => [fs, web],
+    servers: async () => {
+      if (unknown.size === 2) throw new Error('the engine is gone');
+      return [fs, web];
+    },
     serving: async (server: string) => {
       asked.push(server);
-      return gone.has(server) ? undefined : { container: asContainerId(`${server}2`) };
+      if (unknown.has(server)) return 'unknown';
+      return gone.has(server) ? 'nothing' : { container: asContainerId(`${server}2`) };
     },
   } as unknown as Upstreams;
-  const stop = followServing(
+  const { stop, onlookerCame } = followServing(
     upstreams,
     () => legs,
     () => {},
-    { isThere: () => onlookers !== undefined, serverChanged: (server) => void onlookers?.push(server) },
+    { isThere: () => isThere, serverChanged: (server) => void onlookers?.push(server) },
   );
-  return { asked, led, gone, hears, ends, stop };
+  const setThere = (now: boolean): void => {
+    isThere = now;
+    if (now) onlookerCame();
+  };
+  return { asked, led, gone, unknown, hears, ends, stop, setThere };
 }
 
 afterEach(() => vi.useRealTimers());
@@ -100,7 +110,7 @@ test('who sees all servers as one is told of each that comes or goes, and of non
   await vi.advanceTimersByTimeAsync(1_000);
   const change = async (server: typeof fs): Promise<void> => {
     hears[0]?.onChange(server);
-    await vi.advanceTimersByTimeAsync(0);
+    await vi.advanceTimersByTimeAsync(1_000);
   };
   await change(web);
   await change(news);
@@ -114,5 +124,54 @@ test('who sees all servers as one is told of each that comes or goes, and of non
   gone.delete(web);
   await change(web);
   expect(told).toEqual([news, web, web]);
+  stop();
+});
+
+test('what the engine does not say of a server is no news, nor is one that is back within a second', async () => {
+  vi.useFakeTimers();
+  const told: string[] = [];
+  const { gone, unknown, hears, stop, setThere } = world(() => true, told);
+  setThere(false);
+  await vi.advanceTimersByTimeAsync(1_000);
+  const change = async (server: typeof fs, ms: number): Promise<void> => {
+    hears[0]?.onChange(server);
+    await vi.advanceTimersByTimeAsync(ms);
+  };
+  // Gone right after somebody came to look.
+  setThere(true);
+  await vi.advanceTimersByTimeAsync(0);
+  gone.add(web);
+  await change(web, 1_000);
+  expect(told.splice(0)).toEqual([web]);
+  unknown.add(fs);
+  await change(fs, 2_000);
+  unknown.delete(fs);
+  await change(fs, 2_000);
+  gone.add(fs);
+  await change(fs, 500);
+  gone.delete(fs);
+  await change(fs, 2_000);
+  expect(told).toEqual([]);
+  stop();
+});
+
+test('where the engine says nothing to who comes to look, it is asked again, and none counts as gone', async () => {
+  vi.useFakeTimers();
+  const told: string[] = [];
+  const { unknown, gone, hears, stop, setThere } = world(() => true, told);
+  setThere(false);
+  await vi.advanceTimersByTimeAsync(1_000);
+  unknown.add(fs).add(web);
+  setThere(true);
+  await vi.advanceTimersByTimeAsync(1_000);
+  unknown.clear();
+  await vi.advanceTimersByTimeAsync(1_000);
+  hears[0]?.onReady();
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect(told).toEqual([]);
+  gone.add(web);
+  hears[0]?.onChange(web);
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect(told).toEqual([web]);
   stop();
 });
