@@ -241,6 +241,11 @@ describe.skipIf(withoutEngine())('sessions on a real engine', () => {
     await eventually(async () => expect(await processes()).toEqual([]), 12_000, 250);
   });
 
+  test('a session that is kept is ended soon after its client was killed, long before its lease is over', async () => {
+    await abandonSession(target(['--stubborn']), { lifetimeMs: 300_000, heldMs: 3_000 });
+    await eventually(async () => expect(await processes()).toEqual([]), 60_000, 250);
+  }, 120_000);
+
   test('a thousand calls, eight at a time, come back to their callers and leave no process, handle or memory', async () => {
     const callsOfSession = 25;
     const work = async (first: number): Promise<number> => {
