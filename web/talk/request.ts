@@ -52,10 +52,10 @@ export function gatewayWith(key: () => string | undefined, signedOut: () => void
       body?: unknown,
       { signal, outlives = false }: Asking = {},
     ): Promise<Answer<T>> => {
-      const text = body === undefined ? undefined : JSON.stringify(body);
-      // A browser refuses a larger body of a request that is to outlive its page.
-      const isSmall = text === undefined || new TextEncoder().encode(text).length <= mostOutliving;
       try {
+        const text = body === undefined ? undefined : JSON.stringify(body);
+        // A browser refuses a larger body of a request that is to outlive its page.
+        const isSmall = text === undefined || new TextEncoder().encode(text).length <= mostOutliving;
         const response = seen(
           await fetch(path, {
             method,

@@ -1,6 +1,9 @@
 import { describe, expect, test } from 'vitest';
-import { suggestList } from '../../../src/app/inspect/suggest-egress.ts';
+import { suggestEgress, suggestList } from '../../../src/app/inspect/suggest-egress.ts';
+import type { Ports } from '../../../src/app/ports.ts';
 import type { EgressTarget } from '../../../src/model/desired.ts';
+import { asServerName } from '../../../src/model/ids.ts';
+import { project, server } from '../../support/planner-world.ts';
 
 const targets: readonly EgressTarget[] = [
   { host: '*.wild.example', port: 443, tls: true },
@@ -54,4 +57,24 @@ describe('a list for a server that was refused something', () => {
       'docker_backend:\n  network:\n    egress: []\n      # (secret).example.com: not listed, 2 times',
     );
   });
+});
+
+test('where the lines that are read hold no refusal, it is said of them alone', async () => {
+  const name = asServerName('a');
+  const { spec } = server(name, { network: { mode: 'isolated', egress: targets } });
+  const view = { name, project, recorded: { spec, image: 'example:1' }, confinement: { forwarder: { since: 0 } } };
+  const noticesOf = async (refused: object): Promise<string> => {
+    const ports = {
+      mask: (text: string) => text,
+      orchestrator: async () => ({
+        servers: async () => ({ servers: [view], engine: { id: 'e' }, notices: [], now: 0 }),
+        refusals: async () => refused,
+      }),
+    } as unknown as Ports;
+    return (await suggestEgress(ports, { project, name })).notices.join('\n');
+  };
+  expect(await noticesOf({ refusals: [], linesRead: 5_000 })).toContain(
+    'nothing was refused in the last 5000 lines that the forwarder of a wrote',
+  );
+  expect(await noticesOf({ refusals: [] })).toContain('nothing was refused since 1970-01-01');
 });
