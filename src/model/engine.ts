@@ -1,6 +1,9 @@
 /** Milliseconds since the epoch on the engine's clock. Ages are never measured against ours. */
 export type EngineTime = number;
 
+/** How long the engine may take to say how a container is, where a conversation with its server waits for that, ms. */
+export const engineAnswerMs = 5_000;
+
 /** Which engine a plan was made for, and what it can do. */
 export type EngineDescription = {
   /** The engine's own id (`/info` ID); Podman has none that stays, and is told by its machine and folder. */

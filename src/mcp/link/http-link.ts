@@ -1,16 +1,15 @@
 import { performance } from 'node:perf_hooks';
 import { setTimeout as delay } from 'node:timers/promises';
 import { connectionRefused } from '../../model/connection-refused.ts';
+import { engineAnswerMs } from '../../model/engine.ts';
 import { LoomsError } from '../../model/errors.ts';
 import { isRecord } from '../../model/is-record.ts';
 import type { Fetch, HttpLink, LinkEnding, LinkOptions, LinkTarget } from './link.ts';
-import { createFetch, createStreamAgent } from './relay-fetch.ts';
+import { createFetch, createStreamAgent } from './stream-fetch.ts';
 import { createTurnstile } from './turnstile.ts';
 
 /** How long a connection may take to make once the handshake is done, ms: the server listens, so it is short. */
 const laterConnectMs = 10_000;
-/** How long the engine may take to say how a container is, ms. */
-const engineAnswerMs = 5_000;
 /** How often the engine is asked whether a server exited, ms. */
 const exitPollMs = 50;
 /** Answers to a server's requests sent at once, each on its own connection; nothing is read while more wait. */
@@ -68,12 +67,12 @@ export function linkHttp(
     }
   };
   const answers = createTurnstile(answersAtOnce);
-  const overRelay = createFetch(agent, { onBroken, onText: options.onText, ready: answers.idle });
+  const overStreams = createFetch(agent, { onBroken, onText: options.onText, ready: answers.idle });
 
   const underWay = new Set<Promise<unknown>>();
   const fetch: Fetch = (url, init) => {
     const kind = kindOf(init?.body);
-    const send = () => overRelay(url, init);
+    const send = () => overStreams(url, init);
     const response = (kind === 'answer' ? answers.pass(send) : send()).catch((error: unknown) => {
       isLost ||= init?.signal?.aborted !== true;
       throw error;

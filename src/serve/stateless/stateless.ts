@@ -65,9 +65,11 @@ type UnderWay = {
   asked?: Asked;
   /** Its client does not wait for the answer any more. */
   hasLeft?: boolean;
-  /** What it is told of changes, once the server has said so. */
-  honoured?: Fields;
-};
+} & (
+  | { readonly kind: 'request' }
+  /** What it is told of changes: nothing before the server has said so. */
+  | { readonly kind: 'subscription'; honoured: Fields }
+);
 
 type Shared = {
   readonly leg: Leg;
@@ -131,8 +133,9 @@ export function createStateless(upstreams: Upstreams, { idleMs, bridge, ...told 
       const change = changeOf(message);
       if (change !== undefined) {
         // Said by the gateway, of another container: each that wants to hear of such a change is told.
-        for (const { reply, honoured, clientId } of all) {
-          if (honoured?.[change] === true) reply.tell(withSubscription(text, message, clientId));
+        for (const one of all) {
+          if (one.kind !== 'subscription' || one.honoured[change] !== true) continue;
+          one.reply.tell(withSubscription(text, message, one.clientId));
         }
         return;
       }
@@ -143,7 +146,7 @@ export function createStateless(upstreams: Upstreams, { idleMs, bridge, ...told 
     }
     const one = all.find(({ asked }) => String(asked?.id) === String(subscription));
     if (one === undefined) return;
-    if (message.method === 'notifications/subscriptions/acknowledged') {
+    if (one.kind === 'subscription' && message.method === 'notifications/subscriptions/acknowledged') {
       const { notifications } = paramsOf(message);
       one.honoured = isRecord(notifications) ? notifications : {};
     }
@@ -265,8 +268,12 @@ export function createStateless(upstreams: Upstreams, { idleMs, bridge, ...told 
     lastToken += 1;
     const token = lastToken;
     const { progressToken, [envelopeKeys.logLevel]: level } = metaOf(message);
-    const about = { token: progressToken, guard: given.guard, wantsLog: typeof level === 'string' };
-    const way: UnderWay = { reply, clientId: message.id, ...about };
+    const wantsLog = typeof level === 'string';
+    const about = { reply, clientId: message.id, token: progressToken, guard: given.guard, wantsLog };
+    const isSubscription = message.method === 'subscriptions/listen';
+    const way: UnderWay = isSubscription
+      ? { kind: 'subscription', honoured: {}, ...about }
+      : { kind: 'request', ...about };
     try {
       const checked = await headersFor(one.leg, given);
       if ('wrong' in checked) {
@@ -277,7 +284,7 @@ export function createStateless(upstreams: Upstreams, { idleMs, bridge, ...told 
     } catch (error) {
       const why = error instanceof LoomsError ? error.code : undefined;
       const isGivenUp = why === 'interrupted' || why === 'call-timeout';
-      if (isGivenUp && message.method !== 'subscriptions/listen' && one.givenUp.size < 2) {
+      if (isGivenUp && way.kind === 'request' && one.givenUp.size < 2) {
         one.givenUp.add(given.guard.key);
       }
       if (way.hasLeft === true) reply.end();

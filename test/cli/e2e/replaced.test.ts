@@ -141,6 +141,9 @@ describe.skipIf(withoutEngine())('the servers of a gateway, once apply or the en
     });
     await applyUnder('fs', specs(sessions().replace('The tool ', 'The new tool '), without('one.mjs'), strict), calls);
     await eventually(() => expect(changes).toEqual(changes.map(() => 1)), 30_000);
+    // A second word of it would have been on its way before the answer to a request that is made now.
+    await Promise.all(clients.map(({ client }) => client.listTools()));
+    expect(changes).toEqual(changes.map(() => 1));
     expect(clients.map(({ transport }) => transport.sessionId)).toEqual(ids);
     expect(new Set(ids).size).toBe(crowd);
   }, 300_000);

@@ -2,6 +2,7 @@ import { performance } from 'node:perf_hooks';
 import { Duplex } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { connectionRefused } from '../../../model/connection-refused.ts';
+import { engineAnswerMs } from '../../../model/engine.ts';
 import { LoomsError } from '../../../model/errors.ts';
 import { asContainerId, type ContainerId } from '../../../model/ids.ts';
 import { orAborted } from '../../../model/values/or-aborted.ts';
@@ -22,8 +23,6 @@ const lastWordsMs = 2_000;
 /** How often a process is begun that the engine could not begin, and how long after the first time, ms: longer each time. */
 const mostBegins = 5;
 const firstPauseMs = 100;
-/** How long the engine may take to say how a container is, ms. */
-const engineAnswerMs = 5_000;
 /** How long one try to connect may take before we look whether the server still runs, s. */
 const patienceSeconds = 2;
 
