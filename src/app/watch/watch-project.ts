@@ -129,8 +129,10 @@ export async function watchProject(ports: Ports, options: WatchOptions): Promise
       });
     const { whole, work, refusal } = await planPart();
     if (refusal !== undefined) said.refused(failureOf(refusal));
-    // A plan that was made whatever the rules say has nothing of what they only warn of.
-    said.warned([...whole.plan.warnings, ...work.plan.warnings]);
+    // A plan that was made whatever the rules say has nothing of what they only warn of. A plan of less takes what it leaves
+    // out for servers beside the files.
+    const beside = work.plan.warnings.filter(({ server }) => server === undefined || !declared.includes(server));
+    said.warned([...whole.plan.warnings, ...beside]);
     const held = await heldBack(work, holdingBack(now));
     said.left(held);
     record.looked({ servers: loaded.servers, plan: whole.plan, work: whole, dryRun, left: held });
