@@ -1,6 +1,5 @@
 import { createQuestionnaire } from '../../src/app/talk/answer-questions.ts';
 import { openSession } from '../../src/mcp/client/connect.ts';
-import { asContainerId } from '../../src/model/ids.ts';
 import { localEngine, targetFor } from '../unit/mcp/local-engine.ts';
 
 // The client that the conformance suite tests: our own sessions over HTTP, their relay's command run on this machine. The
@@ -17,7 +16,7 @@ const target = {
   ...targetFor(localEngine().engine, [], {
     mcp: { protocol, transport: { kind: 'streamable-http', port: Number(url.port), path: url.pathname } },
   }),
-  relay: { container: asContainerId('relay'), host: url.hostname },
+  reach: { way: 'relay', host: url.hostname },
 };
 
 const { answer } = createQuestionnaire(new Map([['confirmed', ['yes']]]), undefined, () => {});
