@@ -1,9 +1,12 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect } from 'vitest';
 import type { WatchEvent } from '../../src/cli/render/watch-lines.ts';
 import { eventually } from './eventually.ts';
-import type { RunOptions } from './looms.ts';
+import { emptyFolder, type RunOptions } from './looms.ts';
 import { schemaProblems } from './schemas.ts';
 import type { TestProject } from './test-project.ts';
+import { specs } from './tiny-server.ts';
 
 /** How soon something has to be seen that takes no timer: a busy machine takes its time. */
 export const soonMs = 60_000;
@@ -45,4 +48,12 @@ export function watchLoopWith(project: TestProject, options: RunOptions, ...word
     return code;
   };
   return { ...run, events, of, told, ended };
+}
+
+/** A folder of its own with these specs in one file. */
+export function specFolder(...texts: readonly string[]): string {
+  const folder = join(emptyFolder(), 'specs');
+  mkdirSync(folder);
+  writeFileSync(join(folder, 'mcp.yaml'), specs(...texts));
+  return folder;
 }

@@ -242,12 +242,19 @@ export function createLeg(server: ServerName, upstreams: Upstreams, hooks: LegHo
     if (memory.tools === undefined) return;
     const { meta, headers } = memory.list ?? {};
     const params = meta === undefined ? {} : { params: { _meta: meta } };
-    const answered = await askForItself(line, { jsonrpc: '2.0', method: 'tools/list', ...params }, headers);
-    const tools = toolsText(answered);
-    if (tools === memory.tools) return;
-    memory.tools = tools ?? '';
-    const changed: Message = { jsonrpc: '2.0', method: 'notifications/tools/list_changed' };
-    hooks.onNotification(JSON.stringify(changed), changed);
+    const learned = (tools: string | undefined): void => {
+      if (tools === memory.tools) return;
+      memory.tools = tools ?? '';
+      const changed: Message = { jsonrpc: '2.0', method: 'notifications/tools/list_changed' };
+      hooks.onNotification(JSON.stringify(changed), changed);
+    };
+    try {
+      learned(toolsText(await askForItself(line, { jsonrpc: '2.0', method: 'tools/list', ...params }, headers)));
+    } catch (error) {
+      // Nobody knows what it has, and no later look would ask it: its client looks for itself.
+      learned(undefined);
+      throw error;
+    }
   };
 
   return {

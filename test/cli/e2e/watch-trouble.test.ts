@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
@@ -7,8 +7,8 @@ import { withoutEngine } from '../../support/images.ts';
 import { emptyFolder } from '../../support/looms.ts';
 import { changed } from '../../support/odd-servers.ts';
 import { type TestProject, testProject } from '../../support/test-project.ts';
-import { specs, tinySpec } from '../../support/tiny-server.ts';
-import { endLoops, soonMs, watchLoop, watchLoopWith } from '../../support/watch-loop.ts';
+import { tinySpec } from '../../support/tiny-server.ts';
+import { endLoops, soonMs, specFolder, watchLoop, watchLoopWith } from '../../support/watch-loop.ts';
 
 const scriptOf = (spec: string): string => JSON.parse(spec).mcp_server.args[1];
 
@@ -61,12 +61,6 @@ async function wayToEngine() {
 describe.skipIf(withoutEngine())('looms watch in trouble', () => {
   const projects: TestProject[] = [];
   const ways: Awaited<ReturnType<typeof wayToEngine>>[] = [];
-  const folderOf = (...texts: readonly string[]): string => {
-    const folder = join(emptyFolder(), 'specs');
-    mkdirSync(folder);
-    writeFileSync(join(folder, 'mcp.yaml'), specs(...texts));
-    return folder;
-  };
   const project = (): TestProject => {
     const one = testProject('trouble');
     projects.push(one);
@@ -82,7 +76,7 @@ describe.skipIf(withoutEngine())('looms watch in trouble', () => {
     const one = project();
     const way = await wayToEngine();
     ways.push(way);
-    const words = ['watch', '-f', folderOf(tinySpec({ name: 'fs' }))];
+    const words = ['watch', '-f', specFolder(tinySpec({ name: 'fs' }))];
     const loop = watchLoopWith(one, { env: { DOCKER_HOST: way.host } }, ...words);
     await loop.told('in-sync');
     way.take();
@@ -106,14 +100,16 @@ describe.skipIf(withoutEngine())('looms watch in trouble', () => {
     const fs = changed(spec, {
       args: [
         '-e',
-        `const isOpen = () => require('fs').existsSync('/shared/go');
+        // Watched before the look, so that no moment is missed.
+        `const fs = require('fs');
 const serve = () => {${scriptOf(spec)}};
-const wait = () => isOpen() ? serve() : setTimeout(wait, 100);
-wait();`,
+const watcher = fs.watch('/shared', look);
+function look() { if (fs.existsSync('/shared/go')) { watcher.close(); serve(); } }
+look();`,
       ],
       backend: { volume_mounts: [{ source: shared, target: '/shared', read_only: true }] },
     });
-    const folder = folderOf(fs);
+    const folder = specFolder(fs);
     const first = watchLoop(one, 'watch', '-f', folder);
     await first.told('changing');
     await eventually(async () => expect((await one.container('fs.g1').inspect()).State.Running).toBe(true), soonMs);
@@ -139,7 +135,7 @@ wait();`,
       args: ['-e', `setTimeout(() => {${scriptOf(spec)}}, require('fs').existsSync('/tmp/slow') ? 6000 : 0);`],
       backend: { lifecycle: { health_check_interval_seconds: 1 } },
     });
-    const loop = watchLoop(one, 'watch', '-f', folderOf(fs, tinySpec({ name: 'web' })));
+    const loop = watchLoop(one, 'watch', '-f', specFolder(fs, tinySpec({ name: 'web' })));
     await loop.told('in-sync');
     const before = await one.idOf('fs');
     await (await one.container('fs').exec({ Cmd: ['touch', '/tmp/slow'] })).start({});

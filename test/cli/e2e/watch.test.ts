@@ -11,7 +11,7 @@ import { emptyFolder } from '../../support/looms.ts';
 import { brokenSpec, changed } from '../../support/odd-servers.ts';
 import { type TestProject, testProject } from '../../support/test-project.ts';
 import { specs, tinySpec } from '../../support/tiny-server.ts';
-import { endLoops, soonMs, watchLoop, watchLoopWith } from '../../support/watch-loop.ts';
+import { endLoops, soonMs, specFolder, watchLoop, watchLoopWith } from '../../support/watch-loop.ts';
 
 /** A loop over a folder of specs. */
 const watching = (project: TestProject, folder: string, ...flags: readonly string[]) =>
@@ -29,12 +29,6 @@ const stuckOnce = (name: string): string => {
 
 describe.skipIf(withoutEngine())('looms watch', () => {
   const projects: TestProject[] = [];
-  const folderOf = (...texts: readonly string[]): string => {
-    const folder = join(emptyFolder(), 'specs');
-    mkdirSync(folder);
-    writeFileSync(join(folder, 'mcp.yaml'), specs(...texts));
-    return folder;
-  };
   const project = (): TestProject => {
     const one = testProject('watch');
     projects.push(one);
@@ -50,7 +44,7 @@ describe.skipIf(withoutEngine())('looms watch', () => {
   test('makes what is declared, and repairs what is stopped, killed, removed and changed by hand', async () => {
     const one = project();
     const yaml = specs(tinySpec({ name: 'fs' }), tinySpec({ name: 'web' }), tinySpec({ name: 'db' }));
-    const folder = folderOf(yaml);
+    const folder = specFolder(yaml);
     const loop = watching(one, folder);
     await loop.told('changed');
     await one.container('fs').stop({ t: 0 });
@@ -81,7 +75,7 @@ describe.skipIf(withoutEngine())('looms watch', () => {
 
   test('a file that changes is applied at once; one that is broken or gone changes nothing, with --prune neither', async () => {
     const one = project();
-    const folder = folderOf(tinySpec({ name: 'fs' }), tinySpec({ name: 'web' }));
+    const folder = specFolder(tinySpec({ name: 'fs' }), tinySpec({ name: 'web' }));
     const loop = watching(one, folder, '--prune', '--interval', '1h');
     await loop.told('changed');
     const before = await one.names();
@@ -106,7 +100,7 @@ describe.skipIf(withoutEngine())('looms watch', () => {
 
   test('what somebody stopped with looms stays stopped, until somebody starts it', async () => {
     const one = project();
-    const loop = watching(one, folderOf(tinySpec({ name: 'fs' })));
+    const loop = watching(one, specFolder(tinySpec({ name: 'fs' })));
     await loop.told('in-sync');
     expect((await one.run(['mcp', 'stop', 'fs'])).code).toBe(0);
     await loop.told('left-alone');
@@ -122,7 +116,7 @@ describe.skipIf(withoutEngine())('looms watch', () => {
 
   test('what a file disabled is started again once a file enables it', async () => {
     const one = project();
-    const folder = folderOf(tinySpec({ name: 'fs' }), tinySpec({ name: 'web' }));
+    const folder = specFolder(tinySpec({ name: 'fs' }), tinySpec({ name: 'web' }));
     const write = (isEnabled: boolean): void =>
       writeFileSync(
         join(folder, 'mcp.yaml'),
@@ -140,7 +134,7 @@ describe.skipIf(withoutEngine())('looms watch', () => {
 
   test('a new generation that does not answer is tried later each time, also by the next loop, and what served still does', async () => {
     const one = project();
-    const folder = folderOf(tinySpec({ name: 'fs' }));
+    const folder = specFolder(tinySpec({ name: 'fs' }));
     const loop = watching(one, folder);
     await loop.told('changed');
     const serving = await one.idOf('fs');
@@ -161,7 +155,7 @@ describe.skipIf(withoutEngine())('looms watch', () => {
 
   test('a server that stalls until --timeout is made again later each time', async () => {
     const one = project();
-    const loop = watching(one, folderOf(brokenSpec('fs', 'silent', 60)), '--timeout', '3s');
+    const loop = watching(one, specFolder(brokenSpec('fs', 'silent', 60)), '--timeout', '3s');
     await loop.told('left-alone', 2);
     const left = () => loop.of('left-alone').map((one) => one.left);
     expect(left().slice(0, 2), loop.stdout()).toMatchObject([
@@ -176,7 +170,7 @@ describe.skipIf(withoutEngine())('looms watch', () => {
 
   test('a server that runs and does not answer is replaced after three failures, and the new one answers', async () => {
     const one = project();
-    const loop = watching(one, folderOf(stuckOnce('fs')));
+    const loop = watching(one, specFolder(stuckOnce('fs')));
     await loop.told('changed');
     const before = await one.idOf('fs');
     await (await one.container('fs').exec({ Cmd: ['touch', '/tmp/stuck'] })).start({});
@@ -210,7 +204,7 @@ describe.skipIf(withoutEngine())('looms watch', () => {
         volume_mounts: [{ source: shared, target: '/shared', read_only: true }],
       },
     });
-    const loop = watching(one, folderOf(fs));
+    const loop = watching(one, specFolder(fs));
     await loop.told('changed');
     const before = await one.idOf('fs');
     writeFileSync(join(shared, 'stuck'), '');
@@ -237,7 +231,7 @@ describe.skipIf(withoutEngine())('looms watch', () => {
       args: ['-e', `if (require('fs').existsSync('/tmp/stuck')) { ${hang} } else { ${script} }`],
       backend: { lifecycle: { health_check_interval_seconds: 1 } },
     });
-    const loop = watching(one, folderOf(fs, tinySpec({ name: 'web' })));
+    const loop = watching(one, specFolder(fs, tinySpec({ name: 'web' })));
     await loop.told('changed');
     await (await one.container('fs').exec({ Cmd: ['touch', '/tmp/stuck'] })).start({});
     await eventually(
@@ -257,7 +251,7 @@ describe.skipIf(withoutEngine())('looms watch', () => {
       mkdirSync(join(config, 'looms'), { recursive: true });
       writeFileSync(join(config, 'looms/policy.yaml'), policy, { mode: 0o644 });
     };
-    const words = ['watch', '-f', folderOf(tinySpec({ name: 'fs' }))];
+    const words = ['watch', '-f', specFolder(tinySpec({ name: 'fs' }))];
     const loop = watchLoopWith(one, { env: { XDG_CONFIG_HOME: config } }, ...words);
     await loop.told('changed');
     write('max_memory_mb: 64\n');
@@ -284,7 +278,7 @@ describe.skipIf(withoutEngine())('looms watch', () => {
     const one = project();
     const needy = tinySpec({ name: 'fs', env: { API_TOKEN: '${secret:nobody_has_it}' } });
     const [web, gone] = ['web', 'gone'].map((name) => tinySpec({ name }));
-    const folder = folderOf(needy, web ?? '', gone ?? '');
+    const folder = specFolder(needy, web ?? '', gone ?? '');
     const write = (...texts: readonly string[]): void => writeFileSync(join(folder, 'mcp.yaml'), specs(...texts));
     const loop = watching(one, folder, '--prune', '--max-deletes', '0');
     await loop.told('changed');
@@ -309,7 +303,7 @@ describe.skipIf(withoutEngine())('looms watch', () => {
     const one = project();
     const yaml = specs(tinySpec({ name: 'fs' }));
     await one.apply(yaml);
-    const loop = watching(one, folderOf(yaml), '--dry-run');
+    const loop = watching(one, specFolder(yaml), '--dry-run');
     await loop.told('watching');
     await one.container('fs').remove({ force: true });
     const missing = [{ server: 'fs', action: 'create', reasons: [{ kind: 'missing' }] }];
@@ -338,8 +332,8 @@ describe.skipIf(withoutEngine())('looms watch', () => {
     const { port } = server.address() as AddressInfo;
     const file = join(emptyFolder(), 'drift.json');
     const both = [
-      watching(one, folderOf(yaml), '--dry-run', '--on-drift', `cat > ${file}`),
-      watching(one, folderOf(yaml), '--dry-run', '--on-drift', `http://127.0.0.1:${port}/`),
+      watching(one, specFolder(yaml), '--dry-run', '--on-drift', `cat > ${file}`),
+      watching(one, specFolder(yaml), '--dry-run', '--on-drift', `http://127.0.0.1:${port}/`),
     ];
     for (const loop of both) await loop.told('watching');
     await one.container('fs').remove({ force: true });
@@ -358,7 +352,7 @@ describe.skipIf(withoutEngine())('looms watch', () => {
   test('two loops over one project make nothing twice, and the second goes on when the first is killed', async () => {
     const one = project();
     const yaml = specs(tinySpec({ name: 'fs' }), tinySpec({ name: 'web' }));
-    const folder = folderOf(yaml);
+    const folder = specFolder(yaml);
     const [first, second] = [watching(one, folder), watching(one, folder)];
     await Promise.all([first.told('in-sync'), second.told('watching')]);
     await eventually(async () => expect(await one.names()).toEqual(['fs', 'web']), soonMs);

@@ -103,6 +103,25 @@ describe('a client that listens, once another container serves', () => {
     await stateless.close();
   });
 
+  test('hears of it where the next one does not say in time which tools it has', async () => {
+    const mute = fakeChannel(() => undefined);
+    const hasty = specWith({ protocol: modern, timeoutSeconds: 0.05 });
+    const stateless = start(upstreamsWith(hasty, modernServer('a'), mute));
+    await ask(stateless, 'list', 'tools/list').over;
+    const tools = ask(stateless, 'tools', 'subscriptions/listen', { notifications: { toolsListChanged: true } });
+    await vi.waitFor(() => expect(told(tools)).toHaveLength(1));
+    const following = stateless.legs()[0]?.follow({ container: asContainerId('2') });
+    await vi.waitFor(() => expect(sent(mute, 'subscriptions/listen')).toHaveLength(1));
+    const [listening] = sent(mute, 'subscriptions/listen');
+    mute.say({
+      method: 'notifications/subscriptions/acknowledged',
+      params: { _meta: { [subscription]: String(listening?.id) }, notifications: { toolsListChanged: true } },
+    });
+    expect(await following).toBe(true);
+    expect(told(tools).at(-1)).toBe('tools/list_changed of tools');
+    await stateless.close();
+  });
+
   test('hears of it where another filter shows other tools', async () => {
     const plain = upstreamsWith(spec, modernServer('a', 'b'), modernServer('a', 'b'));
     const stricter = specWith({ protocol: modern, tools: { exclude: ['b'] } });
