@@ -51,12 +51,10 @@ const beginning = ({ mark, watcher, group }: KeptSession): string =>
 function createKeeper({ sessions, container }: Place, leaseMs: number, isOver: () => void): Keeper {
   const kept = new Set<KeptSession>();
   let running: Promise<ExecSession | undefined> | undefined;
-  const start = async (): Promise<ExecSession | undefined> => {
+  /** `forget` is told that it is of no use any more, more than once as the case may be. */
+  const start = async (forget: () => void): Promise<ExecSession | undefined> => {
     const argv = ['sh', '-c', keeperScript, keeperName, endScript];
     const exec = await sessions.exec(container, { argv }, { signal: AbortSignal.timeout(startMs) });
-    const forget = (): void => {
-      running = undefined;
-    };
     exec.ended.then(forget, forget);
     for (const stream of [exec.stdin, exec.stdout, exec.stderr]) stream.on('error', forget);
     exec.stdout.resume();
@@ -65,11 +63,17 @@ function createKeeper({ sessions, container }: Place, leaseMs: number, isOver: (
     return exec;
   };
   const open = (): Promise<ExecSession | undefined> => {
-    running ??= start().catch(() => {
-      running = undefined;
+    if (running !== undefined) return running;
+    // One that ends late says nothing about the one after it.
+    const forget = (): void => {
+      if (running === made) running = undefined;
+    };
+    const made = start(forget).catch(() => {
+      forget();
       return undefined;
     });
-    return running;
+    running = made;
+    return made;
   };
   const say = async (text: string): Promise<boolean> => {
     const exec = await open();

@@ -194,6 +194,7 @@ start_of() {
 while read -r what mark watcher group; do
   case $what in
     +)
+      case "$known " in *" $mark:"*) continue ;; esac
       grep -qs "${markVariable}=$mark" "/proc/$watcher/environ" && start_of "$watcher" &&
         known="$known $mark:$watcher:$start:$group"
       ;;

@@ -1,10 +1,12 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
+import { PassThrough } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import type { Engine, ExecSession } from '../../../src/docker/port.ts';
+import { keeperOf } from '../../../src/mcp/link/keeper.ts';
 import { startSessionProcess } from '../../../src/mcp/link/session-process.ts';
-import { keeperName } from '../../../src/model/ids.ts';
+import { asContainerId, keeperName } from '../../../src/model/ids.ts';
 import { eventually } from '../../support/eventually.ts';
 import { fixture, localEngine, targetFor } from './local-engine.ts';
 
@@ -63,6 +65,30 @@ it('what its program held is ended soon after that died, long before the lease i
   await eventually(() => expect(processesWith(`MARK=${mark}`)).toEqual([]), 30_000);
   await session.end();
 }, 60_000);
+
+it('a keeper that breaks is followed by one other, whenever the first one ends', async () => {
+  const made: { readonly stdin: PassThrough; readonly end: () => void }[] = [];
+  const exec = async (): Promise<ExecSession> => {
+    const { promise: ended, resolve } = Promise.withResolvers<{ exitCode: number | null }>();
+    const [stdin, stdout, stderr] = [new PassThrough(), new PassThrough(), new PassThrough()];
+    made.push({ stdin, end: () => resolve({ exitCode: null }) });
+    return { stdin, stdout, stderr, ended, destroy: () => {} };
+  };
+  const sessions = { ...localEngine().engine, exec };
+  const keeper = keeperOf({ sessions, container: asContainerId('one') }, 60);
+  const session = { mark: 'a', group: () => 1, watcher: () => '2', renew: async () => {} };
+  keeper.add(session);
+  await eventually(() => expect(made).toHaveLength(1));
+  made[0]?.stdin.destroy(new Error('the connection broke'));
+  await eventually(() => expect(made).toHaveLength(2));
+  made[0]?.end();
+  const heard = () => made[1]?.stdin.readableLength ?? 0;
+  const before = heard();
+  await eventually(() => expect(heard()).toBeGreaterThan(before + 10));
+  expect(made).toHaveLength(2);
+  keeper.remove(session);
+  await eventually(() => expect(made[1]?.stdin.writableEnded).toBe(true));
+});
 
 it('a lease is renewed by an exec of its own where the keeper cannot run, and by the next keeper', async () => {
   const { engine, keepers } = engineWithKeepers({ fails: 3 });
