@@ -3,9 +3,6 @@ import { LoomsError } from '../../model/errors.ts';
 import type { ServerName } from '../../model/ids.ts';
 import { isRecord } from '../../model/is-record.ts';
 import { inSpan, noTracing, type TraceContext } from '../../model/trail/tracing.ts';
-import { canonicalJson } from '../../model/values/canonical-json.ts';
-import { shownTools } from '../filter.ts';
-import { ownTerms } from '../messages/envelope.ts';
 import { isAnswer, isRequest, metaOf, paramsOf, withId, withParams } from '../messages/message.ts';
 import {
   code,
@@ -16,6 +13,7 @@ import {
   subscriptionKey,
 } from '../messages/protocol.ts';
 import type { Serves, Upstream, Upstreams } from '../upstreams.ts';
+import { isOn, knownTools } from './known-tools.ts';
 import { legacyChannel } from './legacy-channel.ts';
 import {
   type Answered,
@@ -72,6 +70,11 @@ export type Leg = {
   readonly close: () => Promise<void>;
 };
 
+/**
+ * Which part of its drain a container that is replaced is still asked, while its successor is opened: what it is asked then
+ * has the rest of it for its answer, before it is stopped.
+ */
+const drainParts = 2;
 /** Longest URI whose subscription is said again to the next process, characters. */
 const longestUri = 4_096;
 /** Requests of one server that may be open; of more nobody could answer anyway. */
@@ -83,21 +86,19 @@ type Memory = {
   initialized?: Message;
   level?: Message;
   readonly subscriptions: Map<unknown, Message>;
-  /** The tools as the client last saw them, as one text, and what a request for them says in its words. */
-  tools?: string;
-  list?: ReturnType<typeof ownTerms>;
 };
 
 /** A leg; no process runs for it before it is used. */
 export function createLeg(server: ServerName, upstreams: Upstreams, hooks: LegHooks): Leg {
   const { nextId } = hooks;
   const memory: Memory = { subscriptions: new Map() };
+  const tools = knownTools((changed) => hooks.onNotification(JSON.stringify(changed), changed));
   const asked = new Map<string | number, { readonly line: Line; readonly id: string | number }>();
   const lines = new Set<Line>();
   let current: Line | undefined;
   let can: Fields = {};
   let opening: Promise<Line> | undefined;
-  let isMoving = false;
+  let moving: Promise<void> | undefined;
   let isClosed = false;
 
   const shut = async (line: Line): Promise<void> => {
@@ -225,8 +226,38 @@ export function createLeg(server: ServerName, upstreams: Upstreams, hooks: LegHo
       });
     return opening;
   };
-  const ready = (within?: TraceContext): Promise<Line> =>
-    current === undefined ? openNext(within) : Promise.resolve(current);
+  /** Goes over from what another container has taken the place of; one at a time. Throws what opening that one throws. */
+  const move = (before: Line): Promise<void> => {
+    moving ??= moveFrom(before).finally(() => {
+      moving = undefined;
+    });
+    return moving;
+  };
+  const moveFrom = async (before: Line): Promise<void> => {
+    const next = await openNext();
+    if (isClosed) return;
+    await moveSubscriptions(before, next);
+    if (lines.has(before)) retire(before);
+    await compareTools(next);
+  };
+  const compareTools = (line: Line): Promise<void> =>
+    tools.compare(line, (message, headers) => askForItself(line, message, headers)).catch(() => {}); // Told as a change.
+  const ready = async (within?: TraceContext): Promise<Line> => {
+    const line = current;
+    if (line === undefined) {
+      const opened = await openNext(within);
+      compareTools(opened);
+      return opened;
+    }
+    if (line.leavesAt === undefined || performance.now() < line.leavesAt) return line;
+    move(line).catch(() => {}); // What follows waits for the same.
+    try {
+      return await openNext(within);
+    } catch (error) {
+      if (lines.has(line)) return line;
+      throw error;
+    }
+  };
 
   const remember = (message: Message): void => {
     const { uri } = paramsOf(message);
@@ -238,25 +269,6 @@ export function createLeg(server: ServerName, upstreams: Upstreams, hooks: LegHo
         memory.subscriptions.set(uri, { jsonrpc: '2.0', method: message.method, params: { uri } });
     }
   };
-  const tellIfToolsDiffer = async (line: Line): Promise<void> => {
-    if (memory.tools === undefined) return;
-    const { meta, headers } = memory.list ?? {};
-    const params = meta === undefined ? {} : { params: { _meta: meta } };
-    const learned = (tools: string | undefined): void => {
-      if (tools === memory.tools) return;
-      memory.tools = tools ?? '';
-      const changed: Message = { jsonrpc: '2.0', method: 'notifications/tools/list_changed' };
-      hooks.onNotification(JSON.stringify(changed), changed);
-    };
-    try {
-      learned(toolsText(await askForItself(line, { jsonrpc: '2.0', method: 'tools/list', ...params }, headers)));
-    } catch (error) {
-      // Nobody knows what it has, and no later look would ask it: its client looks for itself.
-      learned(undefined);
-      throw error;
-    }
-  };
-
   return {
     server,
     ready,
@@ -299,10 +311,7 @@ export function createLeg(server: ServerName, upstreams: Upstreams, hooks: LegHo
           const answered = await sent.answer;
           if (answered.message.error === undefined) remember(message);
           if (message.method === 'tools/list') upstreams.listed?.(server, answered.message);
-          if (message.method === 'tools/list' && paramsOf(message).cursor === undefined) {
-            memory.tools = toolsText(answered) ?? memory.tools ?? '';
-            memory.list = ownTerms(message, 'tools/list');
-          }
+          if (message.method === 'tools/list') tools.listed(line, message, answered);
           return answered;
         }
       };
@@ -329,22 +338,12 @@ export function createLeg(server: ServerName, upstreams: Upstreams, hooks: LegHo
     },
     async follow(serves) {
       const before = current;
-      if (opening !== undefined || isMoving) return false;
+      if (opening !== undefined || moving !== undefined) return false;
       if (before === undefined || isOn(before, serves) || isClosed) return true;
-      isMoving = true;
-      try {
-        const next = await openNext();
-        if (isClosed) return true;
-        await moveSubscriptions(before, next);
-        if (lines.has(before)) retire(before);
-        await tellIfToolsDiffer(next);
-        return true;
-      } catch {
-        // What serves so far goes on, and the next look tries again.
-        return current !== undefined && isOn(current, serves);
-      } finally {
-        isMoving = false;
-      }
+      before.leavesAt ??= performance.now() + (before.spec.lifecycle.drainSeconds * 1_000) / drainParts;
+      // What serves so far goes on, and the next look tries again.
+      await move(before).catch(() => {});
+      return isClosed || (current !== undefined && isOn(current, serves));
     },
     isBusy: () => opening !== undefined || [...lines].some((line) => line.pending.size > 0),
     async close() {
@@ -359,12 +358,4 @@ export function createLeg(server: ServerName, upstreams: Upstreams, hooks: LegHo
       );
     },
   };
-}
-
-const isOn = (line: Line, { container, run }: Serves): boolean => line.container === container && line.run === run;
-
-/** The tools of a list that its client may see, as one text, whatever their order: of some servers it differs from start to start. */
-function toolsText({ message: { result }, spec }: Answered): string | undefined {
-  if (!isRecord(result) || !Array.isArray(result.tools)) return undefined;
-  return shownTools(spec.mcp.tools, result.tools).map(canonicalJson).sort().join('\n');
 }

@@ -33,6 +33,8 @@ export type Line = Upstream & {
   readonly pending: Map<Id, Waiting>;
   /** Nothing more is asked of it: the other side is gone, or another container serves by now. */
   isOver: boolean;
+  /** From when on its successor is waited for, ms of a clock that never goes back: another container serves, and this one ends. */
+  leavesAt?: number;
 };
 
 export const tell = (line: Line, message: Message): Promise<void> =>

@@ -38,6 +38,7 @@ export const spec = {
   name: fs,
   mcp: { timeoutSeconds: 5, protocol: 'auto', tools: { exclude: [] }, transport: { kind: 'stdio' } },
   limits: { executionTimeoutSeconds: 5 },
+  lifecycle: { drainSeconds: 30 },
 } as unknown as DesiredServer;
 
 /** The same, of which no more than `mcp` differs. */

@@ -13,7 +13,7 @@ import { createSeal } from '../../../src/serve/sessions/seal.ts';
 import { createSession } from '../../../src/serve/sessions/session.ts';
 import { createSessions } from '../../../src/serve/sessions/sessions.ts';
 import type { Upstreams } from '../../../src/serve/upstreams.ts';
-import { type Fake, fakeChannel, fs, spec, upstreamsOf } from './fake-servers.ts';
+import { type Fake, fakeChannel, fs, spec, upstreamsOf, upstreamsWith } from './fake-servers.ts';
 
 const tools = (...names: string[]) => ({ result: { tools: names.map((name) => ({ name })) } });
 const answering =
@@ -147,6 +147,75 @@ describe('a conversation with a server', () => {
     await led;
     expect(plain.opened()).toBe(2);
     expect(methods(second)).toEqual(['initialize', 'next']);
+  });
+
+  /** A leg on the first of two containers, whose successor takes until `open` to be opened, or as long as it fails. */
+  const slowlyReplaced = async (drainSeconds: number) => {
+    const [first, second] = [fakeChannel(answering('a')), fakeChannel(answering('b'))];
+    const plain = upstreamsWith({ ...spec, lifecycle: { drainSeconds } } as DesiredServer, first, second);
+    const { promise: isOpened, resolve: open, reject: fail } = Promise.withResolvers<void>();
+    const upstreams: Upstreams = {
+      ...plain,
+      open: async (server) => {
+        const upstream = await plain.open(server);
+        if (upstream.generation > 1) await isOpened;
+        return upstream;
+      },
+    };
+    const heard = hooks();
+    const leg = createLeg(fs, upstreams, heard);
+    await leg.initialize(message('initialize'));
+    return { leg, first, second, open, fail, heard, led: leg.follow({ container: asContainerId('2') }) };
+  };
+
+  test('while its successor is opened, a container is asked for half of its drain: what is asked later waits', async () => {
+    const lasting = await slowlyReplaced(30);
+    expect((await lasting.leg.ask(message('next')).answer).message.result).toEqual({ method: 'next' });
+    expect(methods(lasting.first)).toContain('next');
+    lasting.open();
+    await lasting.led;
+    const brief = await slowlyReplaced(0);
+    const asked = brief.leg.ask(message('next'));
+    brief.open();
+    expect((await asked.answer).message.result).toEqual({ method: 'next' });
+    expect(methods(brief.first)).not.toContain('next');
+    expect(methods(brief.second)).toContain('next');
+    await brief.led;
+    expect(brief.first.isClosed).toBe(true);
+  });
+
+  test('a successor that cannot be opened leaves the container to be asked as long as it is there', async () => {
+    const { leg, first, fail, led } = await slowlyReplaced(0);
+    const asked = leg.ask(message('next'));
+    fail(new LoomsError('secret-missing', 'no secret'));
+    expect((await asked.answer).message.result).toEqual({ method: 'next' });
+    expect(methods(first)).toContain('next');
+    expect(await led).toBe(false);
+  });
+
+  test('what one of those that share it has seen of another container is told to all, once', async () => {
+    const { leg, first, second, open, led, heard } = await slowlyReplaced(30);
+    await leg.ask(message('tools/list')).answer;
+    first.onend?.();
+    const list = leg.ask(message('tools/list'));
+    open();
+    expect((await list.answer).message.result).toEqual(tools('b').result);
+    await led;
+    expect(methods(second).filter((method) => method === 'tools/list').length).toBeGreaterThan(0);
+    expect(heard.onNotification.mock.calls.map(([, { method }]) => method)).toEqual([
+      'notifications/tools/list_changed',
+    ]);
+  });
+
+  test('a container that is opened by a request is compared as well', async () => {
+    const heard = hooks();
+    const first = fakeChannel(answering('a'));
+    const leg = createLeg(fs, upstreamsOf(first, fakeChannel(answering('b'))), heard);
+    await leg.initialize(message('initialize'));
+    await leg.ask(message('tools/list')).answer;
+    first.onend?.();
+    await leg.ask(message('next')).answer;
+    await vi.waitFor(() => expect(heard.onNotification).toHaveBeenCalledOnce());
   });
 
   test('what surely did not get there is asked of the next process; what may have is not', async () => {
