@@ -14,6 +14,7 @@ export type { LockHolder } from '../model/lock.ts';
 export type { EngineAttempt, EventQuery, ServerWatch } from '../orchestrator/port.ts';
 export type {
   CallOptions,
+  ContainerRun,
   DialRequest,
   ExecRequest,
   ExecSession,
@@ -72,8 +73,14 @@ export type Engine = SessionHost &
     describe(options?: CallOptions): Promise<EngineDescription>;
     /** Lists a project's reality; read-only. Only successful listings return: a failure is never an empty list. */
     observe(query: ObserveQuery, options?: CallOptions): Promise<Observed>;
-    /** A project's containers by one listing, sorted by generation; for sessions, where each round trip counts. */
-    locate(project: ProjectName, options?: CallOptions): Promise<readonly LocatedContainer[]>;
+    /**
+     * A project's containers by one listing, sorted by generation; for sessions, where each round trip counts. All, or those
+     * of one server or of one role alone: the records of a large project cost more than the listing.
+     */
+    locate(
+      project: ProjectName,
+      options?: CallOptions & { readonly of?: { readonly server: ServerName } | { readonly role: Role } },
+    ): Promise<readonly LocatedContainer[]>;
     /** Names of all projects that have a container here, sorted. */
     projects(options?: CallOptions): Promise<readonly ProjectName[]>;
 

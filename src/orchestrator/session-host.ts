@@ -1,5 +1,5 @@
 import type { Duplex, Readable, Writable } from 'node:stream';
-import type { EngineTime } from '../model/engine.ts';
+import type { EngineHealth, EngineTime } from '../model/engine.ts';
 import type { ContainerId, ServerName } from '../model/ids.ts';
 import type { Reach } from '../model/server-view.ts';
 
@@ -58,6 +58,14 @@ export type LogQuery = {
   readonly follow: boolean;
 };
 
+/** How a container runs at a moment. */
+export type ContainerRun = {
+  readonly running: boolean;
+  readonly run: string;
+  readonly exitCode: number;
+  readonly engineHealth: EngineHealth | null;
+};
+
 /** Talks to what runs, on any kind of engine. What fails in an expected way throws `LoomsError` with a code of ours. */
 export type SessionHost = {
   exec(id: ContainerId, request: ExecRequest, options?: CallOptions): Promise<ExecSession>;
@@ -67,11 +75,11 @@ export type SessionHost = {
    * `session-failed` when nothing listened, `interrupted`, and what `exec` throws.
    */
   dial(id: ContainerId, port: number, request: DialRequest): Promise<Duplex>;
-  /** Whether it runs now, which run that is (`ServerView.run`), and its exit code when not; null when it is gone. */
-  containerRunning(
-    id: ContainerId,
-    options?: CallOptions,
-  ): Promise<{ running: boolean; run: string; exitCode: number } | null>;
+  /**
+   * Whether it runs now, which run that is and what the check of its image says (`ServerView.run`, `engineHealth`), and its
+   * exit code when it does not; null when it is gone.
+   */
+  containerRunning(id: ContainerId, options?: CallOptions): Promise<ContainerRun | null>;
   /** How many sessions run in it now, for draining. */
   countSessions(id: ContainerId, options?: CallOptions): Promise<number>;
   /** The last lines of a container's log, both streams, oldest first. */

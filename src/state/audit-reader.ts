@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
 import { LoomsError } from '../model/errors.ts';
 import { isRecord } from '../model/is-record.ts';
@@ -28,6 +28,7 @@ import {
 
 /** Reads the trail of this machine. Where nothing was written yet, it is empty. Writes nothing. */
 export function createAuditReader(places: LedgerPlaces): AuditReader {
+  let known: { readonly stamp: string; readonly newest: number } | undefined;
   return {
     calls: (query) => read(places, selectJoined(conditionsOf(query), query), toCall),
     changes: (query) => read(places, selectJoined(conditionsOfChanges(query), query), toChange),
@@ -39,7 +40,13 @@ export function createAuditReader(places: LedgerPlaces): AuditReader {
         values,
       );
     },
-    newest: () => count(places, 'SELECT max(seq) AS n FROM audit', []),
+    async newest() {
+      const stamp = stampOf(places.database);
+      if (stamp !== undefined && stamp === known?.stamp) return known.newest;
+      const newest = await count(places, 'SELECT max(seq) AS n FROM audit', []);
+      known = stamp === undefined ? undefined : { stamp, newest };
+      return newest;
+    },
     async verify(expected) {
       const found = await asked(places, (database) => {
         // One view of it all: a writer may go on meanwhile.
@@ -53,6 +60,16 @@ export function createAuditReader(places: LedgerPlaces): AuditReader {
       return found ?? nothingWritten(places, expected);
     },
   };
+}
+
+/** How long nothing was written to a file whose time is sure to tell the next write, ms: file systems count in ticks. */
+const settledMs = 100;
+
+/** The same as before where nothing was written to the ledger meanwhile; undefined where that cannot be told. */
+function stampOf(database: string): string | undefined {
+  const files = [database, `${database}-wal`].map((path) => statSync(path, { throwIfNoEntry: false }));
+  if (files.some((file) => file !== undefined && Date.now() - file.mtimeMs < settledMs)) return undefined;
+  return files.map((file) => (file === undefined ? '' : `${file.ino} ${file.size} ${file.mtimeMs}`)).join();
 }
 
 /** The number that a query answers; 0 where nothing is written. */

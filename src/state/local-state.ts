@@ -15,7 +15,7 @@ import { logKeeper } from './kept-logs.ts';
 import { describeFault, ledgerPlaces } from './ledger.ts';
 import { recordSigner } from './record-signer.ts';
 import { secretPrinter } from './secret-printer.ts';
-import { recallFinding, rememberFinding } from './server-memory.ts';
+import { serverMemory } from './server-memory.ts';
 
 /** What this machine counted, recorded and found out; nothing is read or made before it is asked for. */
 type LocalState = HealthKeeper & {
@@ -58,11 +58,7 @@ export function localState(environment: Readonly<Record<string, string | undefin
         return { recorded: false, why: `${why}; ${hint}` };
       }
     },
-    serverMemory: {
-      recall: (key) => recallFinding(database, key).catch(() => undefined),
-      // What cannot be remembered is found out again the next time.
-      remember: (key, found) => rememberFinding(database, key, found).catch(() => undefined),
-    },
+    serverMemory: serverMemory(database),
     secretPrints: {
       keyName: async () => printer.keyName(),
       print: async (whose, secrets) => printer.print(whose, secrets),

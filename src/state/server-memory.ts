@@ -1,3 +1,4 @@
+import type { Findings } from '../model/trail/findings.ts';
 import { readLedger, writeLedger } from './ledger.ts';
 
 /** Rows that are kept, two for a server: an image that was not met for so long is probably gone. */
@@ -18,4 +19,28 @@ export async function rememberFinding(path: string, key: string, found: string, 
     database.prepare('INSERT INTO verdicts (key, era) VALUES (?, ?)').run(key, found);
     database.prepare('DELETE FROM verdicts WHERE rowid <= (SELECT max(rowid) FROM verdicts) - ?').run(kept);
   });
+}
+
+/**
+ * What was found out about servers, read once by a program that goes on: another one finds out the same of the same image
+ * and command. What nobody has found out yet is looked up each time. Never throws: what cannot be remembered is found out
+ * again the next time.
+ */
+export function serverMemory(path: string): Findings {
+  const known = new Map<string, string>();
+  const learn = (key: string, found: string | undefined): string | undefined => {
+    if (found === undefined) return undefined;
+    if (known.size >= mostKept) known.clear();
+    known.set(key, found);
+    return found;
+  };
+  return {
+    async recall(key) {
+      return known.get(key) ?? learn(key, await recallFinding(path, key).catch(() => undefined));
+    },
+    async remember(key, found) {
+      learn(key, found);
+      await rememberFinding(path, key, found).catch(() => undefined);
+    },
+  };
 }

@@ -18,7 +18,7 @@ describe.skipIf(withoutEngine())('containers on a real engine', () => {
   test('live through create, start, stop, rename and remove, and each may be asked twice', async () => {
     const { engine } = bench;
     const id = await bench.create('life');
-    expect(await engine.containerRunning(id)).toEqual({ running: false, run: '', exitCode: 0 });
+    expect(await engine.containerRunning(id)).toEqual({ running: false, run: '', exitCode: 0, engineHealth: null });
     await engine.startContainer(id);
     await engine.startContainer(id);
     expect(await engine.containerRunning(id)).toMatchObject({ running: true });

@@ -10,7 +10,8 @@ import { tellingLines } from '../../model/values/telling-lines.ts';
 import type { SessionHost } from '../../orchestrator/session-host.ts';
 import type { Ports } from '../ports.ts';
 import { unknownSecrets } from '../talk/know-secrets.ts';
-import { askServer } from './ask-server.ts';
+import type { OfServer } from '../talk/open-server.ts';
+import { type Asked, askServer } from './ask-server.ts';
 import type { HealthStep } from './health-steps.ts';
 import { lookUpServers } from './servers.ts';
 
@@ -35,6 +36,12 @@ export type ServerHealth = Pick<
   readonly protocolVersion: string | null;
   readonly failure: Failure | null;
 };
+
+/** What a loop wants to know of a server that it asks again and again. */
+export type AskedHealth = Pick<
+  ServerHealth,
+  'name' | 'container' | 'verdict' | 'milliseconds' | 'steps' | 'tools' | 'failure'
+>;
 
 /** The same with the run of the container that was asked. */
 type Look = { readonly health: ServerHealth; readonly run: string };
@@ -124,11 +131,12 @@ async function logOf(
   }
 }
 
+/** `asked`: what came of asking it, where that was done before the engine was looked at. */
 async function checkOne(
   ports: Ports,
   view: ServerView,
   engineStep: HealthStep,
-  options: { readonly timeoutMs?: number; readonly signal: AbortSignal },
+  options: { readonly timeoutMs?: number; readonly signal: AbortSignal; readonly asked?: Asked },
 ): Promise<Look> {
   const { name, project, container, generation, restarts, engineHealth, recorded } = view;
   const { sessions } = await ports.orchestrator();
@@ -153,7 +161,7 @@ async function checkOne(
     };
   }
   const timeoutMs = options.timeoutMs ?? (recorded?.spec.mcp.timeoutSeconds ?? mcpFields.timeoutSeconds.default) * 1000;
-  const asked = await askServer(ports, project, name, { timeoutMs, signal: options.signal });
+  const asked = options.asked ?? (await askServer(ports, project, name, { timeoutMs, signal: options.signal }));
   const steps = [engineStep, containerStep, ...asked.steps];
   const answer = asked.answer ?? nothing;
   // Another generation may have taken over since the look: what was found is about the one that was asked.
@@ -186,10 +194,13 @@ const failsItsOwnCheck = (server: ServerName, { engineHealthCommand }: ServerIns
 const restartedNotice = ({ name, restarts }: ServerHealth): string =>
   `the engine started ${name} again ${restarts === 1 ? 'once' : `${restarts} times`}: looms mcp logs ${name} may say why`;
 
+const stoppedAsking = (): LoomsError => new LoomsError('interrupted', 'stopped asking servers how they are');
+
 const sum = (steps: readonly HealthStep[]): number =>
   steps.reduce((total, { milliseconds }) => total + (milliseconds ?? 0), 0);
 
-const findingOf = ({ health, run }: Look): HealthFinding[] => {
+/** What a look says that is worth keeping: nothing of a server of which nothing is known. */
+export const findingOf = ({ health, run }: Pick<Look, 'run'> & { readonly health: AskedHealth }): HealthFinding[] => {
   const { verdict, name, container, tools, failure } = health;
   if (verdict === 'unknown') return [];
   return [{ server: name, verdict, container, run, tools, detail: failure?.message ?? '' }];
@@ -223,11 +234,56 @@ export async function checkHealth(
     watched?.found(look.health);
     return look;
   });
-  if (signal.aborted) throw new LoomsError('interrupted', 'stopped asking servers how they are');
+  if (signal.aborted) throw stoppedAsking();
   const place: HealthPlace = { engine: engine.id, project };
   const kept = await ports.recordHealth(place, looks.flatMap(findingOf));
   const unkept = kept.recorded ? undefined : `what was found could not be kept: ${kept.why}`;
   const servers = looks.map(({ health }) => health);
   const restarted = servers.filter(({ restarts }) => restarts > 0).map(restartedNotice);
   return { servers, notices: [...notices, ...restarted, ...(unkept === undefined ? [] : [unkept])] };
+}
+
+/**
+ * Asks one server how it is, and looks at the engine's list only where it does not answer: one that answers costs a session
+ * and one look at its container. Keeps nothing. undefined: it is not there. Throws what asking the engine throws.
+ */
+export async function checkServer(
+  ports: Ports,
+  { project, server }: OfServer,
+  { timeoutMs, signal }: { readonly timeoutMs: number; readonly signal: AbortSignal },
+): Promise<{ readonly health: AskedHealth; readonly run: string } | undefined> {
+  const asked = await askServer(ports, project, server, { timeoutMs, signal });
+  if (signal.aborted) throw stoppedAsking();
+  const started = ports.monotonicMs();
+  if (asked.answer !== null && asked.met !== undefined) {
+    const { sessions } = await ports.orchestrator();
+    const now = await sessions.containerRunning(asked.met.container, { signal });
+    if (now?.running === true && now.engineHealth !== 'unhealthy') {
+      const looked = Math.round(ports.monotonicMs() - started);
+      const steps: HealthStep[] = [
+        { name: 'engine', result: 'ok', milliseconds: looked },
+        { name: 'container', result: 'ok', milliseconds: 0 },
+        ...asked.steps,
+      ];
+      const { tools } = asked.answer;
+      const found = {
+        name: server,
+        verdict: 'healthy',
+        milliseconds: sum(steps),
+        steps,
+        tools,
+        failure: null,
+      } as const;
+      return { health: { ...found, container: asked.met.container }, run: now.run };
+    }
+  }
+  try {
+    const { servers } = await lookUpServers(ports, { project, names: [server] }, { signal });
+    const milliseconds = Math.round(ports.monotonicMs() - started);
+    const [view] = servers;
+    return view && (await checkOne(ports, view, { name: 'engine', result: 'ok', milliseconds }, { signal, asked }));
+  } catch (error) {
+    if (error instanceof LoomsError && error.code === 'server-not-found') return undefined;
+    throw error;
+  }
 }

@@ -1,13 +1,12 @@
 import { createHash } from 'node:crypto';
-import type { DeclaredServer } from '../../model/desired.ts';
-import { LoomsError } from '../../model/errors.ts';
+import { type DeclaredServer, mcpFields } from '../../model/desired.ts';
 import type { ProjectName, ServerName } from '../../model/ids.ts';
 import { isoTime } from '../../model/times.ts';
 import { defined } from '../../model/values/defined.ts';
 import { mapBounded } from '../../model/values/map-bounded.ts';
-import { checkHealth, type ServerHealth } from '../inspect/check-health.ts';
+import { type AskedHealth, checkServer } from '../inspect/check-health.ts';
 import type { Ports } from '../ports.ts';
-import type { OfServer } from '../talk/open-server.ts';
+import { keepFindings } from './keep-findings.ts';
 import type { Told } from './told.ts';
 
 /** Failures in a row until a server is down, and when it is asked again after the first ones, ms. */
@@ -40,7 +39,7 @@ type State = {
 };
 
 /** What came of the last probe, and when that was, ms since 1970. */
-type Probe = { readonly at: number; readonly steps: ServerHealth['steps']; readonly failure: string | null };
+type Probe = { readonly at: number; readonly steps: AskedHealth['steps']; readonly failure: string | null };
 
 /** How a server answers, as far as it was asked. */
 export type ProbeState = {
@@ -72,6 +71,8 @@ export type Probes = {
   ) => Promise<ReadonlyMap<ServerName, string>>;
   /** A server was just made, started or replaced and has answered its gate; or has not, and is as it was before. */
   readonly settled: (server: ServerName, hasAnswered: boolean) => void;
+  /** Keeps what was found and not kept yet; never throws. */
+  readonly keep: () => Promise<void>;
   /** Undefined for what is not probed. */
   readonly stateOf: (server: ServerName) => ProbeState | undefined;
 };
@@ -109,20 +110,6 @@ async function answeredCall(
   return undefined;
 }
 
-/** Asks one server; undefined for one that is not there: making it is the plan's. */
-async function healthOf(
-  ports: Ports,
-  { project, server }: OfServer,
-  signal: AbortSignal,
-): Promise<ServerHealth | undefined> {
-  try {
-    return (await checkHealth(ports, { project, servers: [server] }, signal)).servers[0];
-  } catch (error) {
-    if (error instanceof LoomsError && error.code === 'server-not-found') return undefined;
-    throw error;
-  }
-}
-
 /** Asks servers again and again whether they answer MCP, by the handshake and the list of the gate. */
 export function createProbes(ports: Ports, project: ProjectName, tell: (told: Told) => void): Probes {
   const states = new Map<ServerName, State>();
@@ -130,10 +117,13 @@ export function createProbes(ports: Ports, project: ProjectName, tell: (told: To
   /** Those that are asked just now, and those that are changed. */
   const asking = new Set<ServerName>();
   let busy: ReadonlySet<ServerName> = new Set();
+  /** Up to which record of the trail no call of a server was found that it answered since it was asked. */
+  const readTo = new Map<ServerName, number>();
+  const findings = keepFindings(ports, project);
   const intervalOf = (server: ServerName): number =>
     (specs.get(server)?.spec.lifecycle.healthCheckIntervalSeconds ?? 60) * 1000;
 
-  const heard = (health: ServerHealth, state: State): boolean => {
+  const heard = (health: AskedHealth, state: State): boolean => {
     const { name: server, verdict, milliseconds, failure, tools, steps } = health;
     const now = ports.monotonicMs();
     const askedAt = ports.now();
@@ -195,9 +185,25 @@ export function createProbes(ports: Ports, project: ProjectName, tell: (told: To
   const waiting = (): readonly (readonly [ServerName, State])[] =>
     [...states].filter(([server]) => !asking.has(server) && !busy.has(server));
 
+  /** Asks one server; undefined for one that is not there: making it is the plan's. */
+  const healthOf = async (server: ServerName, signal: AbortSignal): Promise<AskedHealth | undefined> => {
+    const timeoutMs = (specs.get(server)?.spec.mcp.timeoutSeconds ?? mcpFields.timeoutSeconds.default) * 1000;
+    const found = await checkServer(ports, { project, server }, { timeoutMs, signal });
+    if (found !== undefined) await findings.add(found);
+    return found?.health;
+  };
+  /** `answeredCall`, of which nothing is read where nothing was written since the server was asked last. */
+  const answeredSince = async (server: ServerName, since: number): Promise<number | undefined> => {
+    const newest = await ports.auditReader.newest().catch(() => undefined);
+    if (newest !== undefined && newest === readTo.get(server)) return undefined;
+    const calledAt = await answeredCall(ports, project, server, since);
+    if (calledAt === undefined && newest !== undefined) readTo.set(server, newest);
+    else readTo.delete(server);
+    return calledAt;
+  };
   const ask = async (server: ServerName, before: State, signal: AbortSignal): Promise<boolean> => {
-    const calledAt = await answeredCall(ports, project, server, before.askedAt);
-    const health = calledAt === undefined ? await healthOf(ports, { project, server }, signal) : undefined;
+    const calledAt = await answeredSince(server, before.askedAt);
+    const health = calledAt === undefined ? await healthOf(server, signal) : undefined;
     // What was changed meanwhile is another one by now.
     if (states.get(server) !== before || busy.has(server)) return false;
     if (calledAt !== undefined) return heardByCall(server, before, calledAt);
@@ -240,6 +246,7 @@ export function createProbes(ports: Ports, project: ProjectName, tell: (told: To
       specs.clear();
       for (const server of servers) if (server.spec.enabled) specs.set(server.spec.name, server);
       for (const server of [...states.keys()]) if (!specs.has(server)) states.delete(server);
+      for (const server of [...readTo.keys()]) if (!specs.has(server)) readTo.delete(server);
       for (const server of specs.keys()) {
         if (states.has(server)) continue;
         const nextAt = now + phaseOf(project, server) * intervalOf(server);
@@ -281,6 +288,7 @@ export function createProbes(ports: Ports, project: ProjectName, tell: (told: To
             { ...before, nextAt: now, askedAt },
       );
     },
+    keep: findings.write,
     stateOf(server) {
       const found = states.get(server);
       if (found === undefined) return undefined;

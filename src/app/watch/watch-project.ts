@@ -254,7 +254,7 @@ export async function watchProject(ports: Ports, options: WatchOptions): Promise
     const triggers = await wake.next(stop);
     if (stop.aborted) {
       await Promise.all([listening, followed?.following, ...rounds]);
-      return;
+      return probes.keep();
     }
     if (!dryRun) probe();
     if (hasNews || triggers.some((trigger) => trigger !== 'probe')) {

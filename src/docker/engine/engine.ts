@@ -60,8 +60,8 @@ export async function connectDocker(
     return createContainer(client, { ...request, ownLabels, logDriver, ownCgroups });
   };
 
-  const locate: Engine['locate'] = async (project, options) =>
-    (await listProject(at(options), project)).ours
+  const locate: Engine['locate'] = async (project, { of, ...options } = {}) =>
+    (await listProject(at(options), project, of)).ours
       .map((listed) => locatedContainer(listed, records))
       .sort((a, b) => a.generation - b.generation || (a.name < b.name ? -1 : 1));
 

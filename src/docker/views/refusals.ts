@@ -38,7 +38,7 @@ const entryFor = (name: string, port: string): string | null =>
 /** `Orchestrator.refusals`: counted in the logs of the server's forwarders, the most frequent first. */
 export async function refusalsOf(engine: Engine, { project, name, recorded }: RefusedServer): Promise<Refused> {
   if (recorded === undefined || !hasForwarder(recorded.spec)) return { refusals: [] };
-  const forwarders = (await engine.locate(project)).filter(
+  const forwarders = (await engine.locate(project, { of: { role: 'forwarder' } })).filter(
     ({ role, server }) => role === 'forwarder' && server === name,
   );
   const logs = await Promise.all(forwarders.map(({ id }) => engine.tailLog(id, lookedAt)));

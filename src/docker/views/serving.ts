@@ -118,17 +118,20 @@ export async function servingServer(
   server: ServerName,
   { ended, ...options }: CallOptions & { readonly ended?: ContainerId } = {},
 ): Promise<Serving> {
-  const located = await engine.locate(project, options);
-  const running = choose(located, project, server, ended);
+  const own = await engine.locate(project, { ...options, of: { server } });
+  // Who misses one is told which there are.
+  const running = choose(own.length > 0 ? own : await engine.locate(project, options), project, server, ended);
   if (running.recorded === undefined) {
     const message = `container ${running.name} does not say which server it is: its looms.spec label cannot be read`;
     throw new LoomsError('server-not-running', message, { hint: 'looms apply replaces it' });
   }
+  const { spec, image: imageRef } = running.recorded;
+  const relays = isHttp(spec) ? await engine.locate(project, { ...options, of: { role: 'relay' } }) : [];
   return servingContainer(
     engine,
-    { ...running, imageRef: running.recorded.image },
-    running.recorded.spec,
+    { ...running, imageRef },
+    spec,
     project,
-    (relay) => located.find((one) => one.role === 'relay' && one.name === relay && one.running)?.id,
+    (relay) => relays.find((one) => one.role === 'relay' && one.name === relay && one.running)?.id,
   );
 }

@@ -25,7 +25,7 @@ async function logOf(madeWith: string): Promise<unknown> {
   const observed: Observed = { ...end, containers: end.containers.map(crashed) };
   const engine: Partial<Engine> = {
     observe: async () => observed,
-    containerRunning: async () => ({ running: false, run: '', exitCode: 1 }),
+    containerRunning: async () => ({ running: false, run: '', exitCode: 1, engineHealth: null }),
     tailLog: async () => [{ time: 0, stream: 'stderr', text: `refused: ${madeWith}` }],
   };
   const ports: Partial<Ports> = {

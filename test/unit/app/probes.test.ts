@@ -3,6 +3,7 @@ import type { Ports } from '../../../src/app/ports.ts';
 import { createProbes } from '../../../src/app/watch/probes.ts';
 import type { Told } from '../../../src/app/watch/told.ts';
 import { LoomsError } from '../../../src/model/errors.ts';
+import type { HealthFinding } from '../../../src/model/health.ts';
 import { asServerName } from '../../../src/model/ids.ts';
 import type { CallRecord } from '../../../src/model/trail/audit.ts';
 import { eventually } from '../../support/eventually.ts';
@@ -17,12 +18,16 @@ function world(whenAsked: () => unknown = () => expect.fail('the engine was aske
   let asked = 0;
   const calls: Pick<CallRecord, 'time' | 'result' | 'engine'>[] = [];
   const told: Told[] = [];
+  const kept: string[][] = [];
   let start = Date.parse('2026-11-29T00:00:00.000Z');
   const ports = {
     monotonicMs: () => nowMs,
     now: () => start + nowMs,
     orchestrator: async () => ({
       describe: async () => ({ id: 'here' }),
+      serving: async () => {
+        throw new LoomsError('server-not-running', 'fs does not run');
+      },
       servers: async (_: unknown, { names }: { readonly names?: readonly string[] } = {}) => {
         // All are looked at once more where the one that is asked for is not among them.
         if (names !== undefined) asked += 1;
@@ -30,8 +35,12 @@ function world(whenAsked: () => unknown = () => expect.fail('the engine was aske
       },
       sessions: { containerRunning: async () => ({ running: true, run: 'r1' }), tailLog: async () => [] },
     }),
-    recordHealth: async () => ({ recorded: true }),
+    recordHealth: async (_: unknown, findings: readonly HealthFinding[]) => {
+      kept.push(findings.map(({ server: name, verdict }) => `${name} ${verdict}`));
+      return { recorded: true };
+    },
     auditReader: {
+      newest: async () => calls.length,
       async *calls({ backTo = '' }) {
         yield* calls.filter(({ time }) => time >= backTo).toReversed();
       },
@@ -43,6 +52,7 @@ function world(whenAsked: () => unknown = () => expect.fail('the engine was aske
   return {
     probes,
     told,
+    kept,
     asked: () => asked,
     now: () => nowMs,
     pass: (seconds: number) => {
@@ -260,4 +270,23 @@ test('fewer than five, or fewer than half, are repaired side by side', async () 
   const many = fleet(11);
   await many.fail(0, 1, 2, 3, 4);
   expect(await many.replaced()).toHaveLength(4);
+});
+
+test('what is news is kept at once; that it is still so is kept with what else was found within half a minute, or at the end', async () => {
+  const { fail, kept, pass, probes } = fleet(2);
+  await fail(0);
+  expect(kept).toEqual([['s0 unhealthy']]);
+  pass(60);
+  probes.changing([asServerName('s1')]);
+  // As before, and half a minute is over.
+  await probes.round(never);
+  expect(kept).toEqual([['s0 unhealthy'], ['s0 unhealthy']]);
+  await fail(1);
+  expect(kept.at(-1)).toContain('s1 unhealthy');
+  const before = kept.length;
+  await probes.keep();
+  const after = kept.length;
+  await probes.keep();
+  expect(after - before).toBeLessThanOrEqual(1);
+  expect(kept).toHaveLength(after);
 });

@@ -40,7 +40,7 @@ function portsOf(observed: Observed, later = observed): { ports: Ports; asked: s
     observe: async () => observed,
     locate: async () => located(later),
     findImage: async () => null,
-    containerRunning: async (id) => ({ running: id === 'new', run: '', exitCode: 0 }),
+    containerRunning: async (id) => ({ running: id === 'new', run: '', exitCode: 0, engineHealth: null }),
     tailLog: async () => [],
   };
   const session = {

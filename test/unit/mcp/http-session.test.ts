@@ -56,6 +56,7 @@ async function serve(env: { LATE_MS?: string } = {}) {
     running: child.exitCode === null,
     run: '',
     exitCode: child.exitCode ?? 0,
+    engineHealth: null,
   });
   const engine = { ...local.engine, exec, tailLog, containerRunning, dial: relayDial({ exec, containerRunning }) };
   const target = (

@@ -33,6 +33,7 @@ export function localEngine(options: { running?: boolean; exitCode?: number; ses
     running: options.running ?? true,
     run: '',
     exitCode: options.exitCode ?? 0,
+    engineHealth: null,
   });
   const exec: Engine['exec'] = async (_id, request) => {
     execs.push(request.argv);

@@ -1,6 +1,16 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -135,6 +145,22 @@ describe('the audit trail', () => {
     // One that is some seconds older, and was written later, hides nothing.
     tamper(`UPDATE audit SET record = json_set(record, '$.time', '${at(-5_000)}') WHERE seq = 3`);
     expect((await callsOf({ ...asked, backTo: at(0) })).map(({ seq }) => seq)).toEqual([5, 1]);
+  });
+
+  it('says which record is the newest, however soon after the last look another one is written', async () => {
+    const { reader } = trailIn(folder);
+    expect(await reader.newest()).toBe(0);
+    for (const written of [2, 4, 6]) {
+      await writeCalls(folder, 1);
+      expect([await reader.newest(), await reader.newest()]).toEqual([written, written]);
+    }
+    // Nothing is written for long enough that the time of the file tells: it is not read, and a write is seen all the same.
+    const { database } = trailIn(folder).places;
+    const long = new Date(Date.now() - 60_000);
+    for (const file of [database, `${database}-wal`].filter((path) => existsSync(path))) utimesSync(file, long, long);
+    expect(await reader.newest()).toBe(6);
+    await writeCalls(folder, 1);
+    expect(await reader.newest()).toBe(8);
   });
 
   it('can be read and filtered, oldest or newest first', async () => {

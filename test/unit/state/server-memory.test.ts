@@ -2,7 +2,7 @@ import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { recallFinding, rememberFinding } from '../../../src/state/server-memory.ts';
+import { recallFinding, rememberFinding, serverMemory } from '../../../src/state/server-memory.ts';
 
 const ledger = (): string => join(mkdtempSync(join(tmpdir(), 'looms-ledger-')), 'looms', 'ledger.sqlite');
 
@@ -22,4 +22,17 @@ it('only the newest verdicts are kept', async () => {
     'legacy',
     'legacy',
   ]);
+});
+
+it('a program that goes on reads once what is known, learns what another one found out, and says what it found itself', async () => {
+  const path = ledger();
+  const memory = serverMemory(path);
+  expect(await memory.recall('a')).toBeUndefined();
+  await rememberFinding(path, 'a', 'legacy');
+  expect(await memory.recall('a')).toBe('legacy');
+  await rememberFinding(path, 'a', 'modern');
+  expect(await memory.recall('a')).toBe('legacy');
+  await memory.remember('a', 'modern');
+  expect(await memory.recall('a')).toBe('modern');
+  expect(await recallFinding(path, 'a')).toBe('modern');
 });

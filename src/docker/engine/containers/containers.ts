@@ -2,13 +2,13 @@ import { LoomsError } from '../../../model/errors.ts';
 import { asContainerId, type ContainerId, hostNameOf, keeperName, shortId } from '../../../model/ids.ts';
 import { label, type Role } from '../../model/labels.ts';
 import type { ShapeMount } from '../../model/shape.ts';
-import type { CreateContainer } from '../../port.ts';
+import type { ContainerRun, CreateContainer } from '../../port.ts';
 import { ask, askList, get, post, remove } from '../connection/ask.ts';
 import { limits, orNull } from '../connection/call.ts';
 import { type Client, unsignalled } from '../connection/connection.ts';
 import { statusOf } from '../connection/errors.ts';
 import { ownerOf, putSecrets } from './container-files.ts';
-import { type InspectedContainer, inspectContainer, type ListedContainer, runOf } from './inspected.ts';
+import { engineHealthOf, type InspectedContainer, inspectContainer, type ListedContainer, runOf } from './inspected.ts';
 import { sortClaims } from './ownership.ts';
 import { createCall, endpointSettings, type OfEngine, volumeLabels } from './shape-to-docker.ts';
 import { giveVolume } from './volume-owner.ts';
@@ -153,16 +153,14 @@ export async function renameContainer(client: Client, id: ContainerId, name: str
   await ask(client, what, post(`/containers/${id}/rename`, { name }));
 }
 
-/** Whether a container runs now, and its exit code when not; null when it is gone. */
-export async function containerRunning(
-  client: Client,
-  id: ContainerId,
-): Promise<{ running: boolean; run: string; exitCode: number } | null> {
+/** `SessionHost.containerRunning`. */
+export async function containerRunning(client: Client, id: ContainerId): Promise<ContainerRun | null> {
   const container = await inspectContainer(client, id);
   if (container === null) return null;
   const { Running: running = false, Restarting: restarting = false, ExitCode: exitCode = 0 } = container.State;
   // The engine calls a container that waits for its next restart running; nothing runs in it.
-  return { running: running && !restarting, run: runOf(container.State), exitCode };
+  const engineHealth = engineHealthOf(container.State);
+  return { running: running && !restarting, run: runOf(container.State), exitCode, engineHealth };
 }
 
 type InspectedExec = {

@@ -1,3 +1,4 @@
+import type { EngineHealth } from '../../../model/engine.ts';
 import { asImageId, type ImageId, shortId } from '../../../model/ids.ts';
 import { askList, askObject, get } from '../connection/ask.ts';
 import { orNull } from '../connection/call.ts';
@@ -140,6 +141,14 @@ export const inspectContainer = (client: Client, id: string): Promise<InspectedC
       'HostConfig',
     ]),
   );
+
+export const isEngineHealth = (status: string | undefined): status is EngineHealth =>
+  status === 'starting' || status === 'healthy' || status === 'unhealthy';
+
+/** What the image's own check says of a container that runs: what it said of an earlier run is old. */
+export function engineHealthOf({ Running: running, Health: health }: InspectedContainer['State']): EngineHealth | null {
+  return running === true && isEngineHealth(health?.Status) ? health.Status : null;
+}
 
 /** Tells one run of a container from the next; '' for one that never ran. */
 export const runOf = ({ StartedAt: at = '' }: InspectedContainer['State']): string =>

@@ -1,4 +1,4 @@
-import { asProjectName, type ImageId, type ProjectName } from '../../../model/ids.ts';
+import { asProjectName, type ImageId, type ProjectName, type ServerName } from '../../../model/ids.ts';
 import { mapBounded } from '../../../model/values/map-bounded.ts';
 import { isBelieved, readClaim } from '../../model/claims.ts';
 import { label, type Role } from '../../model/labels.ts';
@@ -59,9 +59,19 @@ export async function isOurs(client: Client, { Config: config, Image: id }: Insp
   return isBelieved({ labels, imageId, imageLabels: image === null ? undefined : shareOf(image).labels });
 }
 
-/** A project's containers, and those that only claim to be; without its lock, on which no plan may depend. */
-export async function listProject(client: Client, project: ProjectName): Promise<Sorted> {
-  const listed = await listContainers(client, { label: [`${label.project}=${project}`] });
+/**
+ * A project's containers, or those of one server or role, and those that only claim to be; without its lock, on which no
+ * plan may depend.
+ */
+export async function listProject(
+  client: Client,
+  project: ProjectName,
+  of: { readonly server?: ServerName; readonly role?: Role } = {},
+): Promise<Sorted> {
+  const narrower = (['server', 'role'] as const).flatMap((key) =>
+    of[key] === undefined ? [] : [`${label[key]}=${of[key]}`],
+  );
+  const listed = await listContainers(client, { label: [`${label.project}=${project}`, ...narrower] });
   return sortClaims(
     client,
     listed.filter((container) => container.Labels?.[label.role] !== ('lock' satisfies Role)),

@@ -5,9 +5,9 @@ import { label } from '../../model/labels.ts';
 import type { EventQuery, ServerWatch } from '../../port.ts';
 import { get } from '../connection/ask.ts';
 import type { Client } from '../connection/connection.ts';
+import { isEngineHealth } from '../containers/inspected.ts';
 import { followStream, type StreamEntry } from '../images/stream.ts';
 import { secondsOf } from '../logs/logs.ts';
-import { isEngineHealth } from './observed-container.ts';
 
 /** After which of a container's events another one may serve, or it is not as it was; Docker's words and Podman's. Execs are events, too. */
 const telling: ReadonlySet<unknown> = new Set([

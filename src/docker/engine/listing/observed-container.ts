@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { RecordedSpec } from '../../../model/desired.ts';
-import type { ContainerState, EngineHealth } from '../../../model/engine.ts';
+import type { ContainerState } from '../../../model/engine.ts';
 import { LoomsError } from '../../../model/errors.ts';
 import { asContainerId, shortId } from '../../../model/ids.ts';
 import type { ForeignRecord, RecordMaker } from '../../../model/records.ts';
@@ -13,6 +13,7 @@ import type { LocatedContainer } from '../../port.ts';
 import { engineTime } from '../connection/engine-clock.ts';
 import { type ImageShare, type ReadingContext, shapeOf } from '../containers/docker-to-shape.ts';
 import {
+  engineHealthOf,
   type InspectedContainer,
   imageIdOf,
   type ListedContainer,
@@ -62,14 +63,6 @@ export function stateOf(state: InspectedContainer['State']): ContainerState {
     finishedAt: engineTime(state.FinishedAt),
     oomKilled: state.OOMKilled ?? false,
   };
-}
-
-export const isEngineHealth = (status: string | undefined): status is EngineHealth =>
-  status === 'starting' || status === 'healthy' || status === 'unhealthy';
-
-/** What the image's own check says of a container that runs: what it said of an earlier run is old. */
-function engineHealthOf({ Running: running, Health: health }: InspectedContainer['State']): EngineHealth | null {
-  return running === true && isEngineHealth(health?.Status) ? health.Status : null;
 }
 
 /** What a container of ours says of itself; who lists them believed it before (ownership.ts). */
