@@ -85,6 +85,7 @@ test('of a container that was given another value of a secret than there is now 
 
 test('a log that is gone, or that the engine cannot read, is nothing to keep; any other failure is told', async () => {
   expect((await keeping(new LoomsError('engine-not-found', 'gone'))).why).toBeUndefined();
+  expect((await keeping(new LoomsError('engine-conflict', 'marked for removal'))).why).toBeUndefined();
   expect((await keeping(new LoomsError('engine-unsupported', 'no such driver'))).why).toBeUndefined();
   expect((await keeping(new LoomsError('engine-rejected', 'broken'))).why).toContain('broken');
   const full = { keep: async () => Promise.reject(new LoomsError('ledger-unreadable', 'the disk is full')) };

@@ -111,7 +111,13 @@ describe('logs of servers', () => {
     expect(await found({})).toEqual(['2 there new error', '2 there fine']);
     world.containers = [];
     expect(await found({ gone: true, servers: [asServerName('a')], tail: 5 })).toHaveLength(3);
-    await expect(found({ servers: [asServerName('a')] })).rejects.toMatchObject({ code: 'server-not-found' });
+    await expect(found({ servers: [asServerName('a')] })).rejects.toMatchObject({
+      code: 'server-not-found',
+      hint: expect.stringContaining('looms logs a --previous'),
+    });
+    await expect(found({ servers: [asServerName('b')] })).rejects.toMatchObject({
+      hint: expect.not.stringContaining('--previous'),
+    });
   });
 
   it('tell trace lines of loom from others', async () => {

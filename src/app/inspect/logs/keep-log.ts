@@ -63,8 +63,9 @@ export async function keepLog(
     return lines.length === 0 ? undefined : await keep(lines);
   } catch (error) {
     if (tooLate.aborted) return failed(`reading it took more than ${readLimitMs / 1000}s`);
-    // Gone, given up by whoever asked, or where the engine keeps no log that can be read: there is nothing to keep.
-    const nothing = ['engine-not-found', 'engine-unsupported', 'interrupted'];
+    // Gone, or about to be (a conflict): whoever removes it keeps its log. Given up by whoever asked, or where the engine
+    // keeps no log that can be read, there is nothing to keep.
+    const nothing = ['engine-not-found', 'engine-conflict', 'engine-unsupported', 'interrupted'];
     if (error instanceof LoomsError && nothing.includes(error.code)) return undefined;
     return failed(messageOf(error));
   }

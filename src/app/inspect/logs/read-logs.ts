@@ -1,4 +1,4 @@
-import { LoomsError } from '../../../model/errors.ts';
+import { LoomsError, withHint } from '../../../model/errors.ts';
 import type { ContainerId, ProjectName, ServerName } from '../../../model/ids.ts';
 import { serverNotFound } from '../../../model/server-not-found.ts';
 import type { ServerContainer } from '../../../model/server-view.ts';
@@ -41,10 +41,17 @@ type OpenLogs = {
 export async function openLogs(ports: Ports, request: LogRequest, signal: AbortSignal): Promise<OpenLogs> {
   const { instances, sessions } = await ports.orchestrator();
   const located = await instances(request.project, { signal });
-  const gone = request.gone === true ? await goneContainers(ports, request.project, located, signal) : [];
+  const kept = (): Promise<readonly LoggedContainer[]> => goneContainers(ports, request.project, located, signal);
+  const gone = request.gone === true ? await kept() : [];
   const names = [...new Set([...located, ...gone].map(({ server }) => server))].sort();
   const unknown = request.servers.find((name) => !names.includes(name));
-  if (unknown !== undefined) throw serverNotFound(request.project, unknown, names);
+  if (unknown !== undefined) {
+    const isKept = request.gone !== true && (await kept()).some(({ server }) => server === unknown);
+    const missing = serverNotFound(request.project, unknown, names);
+    throw isKept
+      ? withHint(missing, `\`looms logs ${unknown} --previous\` shows what this machine kept of it`)
+      : missing;
+  }
 
   const isWanted = ({ server }: { readonly server: ServerName }): boolean =>
     request.servers.length === 0 || request.servers.includes(server);
