@@ -31,6 +31,8 @@ export type HealthFinding = {
   readonly tools: number | null;
   /** Why it is not healthy, in one line; empty when it is. */
   readonly detail: string;
+  /** When it was found, ms since the epoch; absent: when it is kept. A later finding that is kept already stays. */
+  readonly checkedAt?: number;
 };
 
 /** The last finding about a server that this machine made. Times are in ms since the epoch, on this machine's clock. */

@@ -14,6 +14,9 @@ export type Serves = {
   readonly run?: string;
 };
 
+/** What serves by now, in the place of something else as the case may be, and how long that is drained, s. */
+export type Successor = Serves & { readonly drainSeconds: number };
+
 /** A way to the container that serves a server now. */
 export type Upstream = Serves & {
   readonly channel: Channel;
@@ -68,7 +71,7 @@ export type Upstreams = {
     signal: AbortSignal,
   ) => Promise<void>;
   /** What conversations go to; `unknown` where the engine does not say whether there is something. Does not throw. */
-  readonly serving: (server: ServerName) => Promise<Serves | 'nothing' | 'unknown'>;
+  readonly serving: (server: ServerName) => Promise<Successor | 'nothing' | 'unknown'>;
   /**
    * Makes a call after its first record in the audit trail, counted against `max_executions`; the second one is written
    * within 10 ms of its end, or with what is written next. Throws `refused` when a

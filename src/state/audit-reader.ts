@@ -1,4 +1,4 @@
-import { existsSync, statSync } from 'node:fs';
+import { existsSync, type Stats, statSync } from 'node:fs';
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
 import { LoomsError } from '../model/errors.ts';
 import { isRecord } from '../model/is-record.ts';
@@ -67,7 +67,14 @@ const settledMs = 100;
 
 /** The same as before where nothing was written to the ledger meanwhile; undefined where that cannot be told. */
 function stampOf(database: string): string | undefined {
-  const files = [database, `${database}-wal`].map((path) => statSync(path, { throwIfNoEntry: false }));
+  const look = (path: string): Stats | undefined => statSync(path, { throwIfNoEntry: false });
+  let files: readonly (Stats | undefined)[];
+  try {
+    files = [database, `${database}-wal`].map(look);
+  } catch {
+    // Opening it says why.
+    return undefined;
+  }
   if (files.some((file) => file !== undefined && Date.now() - file.mtimeMs < settledMs)) return undefined;
   return files.map((file) => (file === undefined ? '' : `${file.ino} ${file.size} ${file.mtimeMs}`)).join();
 }

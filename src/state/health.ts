@@ -20,14 +20,18 @@ const table = `CREATE TABLE IF NOT EXISTS server_health (
   PRIMARY KEY (engine, project, server)
 ) STRICT`;
 
-/** `since` moves only when the verdict is another one than before. */
+/**
+ * `since` moves only when the verdict is another one than before. What was found before what is kept is left out; a time
+ * to come is that of a clock which was set back.
+ */
 const upsert = `INSERT INTO server_health
     (engine, project, server, verdict, container, run, tools, detail, checked_at, since)
   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
   ON CONFLICT (engine, project, server) DO UPDATE SET
     since = CASE WHEN server_health.verdict = excluded.verdict THEN server_health.since ELSE excluded.since END,
     verdict = excluded.verdict, container = excluded.container, run = excluded.run, tools = excluded.tools,
-    detail = excluded.detail, checked_at = excluded.checked_at`;
+    detail = excluded.detail, checked_at = excluded.checked_at
+  WHERE excluded.checked_at >= server_health.checked_at OR server_health.checked_at > ?`;
 
 /** Keeps what was found at `now` (ms since 1970) over what was kept before. Throws what SQLite throws. */
 export async function recordHealth(
@@ -40,8 +44,8 @@ export async function recordHealth(
   await writeLedger(path, (database) => {
     database.exec(table);
     const statement = database.prepare(upsert);
-    for (const { server, verdict, container, run, tools, detail } of findings) {
-      statement.run(engine, project, server, verdict, container, run, tools, detail, now, now);
+    for (const { server, verdict, container, run, tools, detail, checkedAt = now } of findings) {
+      statement.run(engine, project, server, verdict, container, run, tools, detail, checkedAt, checkedAt, now);
     }
   });
 }

@@ -36,7 +36,10 @@ export function serverMemory(path: string): Findings {
   };
   return {
     async recall(key) {
-      return known.get(key) ?? learn(key, await recallFinding(path, key).catch(() => undefined));
+      if (known.has(key)) return known.get(key);
+      const found = await recallFinding(path, key).catch(() => undefined);
+      // What was remembered meanwhile is newer.
+      return known.get(key) ?? learn(key, found);
     },
     async remember(key, found) {
       learn(key, found);

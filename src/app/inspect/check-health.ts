@@ -44,6 +44,7 @@ export type AskedHealth = Pick<
 >;
 
 /** The same with the run of the container that was asked. */
+export type AskedLook = { readonly health: AskedHealth; readonly run: string };
 type Look = { readonly health: ServerHealth; readonly run: string };
 
 type HealthRequest = {
@@ -200,7 +201,7 @@ const sum = (steps: readonly HealthStep[]): number =>
   steps.reduce((total, { milliseconds }) => total + (milliseconds ?? 0), 0);
 
 /** What a look says that is worth keeping: nothing of a server of which nothing is known. */
-export const findingOf = ({ health, run }: Pick<Look, 'run'> & { readonly health: AskedHealth }): HealthFinding[] => {
+export const findingOf = ({ health, run }: AskedLook): HealthFinding[] => {
   const { verdict, name, container, tools, failure } = health;
   if (verdict === 'unknown') return [];
   return [{ server: name, verdict, container, run, tools, detail: failure?.message ?? '' }];
@@ -245,14 +246,15 @@ export async function checkHealth(
 
 /**
  * Asks one server how it is, and looks at the engine's list only where it does not answer: one that answers costs a session
- * and one look at its container. Keeps nothing. undefined: it is not there. Throws what asking the engine throws.
+ * and one look at its container. Keeps nothing. undefined: it is not there, or was replaced while it was asked, so that
+ * nothing is known of what serves now. Throws what asking the engine throws.
  */
 export async function checkServer(
   ports: Ports,
   { project, server }: OfServer,
-  { timeoutMs, signal }: { readonly timeoutMs: number; readonly signal: AbortSignal },
-): Promise<{ readonly health: AskedHealth; readonly run: string } | undefined> {
-  const asked = await askServer(ports, project, server, { timeoutMs, signal });
+  signal: AbortSignal,
+): Promise<AskedLook | undefined> {
+  const asked = await askServer(ports, project, server, { signal });
   if (signal.aborted) throw stoppedAsking();
   const started = ports.monotonicMs();
   if (asked.answer !== null && asked.met !== undefined) {
@@ -277,13 +279,12 @@ export async function checkServer(
       return { health: { ...found, container: asked.met.container }, run: now.run };
     }
   }
-  try {
-    const { servers } = await lookUpServers(ports, { project, names: [server] }, { signal });
-    const milliseconds = Math.round(ports.monotonicMs() - started);
-    const [view] = servers;
-    return view && (await checkOne(ports, view, { name: 'engine', result: 'ok', milliseconds }, { signal, asked }));
-  } catch (error) {
+  const found = await lookUpServers(ports, { project, names: [server] }, { signal }).catch((error: unknown) => {
     if (error instanceof LoomsError && error.code === 'server-not-found') return undefined;
     throw error;
-  }
+  });
+  const [view] = found?.servers ?? [];
+  if (view === undefined || (asked.tried !== undefined && asked.tried !== view.container)) return undefined;
+  const milliseconds = Math.round(ports.monotonicMs() - started);
+  return checkOne(ports, view, { name: 'engine', result: 'ok', milliseconds }, { signal, asked });
 }

@@ -173,7 +173,9 @@ export function upstreamsOf(
         const orchestrator = await ports.orchestrator();
         const options = { signal: AbortSignal.timeout(lookMs) };
         const serving = await orchestrator.serving(project, server, options);
-        return { container: serving.container, ...defined({ run: await runOf(orchestrator, serving, options) }) };
+        const { container, spec } = serving;
+        const run = await runOf(orchestrator, serving, options);
+        return { container, drainSeconds: spec.lifecycle.drainSeconds, ...defined({ run }) };
       } catch (error) {
         return error instanceof LoomsError && servesNothing.has(error.code) ? 'nothing' : 'unknown';
       }

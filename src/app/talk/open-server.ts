@@ -1,7 +1,7 @@
 import type { Session, SessionOptions, SessionTarget } from '../../mcp/client/session.ts';
 import { isHttp } from '../../model/desired.ts';
 import { LoomsError, traitsOf, withHint } from '../../model/errors.ts';
-import type { ProjectName, ServerName } from '../../model/ids.ts';
+import type { ContainerId, ProjectName, ServerName } from '../../model/ids.ts';
 import { untrustedRecord } from '../../model/records.ts';
 import type { Serving } from '../../model/server-view.ts';
 import { inSpan } from '../../model/trail/tracing.ts';
@@ -20,8 +20,12 @@ export type OpenServer = Pick<Serving, 'container' | 'generation' | 'spec' | 'se
   readonly session: Session;
 };
 
-/** `mayAskForTrust`: false where no person waits for the answer to a question about a record; default true. */
-type OpenOptions = SessionOptions & { readonly mayAskForTrust?: boolean };
+type OpenOptions = SessionOptions & {
+  /** False where no person waits for the answer to a question about a record; default true. */
+  readonly mayAskForTrust?: boolean;
+  /** Hears of each container that is tried, before it is. */
+  readonly onTried?: (container: ContainerId) => void;
+};
 
 /**
  * Opens a session to a running server of a project, found by the labels on its container alone. A container that ends
@@ -107,6 +111,7 @@ async function openSession(
   options: OpenOptions,
 ): Promise<OpenServer> {
   const { container, generation, spec, secretPrints, listed } = serving;
+  options.onTried?.(container);
   const target = await trustedTarget(ports, orchestrator, serving, options);
   const open = await ports.openSession();
   const session = await open(target, options);

@@ -1,45 +1,48 @@
 import type { HealthFinding } from '../../model/health.ts';
 import type { ProjectName, ServerName } from '../../model/ids.ts';
-import { findingOf } from '../inspect/check-health.ts';
 import type { Ports } from '../ports.ts';
 
-/** How often that a server is as it was is kept, ms: each write opens the ledger, which took a sixth of the CPU of an idle loop. */
-const keepEveryMs = 30_000;
+/** How long what is no news waits, ms: each write opens the ledger, which took a sixth of the CPU of an idle loop. */
+const keepAfterMs = 30_000;
 
-type Look = Parameters<typeof findingOf>[0];
-
-/** What a loop finds out about servers, for whoever reads `looms get`: what is news at once, what is not a few together. */
+/** What a loop finds out about servers, for whoever reads `looms mcp list`: news is kept at once, the rest a few together. */
 export function keepFindings(
-  ports: Pick<Ports, 'orchestrator' | 'recordHealth' | 'monotonicMs'>,
+  ports: Pick<Ports, 'orchestrator' | 'recordHealth' | 'now'>,
   project: ProjectName,
-): { readonly add: (look: Look) => Promise<void>; readonly write: () => Promise<void> } {
+): { readonly add: (findings: readonly HealthFinding[]) => Promise<void>; readonly write: () => Promise<void> } {
   const waiting = new Map<ServerName, HealthFinding>();
   const known = new Map<ServerName, string>();
-  let writtenAt = Number.NEGATIVE_INFINITY;
+  let timer: NodeJS.Timeout | undefined;
 
+  const writeLater = (): void => {
+    timer ??= setTimeout(write, keepAfterMs);
+    timer.unref();
+  };
   const write = async (): Promise<void> => {
+    clearTimeout(timer);
+    timer = undefined;
     if (waiting.size === 0) return;
     const findings = [...waiting.values()];
     waiting.clear();
-    writtenAt = ports.monotonicMs();
-    try {
+    const isKept = async (): Promise<boolean> => {
       const { id: engine } = await (await ports.orchestrator()).describe();
-      await ports.recordHealth({ engine, project }, findings);
-    } catch {
-      // The finding itself matters more than its record.
-    }
+      return (await ports.recordHealth({ engine, project }, findings)).recorded;
+    };
+    if (await isKept().catch(() => false)) return;
+    for (const finding of findings) if (!waiting.has(finding.server)) waiting.set(finding.server, finding);
+    writeLater();
   };
   return {
-    async add(look) {
+    async add(findings) {
       let isNews = false;
-      for (const finding of findingOf(look)) {
-        const { server, verdict, container, run } = finding;
-        const about = `${verdict} ${container} ${run}`;
-        isNews ||= known.get(server) !== about;
-        known.set(server, about);
-        waiting.set(server, finding);
+      for (const finding of findings) {
+        const about = `${finding.verdict} ${finding.container} ${finding.run}`;
+        isNews ||= known.get(finding.server) !== about;
+        known.set(finding.server, about);
+        waiting.set(finding.server, { checkedAt: ports.now(), ...finding });
       }
-      if (isNews || ports.monotonicMs() - writtenAt >= keepEveryMs) await write();
+      if (isNews) await write();
+      else if (waiting.size > 0) writeLater();
     },
     write,
   };

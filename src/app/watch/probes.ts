@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
-import { type DeclaredServer, mcpFields } from '../../model/desired.ts';
-import type { ProjectName, ServerName } from '../../model/ids.ts';
+import type { DeclaredServer } from '../../model/desired.ts';
+import { asContainerId, type ContainerId, type ProjectName, type ServerName } from '../../model/ids.ts';
 import { isoTime } from '../../model/times.ts';
 import { defined } from '../../model/values/defined.ts';
 import { mapBounded } from '../../model/values/map-bounded.ts';
-import { type AskedHealth, checkServer } from '../inspect/check-health.ts';
+import { type AskedHealth, checkServer, findingOf } from '../inspect/check-health.ts';
 import type { Ports } from '../ports.ts';
 import { keepFindings } from './keep-findings.ts';
 import type { Told } from './told.ts';
@@ -84,8 +84,11 @@ const phaseOf = (project: ProjectName, server: ServerName): number =>
 /** How many calls of a server are looked at for one that was answered. */
 const mostCalls = 20;
 
+/** A call that a server answered: when it began, ms since 1970, and which container it was asked of. */
+type AnsweredCall = { readonly at: number; readonly container: ContainerId };
+
 /**
- * When the last call began that a server of this engine answered after a moment of the wall clock, by this machine's
+ * The last call that a server of this engine answered and that began after a moment of the wall clock, by this machine's
  * trail. A call of the future, which is there when a clock was set back, says nothing of now.
  */
 async function answeredCall(
@@ -93,14 +96,16 @@ async function answeredCall(
   project: ProjectName,
   server: ServerName,
   since: number,
-): Promise<number | undefined> {
+): Promise<AnsweredCall | undefined> {
   let seen = 0;
   try {
     const here = (await (await orchestrator()).describe()).id;
     const query = { project, servers: [server], backTo: isoTime(since), newestFirst: true };
-    for await (const { result, time, engine } of auditReader.calls(query)) {
+    for await (const { result, time, engine, container } of auditReader.calls(query)) {
       const at = Date.parse(time);
-      if (at <= now() && engine === here && (result === 'ok' || result === 'tool-error')) return at;
+      if (at <= now() && engine === here && (result === 'ok' || result === 'tool-error')) {
+        return { at, container: asContainerId(container) };
+      }
       seen += 1;
       if (seen === mostCalls) break;
     }
@@ -161,53 +166,57 @@ export function createProbes(ports: Ports, project: ProjectName, tell: (told: To
     return isDown;
   };
 
-  /** A real call says what a probe would. */
-  const heardByCall = (
+  /** A real call says what a probe would; that a server which had failed is well is kept as well. */
+  const heardByCall = async (
     server: ServerName,
     { failures, downAt: _, probe, ...state }: State,
-    calledAt: number,
-  ): boolean => {
-    if (failures > 0) tell({ type: 'healthy', server, tools: null });
-    const left = Math.max(0, intervalOf(server) - (ports.now() - calledAt));
+    { at, container }: AnsweredCall,
+    signal: AbortSignal,
+  ): Promise<boolean> => {
+    const left = Math.max(0, intervalOf(server) - (ports.now() - at));
     states.set(server, {
       ...state,
       nextAt: ports.monotonicMs() + left,
-      askedAt: calledAt + 1,
+      askedAt: at + 1,
       failures: 0,
       hasAnswered: true,
       // Why a probe failed is not why the server is as it is by now.
       ...(probe?.failure === null ? { probe } : {}),
     });
-    return failures > 0;
+    if (failures === 0) return false;
+    tell({ type: 'healthy', server, tools: null });
+    const now = await (await ports.orchestrator()).sessions.containerRunning(container, { signal }).catch(() => null);
+    if (now?.running === true) {
+      const { run } = now;
+      await findings.add([{ server, verdict: 'healthy', container, run, tools: null, detail: '', checkedAt: at }]);
+    }
+    return true;
   };
 
   /** Those that are neither asked nor changed. */
   const waiting = (): readonly (readonly [ServerName, State])[] =>
     [...states].filter(([server]) => !asking.has(server) && !busy.has(server));
 
-  /** Asks one server; undefined for one that is not there: making it is the plan's. */
-  const healthOf = async (server: ServerName, signal: AbortSignal): Promise<AskedHealth | undefined> => {
-    const timeoutMs = (specs.get(server)?.spec.mcp.timeoutSeconds ?? mcpFields.timeoutSeconds.default) * 1000;
-    const found = await checkServer(ports, { project, server }, { timeoutMs, signal });
-    if (found !== undefined) await findings.add(found);
-    return found?.health;
-  };
   /** `answeredCall`, of which nothing is read where nothing was written since the server was asked last. */
-  const answeredSince = async (server: ServerName, since: number): Promise<number | undefined> => {
+  const answeredSince = async (server: ServerName, since: number): Promise<AnsweredCall | undefined> => {
     const newest = await ports.auditReader.newest().catch(() => undefined);
     if (newest !== undefined && newest === readTo.get(server)) return undefined;
-    const calledAt = await answeredCall(ports, project, server, since);
-    if (calledAt === undefined && newest !== undefined) readTo.set(server, newest);
+    const call = await answeredCall(ports, project, server, since);
+    if (call === undefined && newest !== undefined) readTo.set(server, newest);
     else readTo.delete(server);
-    return calledAt;
+    return call;
   };
   const ask = async (server: ServerName, before: State, signal: AbortSignal): Promise<boolean> => {
-    const calledAt = await answeredSince(server, before.askedAt);
-    const health = calledAt === undefined ? await healthOf(server, signal) : undefined;
+    const call = await answeredSince(server, before.askedAt);
+    const found = call === undefined ? await checkServer(ports, { project, server }, signal) : undefined;
     // What was changed meanwhile is another one by now.
     if (states.get(server) !== before || busy.has(server)) return false;
-    if (calledAt !== undefined) return heardByCall(server, before, calledAt);
-    if (health !== undefined) return heard(health, before);
+    if (call !== undefined) return heardByCall(server, before, call, signal);
+    if (found !== undefined) {
+      await findings.add(findingOf(found));
+      return heard(found.health, before);
+    }
+    // Making one that is not there is the plan's.
     const nextAt = ports.monotonicMs() + intervalOf(server);
     states.set(server, { nextAt, askedAt: before.askedAt, failures: 0, isSlow: false, hasAnswered: false });
     return false;

@@ -120,7 +120,8 @@ export async function servingServer(
 ): Promise<Serving> {
   const own = await engine.locate(project, { ...options, of: { server } });
   // Who misses one is told which there are.
-  const running = choose(own.length > 0 ? own : await engine.locate(project, options), project, server, ended);
+  const isThere = own.some(({ role }) => role === 'server');
+  const running = choose(isThere ? own : await engine.locate(project, options), project, server, ended);
   if (running.recorded === undefined) {
     const message = `container ${running.name} does not say which server it is: its looms.spec label cannot be read`;
     throw new LoomsError('server-not-running', message, { hint: 'looms apply replaces it' });

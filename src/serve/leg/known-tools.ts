@@ -32,7 +32,8 @@ export function knownTools(tell: (changed: Message) => void): KnownTools {
     listed(line, request, answered) {
       if (paramsOf(request).cursor !== undefined) return;
       list = ownTerms(request, 'tools/list');
-      saw(line, toolsText(answered) ?? known?.tools ?? '');
+      const tools = toolsText(answered) ?? (known === undefined ? '' : undefined);
+      if (tools !== undefined) saw(line, tools);
     },
     async compare(line, ask) {
       if (known === undefined || isOn(line, known.of)) return;
@@ -40,10 +41,11 @@ export function knownTools(tell: (changed: Message) => void): KnownTools {
       const params = meta === undefined ? {} : { params: { _meta: meta } };
       try {
         const answered = await ask({ jsonrpc: '2.0', method: 'tools/list', ...params }, headers);
-        saw(line, toolsText(answered) ?? '');
+        // What one said after another took its place is no news.
+        if (!line.isOver) saw(line, toolsText(answered) ?? '');
       } catch (error) {
         // Nobody knows what it has, and no later look would ask it: its client looks for itself.
-        if (known !== undefined && !isOn(line, known.of)) saw(line, '');
+        if (!line.isOver && !isOn(line, known.of)) saw(line, '');
         throw error;
       }
     },

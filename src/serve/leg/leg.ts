@@ -12,7 +12,7 @@ import {
   modernRevision,
   subscriptionKey,
 } from '../messages/protocol.ts';
-import type { Serves, Upstream, Upstreams } from '../upstreams.ts';
+import type { Successor, Upstream, Upstreams } from '../upstreams.ts';
 import { isOn, knownTools } from './known-tools.ts';
 import { legacyChannel } from './legacy-channel.ts';
 import {
@@ -49,7 +49,10 @@ export type LegHooks = {
 /** A conversation of one client with one server, which outlives the containers that serve it. */
 export type Leg = {
   readonly server: ServerName;
-  /** What serves it; opens it where nothing is open, as a part of this span. Throws what `Upstreams.open` throws. */
+  /**
+   * What serves it; opens it where nothing is open, or what is open is about to be stopped, as a part of this span. Throws
+   * what `Upstreams.open` throws.
+   */
   readonly ready: (within?: TraceContext) => Promise<Upstream>;
   /** Begins the conversation with a client's `initialize`, which later containers get again. */
   readonly initialize: (message: Message) => Promise<Answered>;
@@ -65,7 +68,7 @@ export type Leg = {
    * Goes over to this container, or this run of it, where another one is talked to; what is under way ends on the old one.
    * False: to be tried again.
    */
-  readonly follow: (serves: Serves) => Promise<boolean>;
+  readonly follow: (serves: Successor) => Promise<boolean>;
   readonly isBusy: () => boolean;
   readonly close: () => Promise<void>;
 };
@@ -75,6 +78,8 @@ export type Leg = {
  * has the rest of it for its answer, before it is stopped.
  */
 const drainParts = 2;
+/** How long a container is asked on before a successor that could not be opened is tried again, ms. */
+const againMs = 1_000;
 /** Longest URI whose subscription is said again to the next process, characters. */
 const longestUri = 4_096;
 /** Requests of one server that may be open; of more nobody could answer anyway. */
@@ -219,6 +224,7 @@ export function createLeg(server: ServerName, upstreams: Upstreams, hooks: LegHo
     opening ??= (within === undefined ? openReady() : inSpan(upstreams.tracing ?? noTracing, span, openReady))
       .then((line) => {
         if (!line.isOver) current = line;
+        line.compared = tools.compare(line, (message, headers) => askForItself(line, message, headers)).catch(() => {}); // Told as a change.
         return line;
       })
       .finally(() => {
@@ -227,35 +233,31 @@ export function createLeg(server: ServerName, upstreams: Upstreams, hooks: LegHo
     return opening;
   };
   /** Goes over from what another container has taken the place of; one at a time. Throws what opening that one throws. */
-  const move = (before: Line): Promise<void> => {
-    moving ??= moveFrom(before).finally(() => {
+  const move = (before: Line, within?: TraceContext): Promise<void> => {
+    moving ??= moveFrom(before, within).finally(() => {
       moving = undefined;
     });
     return moving;
   };
-  const moveFrom = async (before: Line): Promise<void> => {
-    const next = await openNext();
+  const moveFrom = async (before: Line, within?: TraceContext): Promise<void> => {
+    const next = await openNext(within);
     if (isClosed) return;
     await moveSubscriptions(before, next);
     if (lines.has(before)) retire(before);
-    await compareTools(next);
+    await next.compared;
   };
-  const compareTools = (line: Line): Promise<void> =>
-    tools.compare(line, (message, headers) => askForItself(line, message, headers)).catch(() => {}); // Told as a change.
   const ready = async (within?: TraceContext): Promise<Line> => {
     const line = current;
-    if (line === undefined) {
-      const opened = await openNext(within);
-      compareTools(opened);
-      return opened;
-    }
+    if (line === undefined) return openNext(within);
     if (line.leavesAt === undefined || performance.now() < line.leavesAt) return line;
-    move(line).catch(() => {}); // What follows waits for the same.
+    move(line, within).catch(() => {}); // What follows waits for the same.
     try {
-      return await openNext(within);
+      return await openNext();
     } catch (error) {
-      if (lines.has(line)) return line;
-      throw error;
+      if (!lines.has(line)) throw error;
+      // What is asked meanwhile does not wait for the same once more.
+      line.leavesAt = performance.now() + againMs;
+      return line;
     }
   };
 
@@ -339,8 +341,12 @@ export function createLeg(server: ServerName, upstreams: Upstreams, hooks: LegHo
     async follow(serves) {
       const before = current;
       if (opening !== undefined || moving !== undefined) return false;
-      if (before === undefined || isOn(before, serves) || isClosed) return true;
-      before.leavesAt ??= performance.now() + (before.spec.lifecycle.drainSeconds * 1_000) / drainParts;
+      if (before === undefined || isClosed) return true;
+      if (isOn(before, serves)) {
+        delete before.leavesAt;
+        return true;
+      }
+      before.leavesAt ??= performance.now() + (serves.drainSeconds * 1_000) / drainParts;
       // What serves so far goes on, and the next look tries again.
       await move(before).catch(() => {});
       return isClosed || (current !== undefined && isOn(current, serves));

@@ -35,6 +35,8 @@ export type Line = Upstream & {
   isOver: boolean;
   /** From when on its successor is waited for, ms of a clock that never goes back: another container serves, and this one ends. */
   leavesAt?: number;
+  /** Resolves once the tools of its container were held against those that the client knows. */
+  compared?: Promise<void>;
 };
 
 export const tell = (line: Line, message: Message): Promise<void> =>

@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import type { Ports } from '../../../src/app/ports.ts';
 import { createProbes } from '../../../src/app/watch/probes.ts';
 import type { Told } from '../../../src/app/watch/told.ts';
@@ -16,9 +16,11 @@ const never = new AbortController().signal;
 function world(whenAsked: () => unknown = () => expect.fail('the engine was asked')) {
   let nowMs = 0;
   let asked = 0;
-  const calls: Pick<CallRecord, 'time' | 'result' | 'engine'>[] = [];
+  const calls: Pick<CallRecord, 'time' | 'result' | 'engine' | 'container'>[] = [];
   const told: Told[] = [];
   const kept: string[][] = [];
+  let isBroken = false;
+  let tried: string | undefined;
   let start = Date.parse('2026-11-29T00:00:00.000Z');
   const ports = {
     monotonicMs: () => nowMs,
@@ -26,6 +28,7 @@ function world(whenAsked: () => unknown = () => expect.fail('the engine was aske
     orchestrator: async () => ({
       describe: async () => ({ id: 'here' }),
       serving: async () => {
+        if (tried !== undefined) return { container: tried, spec: server('fs').spec };
         throw new LoomsError('server-not-running', 'fs does not run');
       },
       servers: async (_: unknown, { names }: { readonly names?: readonly string[] } = {}) => {
@@ -35,8 +38,12 @@ function world(whenAsked: () => unknown = () => expect.fail('the engine was aske
       },
       sessions: { containerRunning: async () => ({ running: true, run: 'r1' }), tailLog: async () => [] },
     }),
+    openSession: async () => async () => {
+      throw new LoomsError('server-exited', 'it ended');
+    },
     recordHealth: async (_: unknown, findings: readonly HealthFinding[]) => {
-      kept.push(findings.map(({ server: name, verdict }) => `${name} ${verdict}`));
+      if (isBroken) return { recorded: false, why: 'the disk is full' };
+      kept.push(findings.map(({ server: name, verdict, checkedAt = 0 }) => `${name} ${verdict} ${checkedAt - start}`));
       return { recorded: true };
     },
     auditReader: {
@@ -53,6 +60,13 @@ function world(whenAsked: () => unknown = () => expect.fail('the engine was aske
     probes,
     told,
     kept,
+    breakLedger: (broken: boolean) => {
+      isBroken = broken;
+    },
+    /** From now on a container serves, to which no session can be had. */
+    tries: (container: string) => {
+      tried = container;
+    },
     asked: () => asked,
     now: () => nowMs,
     pass: (seconds: number) => {
@@ -62,7 +76,7 @@ function world(whenAsked: () => unknown = () => expect.fail('the engine was aske
       start -= seconds * 1000;
     },
     call: (result: NonNullable<CallRecord['result']>, engine = 'here') =>
-      void calls.push({ time: new Date(start + nowMs).toISOString(), result, engine }),
+      void calls.push({ time: new Date(start + nowMs).toISOString(), result, engine, container: 'c1' }),
   };
 }
 
@@ -273,20 +287,65 @@ test('fewer than five, or fewer than half, are repaired side by side', async () 
 });
 
 test('what is news is kept at once; that it is still so is kept with what else was found within half a minute, or at the end', async () => {
-  const { fail, kept, pass, probes } = fleet(2);
-  await fail(0);
-  expect(kept).toEqual([['s0 unhealthy']]);
+  vi.useFakeTimers();
+  try {
+    const { fail, kept, pass, probes } = fleet(2);
+    await fail(0);
+    expect(kept).toEqual([['s0 unhealthy 60000']]);
+    // The second and third failure are no news.
+    await vi.advanceTimersByTimeAsync(30_000);
+    expect(kept.slice(1)).toEqual([['s0 unhealthy 75000']]);
+    probes.changing([asServerName('s1')]);
+    pass(60);
+    await probes.round(never);
+    expect(kept).toHaveLength(2);
+    await probes.keep();
+    expect(kept.slice(2)).toEqual([['s0 unhealthy 135000']]);
+    await probes.keep();
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(kept).toHaveLength(3);
+  } finally {
+    vi.useRealTimers();
+  }
+});
+
+test('what could not be kept is kept later', async () => {
+  vi.useFakeTimers();
+  try {
+    const { fail, kept, breakLedger } = fleet(1);
+    breakLedger(true);
+    await fail(0);
+    expect(kept).toEqual([]);
+    breakLedger(false);
+    await vi.advanceTimersByTimeAsync(30_000);
+    expect(kept).toEqual([['s0 unhealthy 75000']]);
+  } finally {
+    vi.useRealTimers();
+  }
+});
+
+test('that a server which had failed answers calls is kept, for the container and the run that did', async () => {
+  const paused = { name: fs, project, container: 'c1', run: 'r1', status: { status: 'running', paused: true } };
+  const { probes, pass, call, kept } = world(() => ({ servers: [paused], engine: { cpus: 1 }, notices: [], now: 0 }));
   pass(60);
-  probes.changing([asServerName('s1')]);
-  // As before, and half a minute is over.
   await probes.round(never);
-  expect(kept).toEqual([['s0 unhealthy'], ['s0 unhealthy']]);
-  await fail(1);
-  expect(kept.at(-1)).toContain('s1 unhealthy');
-  const before = kept.length;
-  await probes.keep();
-  const after = kept.length;
-  await probes.keep();
-  expect(after - before).toBeLessThanOrEqual(1);
-  expect(kept).toHaveLength(after);
+  pass(1);
+  call('ok');
+  pass(9);
+  await probes.round(never);
+  expect(kept).toEqual([['fs unhealthy 60000'], ['fs healthy 61000']]);
+});
+
+test('what was found of one that was replaced meanwhile says nothing of what serves now', async () => {
+  const next = { name: fs, project, container: 'c2', run: 'r2', status: { status: 'running', paused: true } };
+  const { probes, pass, kept, told, tries } = world(() => ({
+    servers: [next],
+    engine: { cpus: 1 },
+    notices: [],
+    now: 0,
+  }));
+  tries('c1');
+  pass(60);
+  expect(await probes.round(never)).toBe(false);
+  expect([kept, told]).toEqual([[], []]);
 });

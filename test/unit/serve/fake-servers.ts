@@ -38,7 +38,6 @@ export const spec = {
   name: fs,
   mcp: { timeoutSeconds: 5, protocol: 'auto', tools: { exclude: [] }, transport: { kind: 'stdio' } },
   limits: { executionTimeoutSeconds: 5 },
-  lifecycle: { drainSeconds: 30 },
 } as unknown as DesiredServer;
 
 /** The same, of which no more than `mcp` differs. */
@@ -63,7 +62,7 @@ export function upstreamsWith(own: DesiredServer, ...channels: Fake[]): Upstream
       if (channel === undefined) throw new LoomsError('server-not-running', 'fs is stopped');
       return { channel, container: asContainerId(String(opened)), generation: opened, spec: own };
     },
-    serving: async () => ({ container: asContainerId(String(channels.length)) }),
+    serving: async () => ({ container: asContainerId(String(channels.length)), drainSeconds: 30 }),
     record: async (_call, make) => void (await make()),
     refused: async () => {},
   };

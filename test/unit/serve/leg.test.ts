@@ -13,7 +13,7 @@ import { createSeal } from '../../../src/serve/sessions/seal.ts';
 import { createSession } from '../../../src/serve/sessions/session.ts';
 import { createSessions } from '../../../src/serve/sessions/sessions.ts';
 import type { Upstreams } from '../../../src/serve/upstreams.ts';
-import { type Fake, fakeChannel, fs, spec, upstreamsOf, upstreamsWith } from './fake-servers.ts';
+import { type Fake, fakeChannel, fs, spec, upstreamsOf } from './fake-servers.ts';
 
 const tools = (...names: string[]) => ({ result: { tools: names.map((name) => ({ name })) } });
 const answering =
@@ -41,7 +41,7 @@ describe('a conversation with a server', () => {
     await leg.ask(message('tools/list')).answer;
     const slow = leg.ask(message('slow'));
     await vi.waitFor(() => expect(methods(first)).toContain('slow'));
-    await leg.follow({ container: asContainerId('2') });
+    await leg.follow({ container: asContainerId('2'), drainSeconds: 30 });
     expect(methods(second)).toEqual([
       'initialize',
       'notifications/initialized',
@@ -65,7 +65,7 @@ describe('a conversation with a server', () => {
     const leg = createLeg(fs, upstreamsOf(fakeChannel(answering('a', 'b')), fakeChannel(answering('b', 'a'))), heard);
     await leg.initialize(message('initialize'));
     await leg.ask(message('tools/list')).answer;
-    await leg.follow({ container: asContainerId('2') });
+    await leg.follow({ container: asContainerId('2'), drainSeconds: 30 });
     expect(heard.onNotification).not.toHaveBeenCalled();
   });
 
@@ -82,13 +82,13 @@ describe('a conversation with a server', () => {
     };
     const leg = createLeg(fs, upstreams, hooks());
     await leg.initialize(message('initialize'));
-    expect(await leg.follow({ container: asContainerId('1'), run: '1' })).toBe(true);
+    expect(await leg.follow({ container: asContainerId('1'), run: '1', drainSeconds: 30 })).toBe(true);
     expect(plain.opened()).toBe(1);
-    expect(await leg.follow({ container: asContainerId('1'), run: '2' })).toBe(true);
+    expect(await leg.follow({ container: asContainerId('1'), run: '2', drainSeconds: 30 })).toBe(true);
     expect(methods(second)).toEqual(['initialize']);
     expect(first.isClosed).toBe(true);
     // Not open for it yet.
-    expect(await leg.follow({ container: asContainerId('1'), run: '3' })).toBe(false);
+    expect(await leg.follow({ container: asContainerId('1'), run: '3', drainSeconds: 30 })).toBe(false);
   });
 
   test('a container that takes a message and says nothing of it is waited for no longer than a handshake may take', async () => {
@@ -109,7 +109,7 @@ describe('a conversation with a server', () => {
       await leg.notify({ jsonrpc: '2.0', method: 'notifications/initialized' });
       await leg.ask(message('tools/list')).answer;
       const follow = async (): Promise<boolean> => {
-        const led = leg.follow({ container: asContainerId('5') });
+        const led = leg.follow({ container: asContainerId('5'), drainSeconds: 30 });
         await vi.advanceTimersByTimeAsync(5_000);
         return led;
       };
@@ -139,7 +139,7 @@ describe('a conversation with a server', () => {
     };
     const leg = createLeg(fs, upstreams, hooks());
     await leg.initialize(message('initialize'));
-    const led = leg.follow({ container: asContainerId('2') });
+    const led = leg.follow({ container: asContainerId('2'), drainSeconds: 30 });
     first.onend?.();
     const asked = leg.ask(message('next'));
     open();
@@ -152,7 +152,7 @@ describe('a conversation with a server', () => {
   /** A leg on the first of two containers, whose successor takes until `open` to be opened, or as long as it fails. */
   const slowlyReplaced = async (drainSeconds: number) => {
     const [first, second] = [fakeChannel(answering('a')), fakeChannel(answering('b'))];
-    const plain = upstreamsWith({ ...spec, lifecycle: { drainSeconds } } as DesiredServer, first, second);
+    const plain = upstreamsOf(first, second);
     const { promise: isOpened, resolve: open, reject: fail } = Promise.withResolvers<void>();
     const upstreams: Upstreams = {
       ...plain,
@@ -165,7 +165,16 @@ describe('a conversation with a server', () => {
     const heard = hooks();
     const leg = createLeg(fs, upstreams, heard);
     await leg.initialize(message('initialize'));
-    return { leg, first, second, open, fail, heard, led: leg.follow({ container: asContainerId('2') }) };
+    return {
+      leg,
+      first,
+      second,
+      open,
+      fail,
+      heard,
+      opened: plain.opened,
+      led: leg.follow({ container: asContainerId('2'), drainSeconds }),
+    };
   };
 
   test('while its successor is opened, a container is asked for half of its drain: what is asked later waits', async () => {
@@ -185,12 +194,41 @@ describe('a conversation with a server', () => {
   });
 
   test('a successor that cannot be opened leaves the container to be asked as long as it is there', async () => {
-    const { leg, first, fail, led } = await slowlyReplaced(0);
+    const { leg, first, fail, led, opened } = await slowlyReplaced(0);
     const asked = leg.ask(message('next'));
     fail(new LoomsError('secret-missing', 'no secret'));
     expect((await asked.answer).message.result).toEqual({ method: 'next' });
     expect(methods(first)).toContain('next');
     expect(await led).toBe(false);
+    // The next one is not held up by another try at once, and what was left behind for another container is taken back.
+    await leg.ask(message('again')).answer;
+    expect(methods(first)).toContain('again');
+    expect(opened()).toBe(2);
+    expect(await leg.follow({ container: asContainerId('1'), drainSeconds: 0 })).toBe(true);
+    await leg.ask(message('later')).answer;
+    expect(opened()).toBe(2);
+  });
+
+  test('an error in place of a list, and a comparison that comes too late, say nothing of the tools', async () => {
+    // The comparison is asked first, and is not answered.
+    let lists = 0;
+    const failing = fakeChannel(({ method }) => {
+      if (method !== 'tools/list') return { result: {} };
+      lists += 1;
+      return lists === 1 ? undefined : { error: { code: -32603, message: 'busy' } };
+    });
+    const heard = hooks();
+    const [first, third] = [fakeChannel(answering('a')), fakeChannel(answering('a'))];
+    const leg = createLeg(fs, upstreamsOf(first, failing, third), heard);
+    await leg.initialize(message('initialize'));
+    await leg.ask(message('tools/list')).answer;
+    first.onend?.();
+    await leg.ask(message('next')).answer;
+    expect((await leg.ask(message('tools/list')).answer).message.error).toBeDefined();
+    expect(await leg.follow({ container: asContainerId('3'), drainSeconds: 30 })).toBe(true);
+    failing.say({ id: failing.sent.find(({ method }) => method === 'tools/list')?.id, result: { tools: [] } });
+    await leg.ask(message('last')).answer;
+    expect(heard.onNotification).not.toHaveBeenCalled();
   });
 
   test('what one of those that share it has seen of another container is told to all, once', async () => {
@@ -201,7 +239,8 @@ describe('a conversation with a server', () => {
     open();
     expect((await list.answer).message.result).toEqual(tools('b').result);
     await led;
-    expect(methods(second).filter((method) => method === 'tools/list').length).toBeGreaterThan(0);
+    // The client's own and one comparison.
+    expect(methods(second).filter((method) => method === 'tools/list')).toHaveLength(2);
     expect(heard.onNotification.mock.calls.map(([, { method }]) => method)).toEqual([
       'notifications/tools/list_changed',
     ]);
@@ -237,7 +276,7 @@ describe('a conversation with a server', () => {
     const [first, second] = [fakeChannel(answering()), fakeChannel(() => ({ error: { code: -32603, message: 'no' } }))];
     const leg = createLeg(fs, upstreamsOf(first, second), hooks());
     await leg.initialize(message('initialize'));
-    await leg.follow({ container: asContainerId('2') });
+    await leg.follow({ container: asContainerId('2'), drainSeconds: 30 });
     expect(second.isClosed).toBe(true);
     expect((await leg.ask(message('next')).answer).message.result).toEqual({ method: 'next' });
     expect(methods(first)).toContain('next');
@@ -254,7 +293,7 @@ describe('a conversation with a server', () => {
         return upstream.generation === 1 ? upstream : { ...upstream, spec: stricter };
       },
       record: async (_call, make) => {
-        await leg.follow({ container: asContainerId('2') });
+        await leg.follow({ container: asContainerId('2'), drainSeconds: 30 });
         await make();
       },
     };
@@ -281,7 +320,7 @@ describe('a conversation with a server', () => {
     const slow = leg.ask(message('slow'));
     await vi.waitFor(() => expect(methods(first)).toContain('slow'));
     first.say({ id: 7, method: 'elicitation/create', params: {} });
-    await leg.follow({ container: asContainerId('2') });
+    await leg.follow({ container: asContainerId('2'), drainSeconds: 30 });
     second.say({ id: 7, method: 'roots/list' });
     const [one, two] = heard.onRequest.mock.calls.map(([, { id }]) => id);
     expect(one).not.toBe(two);

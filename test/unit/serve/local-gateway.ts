@@ -53,7 +53,7 @@ export const localUpstreams = (calls: string[] = [], more: ReadonlyMap<string, B
     const { spec } = target;
     return { channel: await openChannel(link, server, 30_000), container: asContainerId(server), generation: 1, spec };
   },
-  serving: async (server) => ({ container: asContainerId(server) }),
+  serving: async (server) => ({ container: asContainerId(server), drainSeconds: 30 }),
   record: async ({ principal, tool }, make) => {
     calls.push(`${principal} ${tool}`);
     await make();

@@ -68,7 +68,7 @@ describe('a client that listens, once another container serves', () => {
     const call = ask(stateless, 'call', 'tools/call', { name: 'a', arguments: {} });
     await vi.waitFor(() => expect(sent(first, 'tools/call')).toHaveLength(1));
 
-    expect(await stateless.legs()[0]?.follow({ container: asContainerId('2') })).toBe(true);
+    expect(await stateless.legs()[0]?.follow({ container: asContainerId('2'), drainSeconds: 30 })).toBe(true);
     expect(sent(second, 'subscriptions/listen')).toEqual(sent(first, 'subscriptions/listen'));
     expect(sent(first, 'notifications/cancelled').map(({ params }) => params)).toEqual(
       sent(first, 'subscriptions/listen').map(({ id }) => ({ requestId: id, reason: 'another container serves' })),
@@ -98,7 +98,7 @@ describe('a client that listens, once another container serves', () => {
     await ask(stateless, 'list', 'tools/list').over;
     const tools = ask(stateless, 'tools', 'subscriptions/listen', { notifications: { toolsListChanged: true } });
     await vi.waitFor(() => expect(told(tools)).toHaveLength(1));
-    expect(await stateless.legs()[0]?.follow({ container: asContainerId('2') })).toBe(true);
+    expect(await stateless.legs()[0]?.follow({ container: asContainerId('2'), drainSeconds: 30 })).toBe(true);
     expect(told(tools)).toHaveLength(1);
     await stateless.close();
   });
@@ -110,7 +110,7 @@ describe('a client that listens, once another container serves', () => {
     await ask(stateless, 'list', 'tools/list').over;
     const tools = ask(stateless, 'tools', 'subscriptions/listen', { notifications: { toolsListChanged: true } });
     await vi.waitFor(() => expect(told(tools)).toHaveLength(1));
-    const following = stateless.legs()[0]?.follow({ container: asContainerId('2') });
+    const following = stateless.legs()[0]?.follow({ container: asContainerId('2'), drainSeconds: 30 });
     await vi.waitFor(() => expect(sent(mute, 'subscriptions/listen')).toHaveLength(1));
     const [listening] = sent(mute, 'subscriptions/listen');
     mute.say({
@@ -135,7 +135,7 @@ describe('a client that listens, once another container serves', () => {
     await ask(stateless, 'list', 'tools/list').over;
     const tools = ask(stateless, 'tools', 'subscriptions/listen', { notifications: { toolsListChanged: true } });
     await vi.waitFor(() => expect(told(tools)).toHaveLength(1));
-    await stateless.legs()[0]?.follow({ container: asContainerId('2') });
+    await stateless.legs()[0]?.follow({ container: asContainerId('2'), drainSeconds: 30 });
     expect(told(tools).at(-1)).toBe('tools/list_changed of tools');
     await stateless.close();
   });
@@ -146,7 +146,7 @@ describe('a client that listens, once another container serves', () => {
     const stateless = start(upstreamsWith(hasty, modernServer('a'), silent));
     const tools = ask(stateless, 'tools', 'subscriptions/listen', { notifications: { toolsListChanged: true } });
     await vi.waitFor(() => expect(told(tools)).toHaveLength(1));
-    await stateless.legs()[0]?.follow({ container: asContainerId('2') });
+    await stateless.legs()[0]?.follow({ container: asContainerId('2'), drainSeconds: 30 });
     await tools.over;
     expect(JSON.parse(tools.reply.answered[0] ?? '').error).toMatchObject({ data: { code: 'server-exited' } });
     expect(sent(silent, 'notifications/cancelled')).toHaveLength(1);
@@ -160,7 +160,7 @@ describe('each request is answered, with a result or an error', () => {
     const stateless = start(upstreamsWith(spec, first, second));
     const old = ask(stateless, 'old', 'tools/call', slow);
     await vi.waitFor(() => expect(sent(first, 'tools/call')).toHaveLength(1));
-    await stateless.legs()[0]?.follow({ container: asContainerId('2') });
+    await stateless.legs()[0]?.follow({ container: asContainerId('2'), drainSeconds: 30 });
     second.onend?.();
     const failing = ask(stateless, 'new', 'tools/call', slow);
     await failing.over;

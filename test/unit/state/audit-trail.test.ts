@@ -14,7 +14,7 @@ import {
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { asContainerId, asProjectName, asServerName } from '../../../src/model/ids.ts';
 import type { AuditQuery, CallRecord } from '../../../src/model/trail/audit.ts';
 import { readExecutions } from '../../../src/state/executions.ts';
@@ -159,6 +159,10 @@ describe('the audit trail', () => {
     const long = new Date(Date.now() - 60_000);
     for (const file of [database, `${database}-wal`].filter((path) => existsSync(path))) utimesSync(file, long, long);
     expect(await reader.newest()).toBe(6);
+    const opened = vi.spyOn(DatabaseSync.prototype, 'prepare');
+    expect(await reader.newest()).toBe(6);
+    expect(opened).not.toHaveBeenCalled();
+    opened.mockRestore();
     await writeCalls(folder, 1);
     expect(await reader.newest()).toBe(8);
   });
