@@ -104,7 +104,8 @@ export function createGateway(
   }: GatewayOptions,
 ): Gateway {
   const metrics = createMetrics();
-  const upstreams = measured(given, metrics);
+  const counted = measured(given, metrics);
+  const upstreams: Upstreams = { ...counted, open: (server) => counted.open(server, () => sessions.makeRoom(server)) };
   const sessions = createSessions(upstreams, bounds, seal, notes);
   const bridge = createBridge(sessions, seal);
   const stateless = createStateless(upstreams, {

@@ -131,9 +131,9 @@ export const measured = (upstreams: Upstreams, { opened, ended, listed }: Metric
   ...upstreams,
   ended,
   listed,
-  async open(server) {
+  async open(server, makeRoom) {
     try {
-      const upstream = await upstreams.open(server);
+      const upstream = await upstreams.open(server, makeRoom);
       opened('ok');
       return upstream;
     } catch (error) {

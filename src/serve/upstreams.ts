@@ -59,9 +59,9 @@ export type Upstreams = {
   readonly engineAnswers: () => Promise<boolean>;
   /**
    * Opens a way to what serves now. Throws `server-not-found`, `server-not-running`, `record-untrusted`, `secret-missing`
-   * and what opening a link throws.
+   * and what opening a link throws. `makeRoom` is called about once a second while its container has no room for it.
    */
-  readonly open: (server: ServerName) => Promise<Upstream>;
+  readonly open: (server: ServerName, makeRoom?: () => void) => Promise<Upstream>;
   /**
    * Tells of servers that something else may serve by now, as long as the signal lets it; `onReady` when nothing is missed
    * from now on. Resolves when it ends, for whatever reason. Does not throw.

@@ -127,7 +127,7 @@ export function upstreamsOf(
       const { servers } = await (await ports.orchestrator()).servers(project);
       return servers.map(({ name }) => name);
     },
-    async open(server) {
+    async open(server, makeRoom) {
       const orchestrator = await ports.orchestrator();
       const serving = await orchestrator.serving(project, server);
       // What is opened may be on another engine than what was, which ended with its processes.
@@ -150,6 +150,7 @@ export function upstreamsOf(
         onStray: () => {},
         onText: () => {},
         onConnected: () => {},
+        onWaiting: makeRoom,
       };
       const link = await openLink(linkTarget, options, { signal: undefined, limitMs });
       const channel = await openChannel(link, server, limitMs);

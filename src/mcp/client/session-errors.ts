@@ -11,6 +11,7 @@ import { isRecord } from '../../model/is-record.ts';
 import { duration } from '../../model/times.ts';
 import { tellingLines } from '../../model/values/telling-lines.ts';
 import { isHangUp, type Lack, type LinkEnding } from '../link/link.ts';
+import { noRoom } from '../link/no-room.ts';
 import { maxDepth, unusableAnswer } from './answers/unusable-answers.ts';
 
 /** Lines of a server's log that an error shows. */
@@ -95,7 +96,7 @@ function causeOf(error: unknown, about: Circumstances): LoomsError {
   if (about.ending?.kind === 'failed')
     return withHint(about.ending.error, about.ending.error.hint, [...about.ending.error.detail, ...log]);
   const lack = lackOf(about);
-  if (lack !== undefined) return noRoom(lack, about, error);
+  if (lack !== undefined) return noRoom(lack, about.server, error);
   if (about.ending?.kind === 'exited') {
     const { code } = about.ending;
     const { message, hint } = lacksProcesses(about) ? noProcesses : exitMeaning(code, about.server);
@@ -186,33 +187,6 @@ function lackOf(about: Circumstances): Lack | undefined {
   if (lacksProcesses(about)) return { of: 'processes', open: others };
   return ending.code === killed ? { of: 'memory', open: others } : undefined;
 }
-
-function noRoom(lack: Lack, { server }: Circumstances, cause: unknown): LoomsError {
-  const open = lack.open === undefined ? '' : `${lack.open} ${lack.open === 1 ? 'is' : 'are'} open, `;
-  const raise = {
-    processes:
-      'docker_backend.resource_limits.pids_limit (a session of a Node server takes up to 12, of a Python server 4)',
-    memory:
-      'docker_backend.resource_limits.memory_mb (a session of a Node server takes from 27 MiB on, of a Python server from 48 MiB)',
-    anything: 'pids_limit or memory_mb of docker_backend.resource_limits',
-  }[lack.of];
-  return new LoomsError('server-crowded', `${server} has no room for another session: ${open}${shareOf(lack)}`, {
-    hint: `raise ${raise}, or have fewer sessions open at a time`,
-    cause,
-  });
-}
-
-function shareOf({ of, used, most }: Lack): string {
-  if (of === 'anything') return 'the engine could start no process in its container';
-  const isMemory = of === 'memory';
-  if (used === undefined || most === undefined)
-    return `${isMemory ? 'its memory' : 'the number of its processes'} was exhausted`;
-  return isMemory
-    ? `${mebibytes(used)} of ${mebibytes(most)} MiB of memory are taken`
-    : `${used} of ${most} processes and threads are taken`;
-}
-
-const mebibytes = (bytes: number): number => Math.round(bytes / 1024 ** 2);
 
 const noProcesses = {
   message: ' (no more processes could be started)',

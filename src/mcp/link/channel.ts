@@ -3,6 +3,7 @@ import { createParser } from 'eventsource-parser';
 import { LoomsError } from '../../model/errors.ts';
 import { isRecord } from '../../model/is-record.ts';
 import type { HttpLink, Message, StdioLink } from './link.ts';
+import { noRoom } from './no-room.ts';
 import { serverMessage } from './server-message.ts';
 import { settledWithin } from './settled-within.ts';
 
@@ -18,8 +19,8 @@ export type Channel = {
   /** Ends it, and the process behind it. Never throws. */
   readonly close: () => Promise<void>;
   ontext?: ((text: string, message: Message) => void) | undefined;
-  /** Called once when the other side is gone; not after `close`. */
-  onend?: (() => void) | undefined;
+  /** Called once when the other side is gone, with why where it never began; not after `close`. */
+  onend?: ((why?: LoomsError) => void) | undefined;
 };
 
 /** Hands on what is a message; not what is nested beyond the stack of whoever takes it apart, which must not end the program. */
@@ -32,8 +33,11 @@ export function handOn(channel: Channel, text: string, message: Message): void {
   }
 }
 
+/** How long the engine may take to say how a process ended, ms. */
+const endingMs = 2_000;
+
 /** A channel over the standard streams of a process. */
-export async function overFrames(link: StdioLink): Promise<Channel> {
+export async function overFrames(link: StdioLink, server: string): Promise<Channel> {
   const { frames } = link;
   let closed = false;
   const channel: Channel = {
@@ -44,9 +48,16 @@ export async function overFrames(link: StdioLink): Promise<Channel> {
       await link.close();
     },
   };
-  frames.ontext = (text, message) => handOn(channel, text, message);
-  frames.onclose = () => {
-    if (!closed) channel.onend?.();
+  frames.ontext = (text, message) => {
+    heard = true;
+    handOn(channel, text, message);
+  };
+  let heard = false;
+  frames.onclose = async () => {
+    if (closed) return;
+    // What has answered had its room; how it ended is for nobody to wait for.
+    const ending = heard ? undefined : await link.ending(endingMs);
+    if (!closed) channel.onend?.(ending?.kind === 'no-room' ? noRoom(ending.lack, server) : undefined);
   };
   await frames.start();
   return channel;

@@ -102,6 +102,8 @@ export type LinkOptions = {
   readonly onText: (text: string) => void;
   /** Called once, when the process runs or the first connection is made. */
   readonly onConnected: () => void;
+  /** Called about once a second while a stdio server waits for room in its container. */
+  readonly onWaiting?: (() => void) | undefined;
 };
 
 /** Whether a connection ended while an answer was awaited on it. */

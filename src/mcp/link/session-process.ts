@@ -11,6 +11,7 @@ import {
   noRoomWord,
   refusedScript,
   renewScript,
+  waitsWord,
   watcherWord,
   wrapperScript,
 } from './session-scripts.ts';
@@ -49,6 +50,8 @@ type SessionEnd =
 type SessionProcessOptions = {
   /** How long it may wait in the container until there is room for it, ms. */
   readonly patienceMs: number;
+  /** Hears about once a second that it waits. */
+  readonly onWaiting?: (() => void) | undefined;
   /** Its lease, ms: it ends by itself after that, also when nobody is left to end it. */
   readonly limitMs: number;
   /** Whether the lease is renewed as long as this program holds the session. */
@@ -65,7 +68,7 @@ type SessionProcessOptions = {
  */
 export async function startSessionProcess(
   target: LinkTarget,
-  { limitMs, renews, patienceMs, graceMs, signal }: SessionProcessOptions,
+  { limitMs, renews, patienceMs, graceMs, signal, onWaiting = () => {} }: SessionProcessOptions,
 ): Promise<SessionProcess> {
   if (signal?.aborted) throw stoppedStarting();
   const mark = randomBytes(12).toString('hex');
@@ -80,7 +83,7 @@ export async function startSessionProcess(
   const exec = await startedOrEnded(starting, signal, () => endInContainer(target, 0, mark));
 
   const keeper = renews && target.hasShell ? keeperOf(target, limitMs) : undefined;
-  const stderr = readStderr(exec, target.hasShell, () => keeper?.began(kept));
+  const stderr = readStderr(exec, target.hasShell, { onWaiting, onWatcher: () => keeper?.began(kept) });
   const kept: KeptSession = {
     mark,
     group: stderr.group,
@@ -147,6 +150,7 @@ function lackOf(line: string | undefined): Lack | undefined {
   return { of, open: Number(open), used: Number(used), most: Number(most) };
 }
 
+const waitsLine = new RegExp(`^${waitsWord}\\n`, 'gm');
 const beginsLine = new RegExp(`^${beginsWord} (\\d+) (\\d+)\\n`, 'm');
 const watcherLine = new RegExp(`^${watcherWord} (\\d+)\\n`, 'm');
 
@@ -209,7 +213,7 @@ async function runScript({ sessions, container }: LinkTarget, ...argv: readonly 
 function readStderr(
   exec: ExecSession,
   wrapped: boolean,
-  onWatcher: () => void,
+  { onWaiting, onWatcher }: { readonly onWaiting: () => void; readonly onWatcher: () => void },
 ): {
   group: () => number;
   watcher: () => string | undefined;
@@ -229,6 +233,10 @@ function readStderr(
       if (group !== 0) text = text.slice(text.indexOf('\n') + 1);
     }
     if (wrapped && begins === undefined) {
+      text = text.replace(waitsLine, () => {
+        onWaiting();
+        return '';
+      });
       text = text.replace(beginsLine, (_, refused: string, beside: string) => {
         begins = { refused, beside };
         return '';

@@ -10,6 +10,9 @@ export const watcherWord = 'looms-watcher';
 /** Begins the line on stderr that says with which refusals of processes, and beside how many others, a session began. */
 export const beginsWord = 'looms-begins';
 
+/** A line on stderr that says, about once a second, that a session waits for room in its container. */
+export const waitsWord = 'looms-waits';
+
 /** Begins the last line on the stderr of a session that found no room in its container. */
 export const noRoomWord = 'looms-no-room';
 
@@ -83,8 +86,10 @@ has_room() {
   fits memory "$used" "$limit_of" ${assumedSession.bytes}
 }
 split "$$"
-own=$name began=$start
+own=$name began=$start looks=0
 until has_room; do
+  if [ $((looks % 3)) = 0 ]; then echo "${waitsWord}" >&2; fi
+  looks=$((looks + 1))
   if [ $((now - began)) -ge $((patience * 100)) ] || [ $((waiting * 20)) -ge "$crowd" ]; then
     echo "${noRoomWord} $lack" >&2
     exit 75

@@ -12,9 +12,10 @@ const patienceShare = 0.7;
 
 /** A link to a stdio server: one exec of its argv. Throws what `SessionHost.exec` throws. */
 export async function linkStdio(target: LinkTarget, options: LinkOptions): Promise<StdioLink> {
-  const { lifetimeMs, renews, graceMs, signal } = options;
+  const { lifetimeMs, renews, graceMs, signal, onWaiting } = options;
   const patienceMs = patienceShare * (options.deadline - performance.now());
-  const process = await startSessionProcess(target, { limitMs: lifetimeMs, renews, patienceMs, graceMs, signal });
+  const bounds = { limitMs: lifetimeMs, renews, patienceMs, graceMs, signal };
+  const process = await startSessionProcess(target, { ...bounds, onWaiting });
   options.onConnected();
   const kept: string[] = [];
   const onStray = (line: string) => {

@@ -70,6 +70,11 @@ export type Leg = {
    */
   readonly follow: (serves: Successor) => Promise<boolean>;
   readonly isBusy: () => boolean;
+  /**
+   * Ends its process where nothing is under way, and nobody hears of resources from it; the next request begins another one,
+   * as after a replacement. False: there is none to end.
+   */
+  readonly park: () => boolean;
   readonly close: () => Promise<void>;
 };
 
@@ -112,12 +117,14 @@ export function createLeg(server: ServerName, upstreams: Upstreams, hooks: LegHo
     for (const [id, one] of asked) if (one.line === line) asked.delete(id);
     await line.channel.close();
   };
-  const lost = (line: Line): void => {
+  const lost = (line: Line, why?: LoomsError): void => {
     if (current === line) current = undefined;
     const pending = [...line.pending.values()];
     line.pending.clear();
     for (const { reject } of pending) {
-      reject(new LoomsError('server-exited', `${server} ended before it answered; what was asked may have been done`));
+      reject(
+        why ?? new LoomsError('server-exited', `${server} ended before it answered; what was asked may have been done`),
+      );
     }
     shut(line);
   };
@@ -173,7 +180,7 @@ export function createLeg(server: ServerName, upstreams: Upstreams, hooks: LegHo
     const line: Line = { ...upstream, channel, pending: new Map(), isOver: false };
     lines.add(line);
     line.channel.ontext = (text, message) => heard(line, text, message as Message);
-    line.channel.onend = () => lost(line);
+    line.channel.onend = (why) => lost(line, why);
     if (isClosed) {
       await shut(line);
       throw over();
@@ -352,6 +359,14 @@ export function createLeg(server: ServerName, upstreams: Upstreams, hooks: LegHo
       return isClosed || (current !== undefined && isOn(current, serves));
     },
     isBusy: () => opening !== undefined || [...lines].some((line) => line.pending.size > 0),
+    park() {
+      const line = current;
+      if (line === undefined || opening !== undefined || moving !== undefined) return false;
+      if (line.pending.size > 0 || memory.subscriptions.size > 0) return false;
+      current = undefined;
+      shut(line);
+      return true;
+    },
     async close() {
       isClosed = true;
       current = undefined;

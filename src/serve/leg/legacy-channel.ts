@@ -44,9 +44,9 @@ export function legacyChannel(channel: Channel, server: string, isModern: boolea
     }
     say(text, message);
   };
-  channel.onend = () => {
+  channel.onend = (why) => {
     talk?.close();
-    over.onend?.();
+    over.onend?.(why);
   };
   return over;
 }
