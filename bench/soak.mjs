@@ -116,7 +116,7 @@ async function callOnce(call) {
   const value = `v${lastValue}`;
   counts.calls += 1;
   try {
-    const text = await call('echo', { value });
+    const text = await call('once', { value });
     counts.answered += 1;
     if (text !== value) fault(`${value} was answered with ${text}`);
     if (pauseMs > 0) await delay(pauseMs);

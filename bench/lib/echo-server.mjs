@@ -1,14 +1,17 @@
 /**
  * A whole MCP server of both eras for `node -e`, as small as one can be: what is measured is everything around it. `echo`
- * answers its text, `big` so many characters, and `log` so many of a log, no two lines of which are the same.
+ * answers its text, `once` as well, but for one that its process was asked for before, `big` so many characters, and `log` so
+ * many of a log, no two lines of which are the same.
  */
 const program = `
 const send = (id, result) => process.stdout.write('{"jsonrpc":"2.0","id":' + JSON.stringify(id) + ',"result":' + JSON.stringify(result) + '}\\n');
 const tool = (name, type) => ({ name, inputSchema: { type: 'object', properties: { value: { type } } } });
-const tools = [tool('echo', 'string'), tool('big', 'integer'), tool('log', 'integer')];
+const tools = [tool('echo', 'string'), tool('once', 'string'), tool('big', 'integer'), tool('log', 'integer')];
 let lines = '';
 for (let line = 0; lines.length < 1e6; line += 1) lines += '2026-11-29T02:14:' + line + 'Z GET /v1/orders/' + line * 7919 + '?page=3 took 45 ms, asked by user-' + line * 31 + '@10.0.0.7\\n';
-const says = { echo: (text) => text, big: (length) => 'x'.repeat(length), log: (length) => lines.slice(0, length) };
+const seen = new Set();
+const once = (text) => (seen.has(text) ? 'asked twice for ' + text : (seen.add(text), text));
+const says = { echo: (text) => text, once, big: (length) => 'x'.repeat(length), log: (length) => lines.slice(0, length) };
 const info = { serverInfo: { name: 'echo', version: '1' }, capabilities: { tools: {} } };
 const cached = { ttlMs: 0, cacheScope: 'private', resultType: 'complete' };
 const answers = {

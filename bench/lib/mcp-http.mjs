@@ -7,20 +7,17 @@ const meta = {
   'io.modelcontextprotocol/clientCapabilities': {},
 };
 
-/** The JSON of an answer, which may come as the last event of a stream. */
-const answerIn = (text) =>
-  JSON.parse(
-    text.startsWith('{')
-      ? text
-      : (text
-          .match(/^data: ?(\{.*)$/gm)
-          ?.at(-1)
-          ?.slice(5) ?? 'null'),
-  );
+/** The messages of a response, which may be one, or the events of a stream. */
+const messagesIn = (text) =>
+  text.startsWith('{')
+    ? [JSON.parse(text)]
+    : (text.match(/^data: ?(\{.*)$/gm) ?? []).map((line) => JSON.parse(line.slice(5)));
 
-/** The text of a tool's result. Throws what was answered instead. */
-function textOf(answer) {
-  const { result, error } = answerIn(answer);
+/** The text of a tool's result. Throws what was answered instead, also where that was more than one answer. */
+function textOf({ id, text }) {
+  const answers = messagesIn(text).filter((message) => message.id === id && message.method === undefined);
+  if (answers.length !== 1) throw new Error(`answered ${answers.length} times: ${text.slice(0, 300)}`);
+  const [{ result, error }] = answers;
   if (result === undefined) throw new Error(`answered with ${JSON.stringify(error)}`);
   return result.content[0].text;
 }
@@ -63,7 +60,8 @@ export function mcpClient(where) {
     });
   const ask = async (method, params, headers) => {
     lastId += 1;
-    return post({ id: lastId, method, params }, headers);
+    const id = lastId;
+    return { id, text: (await post({ id, method, params }, headers)) ?? '' };
   };
   return {
     /** Begins a session. */

@@ -312,6 +312,27 @@ describe('a conversation with a server', () => {
     expect([...methods(first), ...methods(second)]).not.toContain('tools/call');
   });
 
+  test('a process that makes room is one with nothing under way and nobody to tell; the next request begins another one', async () => {
+    const [first, second] = [fakeChannel(answering('a')), fakeChannel(answering('a'))];
+    const heard = hooks();
+    const leg = createLeg(fs, upstreamsOf(first, second), heard);
+    expect(leg.park()).toBe(false);
+    await leg.initialize(message('initialize'));
+    const slow = leg.ask(message('slow'));
+    await vi.waitFor(() => expect(methods(first)).toContain('slow'));
+    expect(leg.park()).toBe(false);
+    slow.cancel(new LoomsError('interrupted', 'enough'));
+    await expect(slow.answer).rejects.toMatchObject({ code: 'interrupted' });
+    await leg.ask(message('resources/subscribe', { uri: 'x:1' })).answer;
+    expect(leg.park()).toBe(false);
+    await leg.ask(message('resources/unsubscribe', { uri: 'x:1' })).answer;
+    expect(leg.park()).toBe(true);
+    expect([first.isClosed, leg.park()]).toEqual([true, false]);
+    expect((await leg.ask(message('next')).answer).message.result).toEqual({ method: 'next' });
+    expect(methods(second)).toEqual(['initialize', 'next']);
+    expect(heard.onNotification).not.toHaveBeenCalled();
+  });
+
   test('a question keeps the way to who asked, under an id that no other one has', async () => {
     const [first, second] = [fakeChannel(answering()), fakeChannel(answering())];
     const heard = hooks();
