@@ -1,3 +1,4 @@
+import { ensureBaseImages } from '../../scripts/lib/base-images.mjs';
 import { findEngine } from '../../scripts/lib/ensure-engine.mjs';
 import { makePrivateEngine, noPrivateEngine } from '../../scripts/lib/private-engine.mjs';
 
@@ -10,7 +11,7 @@ export async function noOwnEngine() {
 /**
  * An engine that may be restarted: others may work on the machine's.
  *
- * @param {string[]} images to copy from the machine's
+ * @param {string[]} images to copy from the machine's; what is not there is made
  * @returns {Promise<import('../../scripts/lib/private-engine.mjs').PrivateEngine>}
  * @throws where none can be started, or none is there to copy from; the message says why
  */
@@ -18,5 +19,6 @@ export async function startOwnEngine(images) {
   const why = await noOwnEngine();
   if (why !== undefined) throw new Error(`--restart-engine: ${why}`);
   const { host } = await findEngine();
+  await ensureBaseImages(host, images, console.log);
   return makePrivateEngine({ images, from: host });
 }

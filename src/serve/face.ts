@@ -31,7 +31,13 @@ export function oneServer(server: ServerName, upstreams: Upstreams, heard: LegHo
   const leg = createLeg(server, upstreams, heard);
   return {
     initialize: async (message) => (await leg.initialize(message)).text,
-    route: async (message) => ({ kind: 'ask', leg, message }),
+    async route(message) {
+      // Whoever pings wants to know whether the conversation goes on, as it does; no process is begun for that.
+      if (message.method === 'ping' && leg.isParked()) {
+        return { kind: 'here', text: JSON.stringify({ jsonrpc: '2.0', id: message.id, result: {} }) };
+      }
+      return { kind: 'ask', leg, message };
+    },
     notify: leg.notify,
     legs: () => [leg],
   };

@@ -19,6 +19,7 @@ import { createAsk } from './page/ask.ts';
 import type { Assets } from './page/assets.ts';
 import { createPage } from './page/page.ts';
 import type { PageSource } from './page/source.ts';
+import { createRoomMaker, type Spare } from './sessions/room.ts';
 import type { Seal } from './sessions/seal.ts';
 import { createSessions, type SessionBounds, type SessionNotes } from './sessions/sessions.ts';
 import { createStreamIds } from './sessions/stream-ids.ts';
@@ -50,8 +51,8 @@ export type GatewayOptions = {
   readonly loop?: LoopStatus | undefined;
   /** What servers take. */
   readonly measured?: Measured;
-  /** What else is open with servers. */
-  readonly kept?: () => readonly Followed[];
+  /** What else is open with servers, and nobody uses just now. */
+  readonly kept?: () => readonly (Followed & Spare)[];
   readonly bounds: SessionBounds;
   /** What ids of sessions, and of calls that wait for an answer, are closed with. */
   readonly seal: Seal;
@@ -105,7 +106,7 @@ export function createGateway(
 ): Gateway {
   const metrics = createMetrics();
   const counted = measured(given, metrics);
-  const upstreams: Upstreams = { ...counted, open: (server) => counted.open(server, () => sessions.makeRoom(server)) };
+  const upstreams: Upstreams = { ...counted, open: (server) => counted.open(server, () => makeRoom(server)) };
   const sessions = createSessions(upstreams, bounds, seal, notes);
   const bridge = createBridge(sessions, seal);
   const stateless = createStateless(upstreams, {
@@ -116,6 +117,13 @@ export function createGateway(
     names: settings.aggregate,
     onListener: () => following.onlookerCame(),
   });
+  const makeRoom = createRoomMaker(
+    () => kept?.() ?? [],
+    () => [
+      ...stateless.unused().map((leg) => ({ leg, isHeard: false })),
+      ...sessions.all().flatMap((one) => one.legs().map((leg) => ({ leg, isHeard: one.isListening() }))),
+    ],
+  );
   const servers = new Set<Server>();
   const guardOf = createGuards(guarding);
   const limits = createLimits(settings);

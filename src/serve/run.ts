@@ -9,6 +9,7 @@ import { misdirected } from './access/access.ts';
 import type { Bearers } from './access/bearers.ts';
 import { createGateway, type GatewayOptions } from './gateway.ts';
 import type { Followed } from './leg/follow.ts';
+import type { Spare } from './sessions/room.ts';
 import { createStatusServer, type LoopStatus } from './status.ts';
 import type { Upstreams } from './upstreams.ts';
 
@@ -24,8 +25,8 @@ export type TcpWay = {
 /** What else comes in by the socket: programs of its owner that have the gateway do what they would do themselves. */
 export type Near = {
   readonly take: (connection: Duplex, head: Buffer) => void;
-  /** What it keeps open with servers. */
-  readonly kept: () => readonly Followed[];
+  /** What it keeps open with servers, and nobody uses just now. */
+  readonly kept: () => readonly (Followed & Spare)[];
   /** Ends it, and each connection that it took. */
   readonly close: () => Promise<void>;
 };

@@ -33,17 +33,19 @@ const upsert = `INSERT INTO server_health
     detail = excluded.detail, checked_at = excluded.checked_at
   WHERE excluded.checked_at >= server_health.checked_at OR server_health.checked_at > ?`;
 
-/** Keeps what was found at `now` (ms since 1970) over what was kept before. Throws what SQLite throws. */
+/** Keeps what was found over what was kept before; `clock` tells ms since 1970. Throws what SQLite throws. */
 export async function recordHealth(
   path: string,
   { engine, project }: Place,
   findings: readonly HealthFinding[],
-  now: number,
+  clock: () => number,
 ): Promise<void> {
   if (findings.length === 0) return;
   await writeLedger(path, (database) => {
     database.exec(table);
     const statement = database.prepare(upsert);
+    // Not before: another program may have held the ledger, and kept what it found meanwhile.
+    const now = clock();
     for (const { server, verdict, container, run, tools, detail, checkedAt = now } of findings) {
       statement.run(engine, project, server, verdict, container, run, tools, detail, checkedAt, checkedAt, now);
     }

@@ -51,7 +51,7 @@ export function localState(environment: Readonly<Record<string, string | undefin
     readHealth: (at) => readHealth(database, at),
     recordHealth: async (at, findings) => {
       try {
-        await recordHealth(database, at, findings, Date.now());
+        await recordHealth(database, at, findings, Date.now);
         return { recorded: true };
       } catch (error) {
         const { why, hint } = describeFault(error, database);

@@ -3,7 +3,7 @@ import { assertNever, LoomsError, traitsOf } from '../../model/errors.ts';
 import type { Failure } from '../../model/events.ts';
 import { messageOf } from '../../model/failure.ts';
 import { endedAsTold, type HealthFinding, type HealthPlace, type Verdict } from '../../model/health.ts';
-import type { ProjectName, ServerName } from '../../model/ids.ts';
+import type { ContainerId, ProjectName, ServerName } from '../../model/ids.ts';
 import type { ServerInstance, ServerView } from '../../model/server-view.ts';
 import { engineWidth, mapBounded } from '../../model/values/map-bounded.ts';
 import { tellingLines } from '../../model/values/telling-lines.ts';
@@ -43,9 +43,9 @@ export type AskedHealth = Pick<
   'name' | 'container' | 'verdict' | 'milliseconds' | 'steps' | 'tools' | 'failure'
 >;
 
-/** The same with the run of the container that was asked. */
-export type AskedLook = { readonly health: AskedHealth; readonly run: string };
-type Look = { readonly health: ServerHealth; readonly run: string };
+/** The same with the run of the container that was asked, and when that was known, ms since 1970. */
+export type AskedLook = { readonly health: AskedHealth; readonly run: string; readonly at: number };
+type Look = AskedLook & { readonly health: ServerHealth };
 
 type HealthRequest = {
   readonly project: ProjectName;
@@ -159,6 +159,7 @@ async function checkOne(
     return {
       health: { ...common, ...nothing, verdict: verdict.kind, milliseconds: sum(steps), steps, failure },
       run: view.run,
+      at: ports.now(),
     };
   }
   const timeoutMs = options.timeoutMs ?? (recorded?.spec.mcp.timeoutSeconds ?? mcpFields.timeoutSeconds.default) * 1000;
@@ -181,7 +182,7 @@ async function checkOne(
     steps,
     failure,
   };
-  return { health, run: (met === container ? now?.run : seen?.run) ?? '' };
+  return { health, run: (met === container ? now?.run : seen?.run) ?? '', at: ports.now() };
 }
 
 /** A server answers MCP, and the check that its image brings along, which knows more of it, fails. */
@@ -201,10 +202,10 @@ const sum = (steps: readonly HealthStep[]): number =>
   steps.reduce((total, { milliseconds }) => total + (milliseconds ?? 0), 0);
 
 /** What a look says that is worth keeping: nothing of a server of which nothing is known. */
-export const findingOf = ({ health, run }: AskedLook): HealthFinding[] => {
+export const findingOf = ({ health, run, at }: AskedLook): HealthFinding[] => {
   const { verdict, name, container, tools, failure } = health;
   if (verdict === 'unknown') return [];
-  return [{ server: name, verdict, container, run, tools, detail: failure?.message ?? '' }];
+  return [{ server: name, verdict, container, run, tools, detail: failure?.message ?? '', checkedAt: at }];
 };
 
 /** Asks servers how they are, several at once; keeps what was found. Throws `server-not-found`, `interrupted`. */
@@ -244,23 +245,33 @@ export async function checkHealth(
   return { servers, notices: [...notices, ...restarted, ...(unkept === undefined ? [] : [unkept])] };
 }
 
+/** Which run of a container that answers is well, as the engine knows; undefined where the check of its image fails. */
+async function wellRun(ports: Ports, container: ContainerId, signal: AbortSignal): Promise<string | undefined> {
+  const { sessions } = await ports.orchestrator();
+  const now = await sessions.containerRunning(container, { signal });
+  return now?.running === true && now.engineHealth !== 'unhealthy' ? now.run : undefined;
+}
+
 /**
- * Asks one server how it is, and looks at the engine's list only where it does not answer: one that answers costs a session
- * and one look at its container. Keeps nothing. undefined: it is not there, or was replaced while it was asked, so that
+ * Asks one server how it is, and looks at the engine's list only where it does not answer: one that answers costs a session,
+ * and one look at its container where that is not `still` as it was found well before. Keeps nothing. undefined: it is not there, or was replaced while it was asked, so that
  * nothing is known of what serves now. Throws what asking the engine throws.
  */
 export async function checkServer(
   ports: Ports,
   { project, server }: OfServer,
-  signal: AbortSignal,
+  {
+    signal,
+    still,
+  }: { readonly signal: AbortSignal; readonly still?: Pick<HealthFinding, 'container' | 'run'> | undefined },
 ): Promise<AskedLook | undefined> {
   const asked = await askServer(ports, project, server, { signal });
   if (signal.aborted) throw stoppedAsking();
   const started = ports.monotonicMs();
   if (asked.answer !== null && asked.met !== undefined) {
-    const { sessions } = await ports.orchestrator();
-    const now = await sessions.containerRunning(asked.met.container, { signal });
-    if (now?.running === true && now.engineHealth !== 'unhealthy') {
+    const { container } = asked.met;
+    const run = still?.container === container ? still.run : await wellRun(ports, container, signal);
+    if (run !== undefined) {
       const looked = Math.round(ports.monotonicMs() - started);
       const steps: HealthStep[] = [
         { name: 'engine', result: 'ok', milliseconds: looked },
@@ -276,7 +287,7 @@ export async function checkServer(
         tools,
         failure: null,
       } as const;
-      return { health: { ...found, container: asked.met.container }, run: now.run };
+      return { health: { ...found, container }, run, at: ports.now() };
     }
   }
   const found = await lookUpServers(ports, { project, names: [server] }, { signal }).catch((error: unknown) => {

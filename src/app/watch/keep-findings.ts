@@ -7,7 +7,7 @@ const keepAfterMs = 30_000;
 
 /** What a loop finds out about servers, for whoever reads `looms mcp list`: news is kept at once, the rest a few together. */
 export function keepFindings(
-  ports: Pick<Ports, 'orchestrator' | 'recordHealth' | 'now'>,
+  ports: Pick<Ports, 'orchestrator' | 'recordHealth'>,
   project: ProjectName,
 ): { readonly add: (findings: readonly HealthFinding[]) => Promise<void>; readonly write: () => Promise<void> } {
   const waiting = new Map<ServerName, HealthFinding>();
@@ -39,7 +39,7 @@ export function keepFindings(
         const about = `${finding.verdict} ${finding.container} ${finding.run}`;
         isNews ||= known.get(finding.server) !== about;
         known.set(finding.server, about);
-        waiting.set(finding.server, { checkedAt: ports.now(), ...finding });
+        waiting.set(finding.server, finding);
       }
       if (isNews) await write();
       else if (waiting.size > 0) writeLater();

@@ -115,8 +115,16 @@ async function answeredCall(
   return undefined;
 }
 
-/** Asks servers again and again whether they answer MCP, by the handshake and the list of the gate. */
-export function createProbes(ports: Ports, project: ProjectName, tell: (told: Told) => void): Probes {
+/**
+ * Asks servers again and again whether they answer MCP, by the handshake and the list of the gate. `eventBefore` is the id
+ * of the last event that the engine told of a server: without another one its container is as it was.
+ */
+export function createProbes(
+  ports: Ports,
+  project: ProjectName,
+  tell: (told: Told) => void,
+  eventBefore: (server: ServerName) => string | undefined,
+): Probes {
   const states = new Map<ServerName, State>();
   const specs = new Map<ServerName, DeclaredServer>();
   /** Those that are asked just now, and those that are changed. */
@@ -124,6 +132,8 @@ export function createProbes(ports: Ports, project: ProjectName, tell: (told: To
   let busy: ReadonlySet<ServerName> = new Set();
   /** Up to which record of the trail no call of a server was found that it answered since it was asked. */
   const readTo = new Map<ServerName, number>();
+  /** Which run of which container was found well, and the last event that the engine had told of the server by then. */
+  const well = new Map<ServerName, { container: ContainerId; run: string; event: string | undefined }>();
   const findings = keepFindings(ports, project);
   const intervalOf = (server: ServerName): number =>
     (specs.get(server)?.spec.lifecycle.healthCheckIntervalSeconds ?? 60) * 1000;
@@ -208,13 +218,20 @@ export function createProbes(ports: Ports, project: ProjectName, tell: (told: To
   };
   const ask = async (server: ServerName, before: State, signal: AbortSignal): Promise<boolean> => {
     const call = await answeredSince(server, before.askedAt);
-    const found = call === undefined ? await checkServer(ports, { project, server }, signal) : undefined;
+    const event = eventBefore(server);
+    const last = well.get(server);
+    const still = last !== undefined && last.event === event ? last : undefined;
+    const found = call === undefined ? await checkServer(ports, { project, server }, { signal, still }) : undefined;
+    if (found?.health.verdict === 'healthy') {
+      well.set(server, { container: found.health.container, run: found.run, event });
+    } else if (found !== undefined) well.delete(server);
     // What was changed meanwhile is another one by now.
     if (states.get(server) !== before || busy.has(server)) return false;
     if (call !== undefined) return heardByCall(server, before, call, signal);
     if (found !== undefined) {
+      const isNews = heard(found.health, before);
       await findings.add(findingOf(found));
-      return heard(found.health, before);
+      return isNews;
     }
     // Making one that is not there is the plan's.
     const nextAt = ports.monotonicMs() + intervalOf(server);
@@ -255,7 +272,8 @@ export function createProbes(ports: Ports, project: ProjectName, tell: (told: To
       specs.clear();
       for (const server of servers) if (server.spec.enabled) specs.set(server.spec.name, server);
       for (const server of [...states.keys()]) if (!specs.has(server)) states.delete(server);
-      for (const server of [...readTo.keys()]) if (!specs.has(server)) readTo.delete(server);
+      for (const kept of [readTo, well])
+        for (const server of [...kept.keys()]) if (!specs.has(server)) kept.delete(server);
       for (const server of specs.keys()) {
         if (states.has(server)) continue;
         const nextAt = now + phaseOf(project, server) * intervalOf(server);

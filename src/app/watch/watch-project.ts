@@ -59,12 +59,12 @@ export async function watchProject(ports: Ports, options: WatchOptions): Promise
   const { project, tell, record, stop, dryRun, intervalMs } = options;
   const wake = createWake(ports);
   const backOff = createBackOff(project, { memory: ports.findings, now: ports.now, random: Math.random });
-  const probes = createProbes(ports, project, tell);
-  record.probedBy(probes.stateOf);
   const said = sayOnce(tell);
   const keeper = createKeeper(ports, project);
   /** The id of the last event of each server. */
   const lastEvents = new Map<ServerName, string>();
+  const probes = createProbes(ports, project, tell, (server) => lastEvents.get(server));
+  record.probedBy(probes.stateOf);
   let inSync: boolean | undefined;
   let lastRotation = Number.NEGATIVE_INFINITY;
   /** Looks in a row that failed, or whose plan was of something else by the time it could be carried out. */

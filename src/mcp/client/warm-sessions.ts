@@ -26,6 +26,8 @@ export type WarmSessions = {
   readonly kept: () => readonly {
     readonly server: ServerName;
     readonly follow: (serves: { readonly container: ContainerId }) => Promise<boolean>;
+    /** Ends the one that is kept for the longest time. */
+    readonly endOldest: () => Promise<void>;
   }[];
   /** Ends those without use, and keeps none any more. */
   readonly close: () => Promise<void>;
@@ -213,6 +215,10 @@ export function warmSessions(source: SessionSource, { idleMs, most }: Bounds): W
     kept: () =>
       [...Map.groupBy(idle, ({ server }) => server)].map(([server, all]) => ({
         server,
+        endOldest: async () => {
+          const [oldest] = all;
+          if (oldest !== undefined && idle.has(oldest)) await end(oldest);
+        },
         follow: async ({ container }) => {
           await Promise.all(all.filter((one) => one.container !== container && idle.has(one)).map(end));
           return true;

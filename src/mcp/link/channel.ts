@@ -41,7 +41,11 @@ export async function overFrames(link: StdioLink, server: string): Promise<Chann
   const { frames } = link;
   let closed = false;
   const channel: Channel = {
-    send: (text, message) => frames.sendText(text, message),
+    async send(text, message) {
+      const known = await why;
+      if (known !== undefined) throw known;
+      await frames.sendText(text, message);
+    },
     drop: () => false,
     async close() {
       closed = true;
@@ -53,11 +57,17 @@ export async function overFrames(link: StdioLink, server: string): Promise<Chann
     handOn(channel, text, message);
   };
   let heard = false;
-  frames.onclose = async () => {
-    if (closed) return;
+  let why: Promise<LoomsError | undefined> | undefined;
+  const endedWhy = async (): Promise<LoomsError | undefined> => {
     // What has answered had its room; how it ended is for nobody to wait for.
     const ending = heard ? undefined : await link.ending(endingMs);
-    if (!closed) channel.onend?.(ending?.kind === 'no-room' ? noRoom(ending.lack, server) : undefined);
+    return ending?.kind === 'no-room' ? noRoom(ending.lack, server) : undefined;
+  };
+  frames.onclose = async () => {
+    if (closed) return;
+    why = endedWhy();
+    const known = await why;
+    if (!closed) channel.onend?.(known);
   };
   await frames.start();
   return channel;

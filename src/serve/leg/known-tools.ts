@@ -16,6 +16,8 @@ export type KnownTools = {
    * client is told then that they may differ.
    */
   readonly compare: (line: Line, ask: (message: Message, headers?: HeaderFields) => Promise<Answered>) => Promise<void>;
+  /** Another container serves, and nothing is open to ask it with: its tools may differ. */
+  readonly replaced: (by: Serves) => void;
 };
 
 /** `tell` is given `notifications/tools/list_changed`. */
@@ -23,7 +25,7 @@ export function knownTools(tell: (changed: Message) => void): KnownTools {
   let known: { readonly tools: string; readonly of: Serves } | undefined;
   let list: ReturnType<typeof ownTerms> | undefined;
   /** Who shares a leg shares what is known of its tools: what one of them has seen of a new container is news for the others. */
-  const saw = (of: Line, tools: string): void => {
+  const saw = (of: Serves, tools: string): void => {
     const isNews = known !== undefined && !isOn(of, known.of) && known.tools !== tools;
     known = { tools, of };
     if (isNews) tell({ jsonrpc: '2.0', method: 'notifications/tools/list_changed' });
@@ -32,8 +34,11 @@ export function knownTools(tell: (changed: Message) => void): KnownTools {
     listed(line, request, answered) {
       if (paramsOf(request).cursor !== undefined) return;
       list = ownTerms(request, 'tools/list');
-      const tools = toolsText(answered) ?? (known === undefined ? '' : undefined);
+      const tools = toolsText(answered) ?? (known === undefined ? unknownTools : undefined);
       if (tools !== undefined) saw(line, tools);
+    },
+    replaced(by) {
+      if (known !== undefined && !isOn(by, known.of)) saw(by, unknownTools);
     },
     async compare(line, ask) {
       if (known === undefined || isOn(line, known.of)) return;
@@ -42,15 +47,18 @@ export function knownTools(tell: (changed: Message) => void): KnownTools {
       try {
         const answered = await ask({ jsonrpc: '2.0', method: 'tools/list', ...params }, headers);
         // What one said after another took its place is no news.
-        if (!line.isOver) saw(line, toolsText(answered) ?? '');
+        if (!line.isOver) saw(line, toolsText(answered) ?? unknownTools);
       } catch (error) {
         // Nobody knows what it has, and no later look would ask it: its client looks for itself.
-        if (!line.isOver && !isOn(line, known.of)) saw(line, '');
+        if (!line.isOver && !isOn(line, known.of)) saw(line, unknownTools);
         throw error;
       }
     },
   };
 }
+
+/** In place of tools that nobody has seen, and that are none of a list. */
+const unknownTools = 'unknown';
 
 /** Whether a line leads to this run of this container. */
 export const isOn = (line: Serves, { container, run }: Serves): boolean =>

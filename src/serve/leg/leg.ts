@@ -71,10 +71,14 @@ export type Leg = {
   readonly follow: (serves: Successor) => Promise<boolean>;
   readonly isBusy: () => boolean;
   /**
-   * Ends its process where nothing is under way, and nobody hears of resources from it; the next request begins another one,
-   * as after a replacement. False: there is none to end.
+   * Ends its process where nothing is under way, and nobody is to hear or answer something of it; the next request begins
+   * another one, as after a replacement. Resolves when the process is gone; undefined: there is none to end.
    */
-  readonly park: () => boolean;
+  readonly park: () => Promise<void> | undefined;
+  /** Whether its process was ended so, and none was begun since. */
+  readonly isParked: () => boolean;
+  /** How long nothing was asked of it, ms; a ping asks nothing. */
+  readonly idleMs: () => number;
   readonly close: () => Promise<void>;
 };
 
@@ -110,6 +114,8 @@ export function createLeg(server: ServerName, upstreams: Upstreams, hooks: LegHo
   let opening: Promise<Line> | undefined;
   let moving: Promise<void> | undefined;
   let isClosed = false;
+  let isParked = false;
+  let used = performance.now();
 
   const shut = async (line: Line): Promise<void> => {
     line.isOver = true;
@@ -174,6 +180,7 @@ export function createLeg(server: ServerName, upstreams: Upstreams, hooks: LegHo
   };
 
   const openLine = async (): Promise<Line> => {
+    isParked = false;
     const upstream = await upstreams.open(server);
     const isModern = upstream.spec.mcp.protocol === modernRevision;
     const channel = legacyChannel(upstream.channel, server, isModern);
@@ -283,6 +290,7 @@ export function createLeg(server: ServerName, upstreams: Upstreams, hooks: LegHo
     ready,
     async initialize(message) {
       memory.initialize = message;
+      used = performance.now();
       const line = await openLine();
       try {
         const answered = await begin(line, message);
@@ -300,6 +308,8 @@ export function createLeg(server: ServerName, upstreams: Upstreams, hooks: LegHo
       const cancelled = Promise.withResolvers<never>();
       cancelled.promise.catch(() => {}); // Nobody may be waiting yet.
       let isCancelled = false;
+      const isUse = message.method !== 'ping';
+      if (isUse) used = performance.now();
       const run = async (): Promise<Answered> => {
         for (let tries = 1; ; tries += 1) {
           let line = await ready();
@@ -318,6 +328,7 @@ export function createLeg(server: ServerName, upstreams: Upstreams, hooks: LegHo
             continue;
           }
           const answered = await sent.answer;
+          if (isUse) used = performance.now();
           if (answered.message.error === undefined) remember(message);
           if (message.method === 'tools/list') upstreams.listed?.(server, answered.message);
           if (message.method === 'tools/list') tools.listed(line, message, answered);
@@ -348,7 +359,10 @@ export function createLeg(server: ServerName, upstreams: Upstreams, hooks: LegHo
     async follow(serves) {
       const before = current;
       if (opening !== undefined || moving !== undefined) return false;
-      if (before === undefined || isClosed) return true;
+      if (before === undefined || isClosed) {
+        if (!isClosed) tools.replaced(serves);
+        return true;
+      }
       if (isOn(before, serves)) {
         delete before.leavesAt;
         return true;
@@ -361,12 +375,15 @@ export function createLeg(server: ServerName, upstreams: Upstreams, hooks: LegHo
     isBusy: () => opening !== undefined || [...lines].some((line) => line.pending.size > 0),
     park() {
       const line = current;
-      if (line === undefined || opening !== undefined || moving !== undefined) return false;
-      if (line.pending.size > 0 || memory.subscriptions.size > 0) return false;
+      if (line === undefined || opening !== undefined || moving !== undefined) return undefined;
+      const isAsking = [...asked.values()].some((one) => one.line === line);
+      if (line.pending.size > 0 || isAsking || memory.subscriptions.size > 0) return undefined;
       current = undefined;
-      shut(line);
-      return true;
+      isParked = true;
+      return shut(line);
     },
+    isParked: () => isParked,
+    idleMs: () => performance.now() - used,
     async close() {
       isClosed = true;
       current = undefined;

@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import type { ServerName } from '../../model/ids.ts';
 import { isRecord } from '../../model/is-record.ts';
 import type { Guard } from '../access/guard.ts';
 import type { Face } from '../face.ts';
@@ -49,11 +48,6 @@ export type Sessions = {
   /** Closes all with their gateway; the next one may go on with them. */
   readonly close: () => Promise<void>;
   readonly all: () => readonly Session[];
-  /**
-   * Ends the process of a server that nobody has used for the longest time: its container has no room for another one. Its
-   * session goes on, with another process once it is used.
-   */
-  readonly makeRoom: (server: ServerName) => void;
   /** Ends those that nobody has used for long, and those of principals whose token is none any more. */
   readonly sweep: () => void;
 };
@@ -71,13 +65,6 @@ const over = 'over';
 const maxHandshake = 4_000;
 /** Longest terms that are noted, characters: of a session with more those noted last are repeated in a gateway after this one. */
 const maxTerms = 8_000;
-
-/**
- * How long a session has to be unused before its process makes room for another one, ms: where its client listens, and may
- * be about to go on, and where not. Between the calls of one client lies less.
- */
-const heardIdleMs = 30_000;
-const unheardIdleMs = 1_000;
 
 /** The terms of a session that were noted; none where that is another one's. */
 function termsIn(id: string, noted: Fields | undefined): Terms {
@@ -195,14 +182,6 @@ export function createSessions(
     end,
     close: async () => void (await Promise.all([...byId.values()].map(close))),
     all: () => [...byId.values()],
-    makeRoom(server) {
-      const idle = [...byId.values()]
-        .filter((session) => !session.isBusy())
-        .map((session) => ({ session, isHeard: session.isListening(), forMs: now() - session.lastUse() }))
-        .filter(({ isHeard, forMs }) => forMs >= (isHeard ? heardIdleMs : unheardIdleMs))
-        .sort((a, b) => Number(a.isHeard) - Number(b.isHeard) || b.forMs - a.forMs);
-      idle.find(({ session }) => session.legs().some((leg) => leg.server === server && leg.park()));
-    },
     sweep() {
       for (const session of byId.values()) {
         if (!session.isValid()) end(session);

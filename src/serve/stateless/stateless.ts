@@ -47,6 +47,8 @@ export type Stateless = {
   /** Answers a request; nothing of it throws. */
   readonly request: (request: StatelessRequest, reply: Reply) => Promise<void>;
   readonly legs: () => readonly Leg[];
+  /** Of these, those of which nothing is asked just now. */
+  readonly unused: () => readonly Leg[];
   /** Who listens to all servers as one. */
   readonly listeners: Pick<AllListeners, 'serverChanged' | 'count'>;
   /** Ends the processes that nobody has asked anything for long. */
@@ -329,6 +331,7 @@ export function createStateless(upstreams: Upstreams, { idleMs, bridge, ...told 
       return all.request(asked, { askOne, guard: given.guard }, reply);
     },
     legs: () => [...shared.values()].map(({ leg }) => leg),
+    unused: () => [...shared.values()].flatMap(({ leg, users }) => (users === 0 ? [leg] : [])),
     listeners: all.listeners,
     sweep() {
       all.listeners.sweep();

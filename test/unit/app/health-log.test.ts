@@ -34,6 +34,7 @@ async function logOf(madeWith: string): Promise<unknown> {
     countExecutions: async () => new Map(),
     recordHealth: async () => ({ recorded: true }),
     monotonicMs: () => 0,
+    now: () => 0,
   };
   const { servers } = await checkHealth(portsOn(engine, ports), { project, servers: [] }, new AbortController().signal);
   return servers[0]?.failure?.detail;

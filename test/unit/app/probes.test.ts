@@ -21,6 +21,10 @@ function world(whenAsked: () => unknown = () => expect.fail('the engine was aske
   const kept: string[][] = [];
   let isBroken = false;
   let tried: string | undefined;
+  let answers = false;
+  let inspected = 0;
+  let engineHealth: 'healthy' | 'unhealthy' = 'healthy';
+  let event: string | undefined;
   let start = Date.parse('2026-11-29T00:00:00.000Z');
   const ports = {
     monotonicMs: () => nowMs,
@@ -36,10 +40,18 @@ function world(whenAsked: () => unknown = () => expect.fail('the engine was aske
         if (names !== undefined) asked += 1;
         return whenAsked();
       },
-      sessions: { containerRunning: async () => ({ running: true, run: 'r1' }), tailLog: async () => [] },
+      sessions: {
+        containerRunning: async () => {
+          inspected += 1;
+          return { running: true, run: 'r1', engineHealth };
+        },
+        tailLog: async () => [],
+      },
     }),
     openSession: async () => async () => {
-      throw new LoomsError('server-exited', 'it ended');
+      if (!answers) throw new LoomsError('server-exited', 'it ended');
+      const listTools = async () => ({ tools: [{ name: 'a' }] });
+      return { listTools, server: { name: 'fs', version: '1' }, protocolVersion: '2025-11-25', close: async () => {} };
     },
     recordHealth: async (_: unknown, findings: readonly HealthFinding[]) => {
       if (isBroken) return { recorded: false, why: 'the disk is full' };
@@ -53,7 +65,12 @@ function world(whenAsked: () => unknown = () => expect.fail('the engine was aske
       },
     },
   } as unknown as Ports;
-  const probes = createProbes(ports, project, (one) => void told.push(one));
+  const probes = createProbes(
+    ports,
+    project,
+    (one) => void told.push(one),
+    () => event,
+  );
   probes.setServers([server('fs')]);
   probes.settled(fs, true);
   return {
@@ -66,6 +83,17 @@ function world(whenAsked: () => unknown = () => expect.fail('the engine was aske
     /** From now on a container serves, to which no session can be had. */
     tries: (container: string) => {
       tried = container;
+    },
+    /** From now on one serves that answers. */
+    answersIn: (container: string) => {
+      tried = container;
+      answers = true;
+    },
+    inspected: () => inspected,
+    /** What the engine tells of the server, and what the check of its image says by then. */
+    hears: (id: string, health: 'healthy' | 'unhealthy') => {
+      event = id;
+      engineHealth = health;
     },
     asked: () => asked,
     now: () => nowMs,
@@ -348,4 +376,31 @@ test('what was found of one that was replaced meanwhile says nothing of what ser
   pass(60);
   expect(await probes.round(never)).toBe(false);
   expect([kept, told]).toEqual([[], []]);
+});
+
+test('one that answers costs no look at all servers, and one at its container after each word of the engine', async () => {
+  const made = { name: fs, project, container: 'c1', run: 'r1', status: { status: 'running', paused: false } };
+  const failing = { ...made, instances: [{ container: 'c1', run: 'r1', engineHealth: 'unhealthy' }] };
+  const one = world(() => ({ servers: [failing], engine: { cpus: 1 }, notices: [], now: 0 }));
+  const { probes, pass, asked, inspected, kept, answersIn, hears } = one;
+  answersIn('c1');
+  for (const _ of [1, 2]) {
+    pass(60);
+    expect(await probes.round(never)).toBe(false);
+  }
+  expect([asked(), inspected()]).toEqual([0, 1]);
+  expect(probes.stateOf(fs)).toMatchObject({ state: 'healthy', probe: { failure: null } });
+  answersIn('c2');
+  pass(60);
+  await probes.round(never);
+  expect([asked(), inspected()]).toEqual([0, 2]);
+  answersIn('c1');
+  hears('unhealthy now', 'unhealthy');
+  pass(60);
+  await probes.round(never);
+  expect(probes.stateOf(fs)).toMatchObject({
+    state: 'failing',
+    probe: { failure: 'server fs answers MCP, but the HEALTHCHECK of its image fails' },
+  });
+  expect(kept.map(([text]) => text?.split(' ')[1])).toEqual(['healthy', 'healthy', 'unhealthy']);
 });

@@ -58,6 +58,7 @@ function portsOf(observed: Observed, later = observed): { ports: Ports; asked: s
     readHealth: async () => new Map(),
     recordHealth: async () => ({ recorded: true }),
     monotonicMs: () => 0,
+    now: () => 0,
   };
   return { ports: portsOn(engine, ports), asked };
 }

@@ -316,21 +316,41 @@ describe('a conversation with a server', () => {
     const [first, second] = [fakeChannel(answering('a')), fakeChannel(answering('a'))];
     const heard = hooks();
     const leg = createLeg(fs, upstreamsOf(first, second), heard);
-    expect(leg.park()).toBe(false);
+    expect(leg.park()).toBeUndefined();
     await leg.initialize(message('initialize'));
     const slow = leg.ask(message('slow'));
     await vi.waitFor(() => expect(methods(first)).toContain('slow'));
-    expect(leg.park()).toBe(false);
+    expect(leg.park()).toBeUndefined();
     slow.cancel(new LoomsError('interrupted', 'enough'));
     await expect(slow.answer).rejects.toMatchObject({ code: 'interrupted' });
     await leg.ask(message('resources/subscribe', { uri: 'x:1' })).answer;
-    expect(leg.park()).toBe(false);
+    expect(leg.park()).toBeUndefined();
     await leg.ask(message('resources/unsubscribe', { uri: 'x:1' })).answer;
-    expect(leg.park()).toBe(true);
-    expect([first.isClosed, leg.park()]).toEqual([true, false]);
+    first.say({ id: 9, method: 'roots/list' });
+    expect(leg.park()).toBeUndefined();
+    leg.answer({ jsonrpc: '2.0', id: heard.onRequest.mock.calls[0]?.[1].id, result: { roots: [] } });
+    expect(leg.isParked()).toBe(false);
+    await leg.park();
+    expect([first.isClosed, leg.isParked(), leg.park()]).toEqual([true, true, undefined]);
     expect((await leg.ask(message('next')).answer).message.result).toEqual({ method: 'next' });
     expect(methods(second)).toEqual(['initialize', 'next']);
+    expect(leg.isParked()).toBe(false);
     expect(heard.onNotification).not.toHaveBeenCalled();
+  });
+
+  test('a client whose process made room hears that another container may have other tools, once', async () => {
+    const heard = hooks();
+    const leg = createLeg(fs, upstreamsOf(fakeChannel(answering('a')), fakeChannel(answering('b'))), heard);
+    await leg.initialize(message('initialize'));
+    await leg.ask(message('tools/list')).answer;
+    await leg.park();
+    expect(await leg.follow({ container: asContainerId('1'), drainSeconds: 30 })).toBe(true);
+    expect(heard.onNotification).not.toHaveBeenCalled();
+    for (const _ of [1, 2]) expect(await leg.follow({ container: asContainerId('2'), drainSeconds: 30 })).toBe(true);
+    expect((await leg.ask(message('tools/list')).answer).message.result).toEqual(tools('b').result);
+    expect(heard.onNotification.mock.calls.map(([, { method }]) => method)).toEqual([
+      'notifications/tools/list_changed',
+    ]);
   });
 
   test('a question keeps the way to who asked, under an id that no other one has', async () => {
@@ -396,6 +416,22 @@ describe('a session', () => {
     const another = fakeReply();
     session.listen(another);
     expect(stream.isOpen()).toBe(false);
+  });
+
+  test('whose process made room answers a ping by itself, and begins another process for what is asked of the server', async () => {
+    const upstreams = upstreamsOf(fakeChannel(answering()), fakeChannel(answering()));
+    const session = createSession({ id: 's', guard: openGuard, path: '/mcp/fs' }, upstreams, (heard) =>
+      oneServer(fs, upstreams, heard),
+    );
+    await session.initialize({ ...message('initialize'), id: 'x' });
+    await session.legs()[0]?.park();
+    const [ping, next] = [fakeReply(), fakeReply()];
+    await session.request({ ...message('ping'), id: 1 }, ping);
+    expect(ping.texts.map((text) => JSON.parse(text))).toEqual([{ jsonrpc: '2.0', id: 1, result: {} }]);
+    expect(upstreams.opened()).toBe(1);
+    await session.request({ ...message('next'), id: 2 }, next);
+    expect(JSON.parse(next.texts[0] ?? '').result).toEqual({ method: 'next' });
+    expect(upstreams.opened()).toBe(2);
   });
 
   test('keeps once that a list has changed, however often, so that a question stays', async () => {

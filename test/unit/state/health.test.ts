@@ -42,22 +42,22 @@ describe('health in the ledger', () => {
 
   it('changes its "since" only with the verdict, also across containers', async () => {
     const path = newLedger();
-    await recordHealth(path, at, [finding()], 100);
-    await recordHealth(path, at, [finding({ container: asContainerId('two'), tools: 4 })], 200);
+    await recordHealth(path, at, [finding()], () => 100);
+    await recordHealth(path, at, [finding({ container: asContainerId('two'), tools: 4 })], () => 200);
     expect((await readHealth(path, at)).get(name)).toEqual({
       ...finding({ container: asContainerId('two'), tools: 4 }),
       checkedAt: 200,
       since: 100,
     });
     const broken = finding({ verdict: 'unhealthy', tools: null, detail: 'it exited' });
-    await recordHealth(path, at, [broken], 300);
+    await recordHealth(path, at, [broken], () => 300);
     expect((await readHealth(path, at)).get(name)).toEqual({ ...broken, checkedAt: 300, since: 300 });
   });
 
   it('is kept apart by engine and project, and beside the counts', async () => {
     const path = newLedger();
     await countOne(path);
-    await recordHealth(path, at, [finding()], 1);
+    await recordHealth(path, at, [finding()], () => 1);
     expect((await readHealth(path, { ...at, engine: 'OTHER' })).size).toBe(0);
     expect((await readHealth(path, { ...at, project: 'q' })).size).toBe(0);
     expect((await readHealth(path, at)).size).toBe(1);

@@ -20,11 +20,20 @@ export const canLimitSwap = (info: EngineInfo): boolean => info.SwapLimit !== fa
 const engineId = (kind: EngineDescription['kind'], { ID, Name, DockerRootDir }: EngineInfo): string =>
   kind === 'podman' ? `podman:${Name ?? ''}:${DockerRootDir ?? ''}` : (ID ?? '');
 
+/** Where folders of engines really are, asked once: an engine is described before each look at it. */
+const realPaths = new Map<string, string>();
+
+/** What nobody but root may look at is as the engine says it. */
+async function realPathOf(folder: string): Promise<string> {
+  const known = realPaths.get(folder) ?? (await realpath(folder).catch(() => folder));
+  realPaths.set(folder, known);
+  return known;
+}
+
 /** The engine's description from what it said at connecting and in `/info`. */
 export async function describeEngine({ engine, endpoint }: Client, info: EngineInfo): Promise<EngineDescription> {
   const told = info.DockerRootDir ?? '';
-  // What nobody but root may look at is as the engine says it.
-  const stateFolder = endpoint.kind === 'socket' && told !== '' ? await realpath(told).catch(() => told) : told;
+  const stateFolder = endpoint.kind === 'socket' && told !== '' ? await realPathOf(told) : told;
   return {
     ...engine,
     id: engineId(engine.kind, info),
