@@ -370,7 +370,9 @@ async function foreign() {
       for (const key of ['State', 'NetworkSettings', 'ResolvConfPath']) delete container[key];
       delete network.Containers;
     }
-    return JSON.stringify({ container, network, volume });
+    // Of a list with nothing in it a restarted engine says that it is empty, where it said that there is none.
+    const plain = (_, value) => (Array.isArray(value) && value.length === 0 ? null : value);
+    return JSON.stringify({ container, network, volume }, plain);
   };
 }
 
