@@ -41,9 +41,19 @@ export type Request = {
 /** The bound of a call that took too long; what it is of says whoever tells the client. */
 export const tookTooLong = (): LoomsError => new LoomsError('call-timeout', 'the call took too long');
 
+/** Works on a request whose process makes no room meanwhile, also before it is asked; a ping needs none. */
+async function onHeldLeg(asked: Request, work: (request: Request, span: Span) => Promise<string>): Promise<string> {
+  const release = asked.message.method === 'ping' ? () => {} : asked.leg.hold();
+  try {
+    return await asServer(asked, asked.leg.server, work);
+  } finally {
+    release();
+  }
+}
+
 /** The answer to a request that is no call, under the leg's id, as the principal may see it. Throws as `askInTime`. */
 export const askGuarded = (asked: Request): Promise<string> =>
-  asServer(asked, asked.leg.server, async (request, span) => {
+  onHeldLeg(asked, async (request, span) => {
     const { guard, leg } = request;
     if (request.within !== undefined) await leg.ready(request.within);
     const message = await asPart(request, 'looms.policy', () => guard.admit(leg, request.message));
@@ -89,8 +99,7 @@ async function askOf(
 }
 
 /** The answer to a `tools/call`, under the leg's id or the client's; refused ones are answered and written down here. */
-export const callTool = (asked: Request): Promise<string> =>
-  asServer(asked, asked.leg.server, (request, span) => makeCall(request, span));
+export const callTool = (asked: Request): Promise<string> => onHeldLeg(asked, makeCall);
 
 async function makeCall(request: Request, span: Span): Promise<string> {
   const { upstreams, leg, message: asked, guard, protocolVersion, within } = request;

@@ -116,8 +116,8 @@ async function answeredCall(
 }
 
 /**
- * Asks servers again and again whether they answer MCP, by the handshake and the list of the gate. `eventBefore` is the id
- * of the last event that the engine told of a server: without another one its container is as it was.
+ * Asks servers again and again whether they answer MCP, by the handshake and the list of the gate. `eventBefore` names the
+ * last event that the engine told of a server: without another one its container is as it was. undefined: it is not heard.
  */
 export function createProbes(
   ports: Ports,
@@ -220,7 +220,7 @@ export function createProbes(
     const call = await answeredSince(server, before.askedAt);
     const event = eventBefore(server);
     const last = well.get(server);
-    const still = last !== undefined && last.event === event ? last : undefined;
+    const still = event !== undefined && last?.event === event ? last : undefined;
     const found = call === undefined ? await checkServer(ports, { project, server }, { signal, still }) : undefined;
     if (found?.health.verdict === 'healthy') {
       well.set(server, { container: found.health.container, run: found.run, event });

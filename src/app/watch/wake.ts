@@ -95,7 +95,11 @@ type Hear = Parameters<Orchestrator['watchServers']>[1];
 export async function hearEngine(
   { orchestrator, pause }: Pick<Ports, 'orchestrator' | 'pause'>,
   project: ProjectName,
-  { mark, ...heard }: Pick<Wake, 'mark'> & Pick<Hear, 'onEvent'>,
+  {
+    mark,
+    onStream = () => {},
+    ...heard
+  }: Pick<Wake, 'mark'> & Pick<Hear, 'onEvent'> & { readonly onStream?: (isOpen: boolean) => void },
   signal: AbortSignal,
 ): Promise<void> {
   let pauseMs = firstPauseMs;
@@ -103,6 +107,7 @@ export async function hearEngine(
     ...heard,
     onReady() {
       pauseMs = firstPauseMs;
+      onStream(true);
       // What happened before the stream began is found by a look.
       mark('engine');
     },
@@ -114,6 +119,7 @@ export async function hearEngine(
     } catch {
       // The looks tell that the engine is away.
     }
+    onStream(false);
     await pause(pauseMs, signal);
     pauseMs = Math.min(pauseMs * 2, longestPauseMs);
   }

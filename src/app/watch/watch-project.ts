@@ -63,7 +63,12 @@ export async function watchProject(ports: Ports, options: WatchOptions): Promise
   const keeper = createKeeper(ports, project);
   /** The id of the last event of each server. */
   const lastEvents = new Map<ServerName, string>();
-  const probes = createProbes(ports, project, tell, (server) => lastEvents.get(server));
+  /** Which stream of the engine's events is open; what happened between two of them was told to nobody. */
+  let stream: number | undefined;
+  let streams = 0;
+  const probes = createProbes(ports, project, tell, (server) =>
+    stream === undefined ? undefined : `${stream} ${lastEvents.get(server) ?? ''}`,
+  );
   record.probedBy(probes.stateOf);
   let inSync: boolean | undefined;
   let lastRotation = Number.NEGATIVE_INFINITY;
@@ -246,7 +251,11 @@ export async function watchProject(ports: Ports, options: WatchOptions): Promise
     lastEvents.set(event.server, engineEventId(event));
     keeper.hear(event);
   };
-  const heard = { mark: wake.mark, ...(dryRun ? {} : { onEvent }) };
+  const onStream = (isOpen: boolean): void => {
+    streams += 1;
+    stream = isOpen ? streams : undefined;
+  };
+  const heard = { mark: wake.mark, onStream, ...(dryRun ? {} : { onEvent }) };
   const hearing = hearEngine(ports, project, heard, stop);
   const listening = Promise.all([hearing, dryRun ? undefined : keeper.run(stop)]);
   wake.mark('start');

@@ -10,6 +10,7 @@ import {
   type HeaderFields,
   type Message,
   modernRevision,
+  questions,
   subscriptionKey,
 } from '../messages/protocol.ts';
 import type { Successor, Upstream, Upstreams } from '../upstreams.ts';
@@ -79,6 +80,8 @@ export type Leg = {
   readonly isParked: () => boolean;
   /** How long nothing was asked of it, ms; a ping asks nothing. */
   readonly idleMs: () => number;
+  /** Keeps its process for a request that is about to be asked, until what it gives is called. */
+  readonly hold: () => () => void;
   readonly close: () => Promise<void>;
 };
 
@@ -107,7 +110,10 @@ export function createLeg(server: ServerName, upstreams: Upstreams, hooks: LegHo
   const { nextId } = hooks;
   const memory: Memory = { subscriptions: new Map() };
   const tools = knownTools((changed) => hooks.onNotification(JSON.stringify(changed), changed));
-  const asked = new Map<string | number, { readonly line: Line; readonly id: string | number }>();
+  const asked = new Map<
+    string | number,
+    { readonly line: Line; readonly id: string | number; readonly isQuestion: boolean }
+  >();
   const lines = new Set<Line>();
   let current: Line | undefined;
   let can: Fields = {};
@@ -116,6 +122,7 @@ export function createLeg(server: ServerName, upstreams: Upstreams, hooks: LegHo
   let isClosed = false;
   let isParked = false;
   let used = performance.now();
+  let holds = 0;
 
   const shut = async (line: Line): Promise<void> => {
     line.isOver = true;
@@ -160,7 +167,8 @@ export function createLeg(server: ServerName, upstreams: Upstreams, hooks: LegHo
         return;
       }
       const id = nextId();
-      asked.set(id, { line, id: message.id });
+      const isQuestion = Object.hasOwn(questions, message.method);
+      asked.set(id, { line, id: message.id, isQuestion });
       hooks.onRequest(withId(text, id), { ...message, id });
       return;
     }
@@ -180,7 +188,6 @@ export function createLeg(server: ServerName, upstreams: Upstreams, hooks: LegHo
   };
 
   const openLine = async (): Promise<Line> => {
-    isParked = false;
     const upstream = await upstreams.open(server);
     const isModern = upstream.spec.mcp.protocol === modernRevision;
     const channel = legacyChannel(upstream.channel, server, isModern);
@@ -237,7 +244,10 @@ export function createLeg(server: ServerName, upstreams: Upstreams, hooks: LegHo
     const span = { name: 'looms.session.open', kind: 'internal', parent: within } as const;
     opening ??= (within === undefined ? openReady() : inSpan(upstreams.tracing ?? noTracing, span, openReady))
       .then((line) => {
-        if (!line.isOver) current = line;
+        if (!line.isOver) {
+          current = line;
+          isParked = false;
+        }
         line.compared = tools.compare(line, (message, headers) => askForItself(line, message, headers)).catch(() => {}); // Told as a change.
         return line;
       })
@@ -290,10 +300,10 @@ export function createLeg(server: ServerName, upstreams: Upstreams, hooks: LegHo
     ready,
     async initialize(message) {
       memory.initialize = message;
-      used = performance.now();
       const line = await openLine();
       try {
         const answered = await begin(line, message);
+        used = performance.now();
         if (answered.message.error === undefined) current = line;
         else await shut(line);
         return answered;
@@ -308,8 +318,10 @@ export function createLeg(server: ServerName, upstreams: Upstreams, hooks: LegHo
       const cancelled = Promise.withResolvers<never>();
       cancelled.promise.catch(() => {}); // Nobody may be waiting yet.
       let isCancelled = false;
-      const isUse = message.method !== 'ping';
-      if (isUse) used = performance.now();
+      const touch = (): void => {
+        if (message.method !== 'ping') used = performance.now();
+      };
+      touch();
       const run = async (): Promise<Answered> => {
         for (let tries = 1; ; tries += 1) {
           let line = await ready();
@@ -328,7 +340,6 @@ export function createLeg(server: ServerName, upstreams: Upstreams, hooks: LegHo
             continue;
           }
           const answered = await sent.answer;
-          if (isUse) used = performance.now();
           if (answered.message.error === undefined) remember(message);
           if (message.method === 'tools/list') upstreams.listed?.(server, answered.message);
           if (message.method === 'tools/list') tools.listed(line, message, answered);
@@ -337,7 +348,7 @@ export function createLeg(server: ServerName, upstreams: Upstreams, hooks: LegHo
       };
       return {
         id,
-        answer: Promise.race([run(), cancelled.promise]),
+        answer: Promise.race([run().finally(touch), cancelled.promise]),
         cancel(why) {
           isCancelled = true;
           cancelled.reject(why);
@@ -376,14 +387,21 @@ export function createLeg(server: ServerName, upstreams: Upstreams, hooks: LegHo
     park() {
       const line = current;
       if (line === undefined || opening !== undefined || moving !== undefined) return undefined;
-      const isAsking = [...asked.values()].some((one) => one.line === line);
-      if (line.pending.size > 0 || isAsking || memory.subscriptions.size > 0) return undefined;
+      const isAsking = [...asked.values()].some((one) => one.line === line && one.isQuestion);
+      if (holds + line.pending.size + memory.subscriptions.size > 0 || isAsking) return undefined;
       current = undefined;
       isParked = true;
       return shut(line);
     },
     isParked: () => isParked,
     idleMs: () => performance.now() - used,
+    hold() {
+      holds += 1;
+      return () => {
+        holds -= 1;
+        used = performance.now();
+      };
+    },
     async close() {
       isClosed = true;
       current = undefined;

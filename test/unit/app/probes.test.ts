@@ -24,7 +24,7 @@ function world(whenAsked: () => unknown = () => expect.fail('the engine was aske
   let answers = false;
   let inspected = 0;
   let engineHealth: 'healthy' | 'unhealthy' = 'healthy';
-  let event: string | undefined;
+  let event: string | undefined = 'begun';
   let start = Date.parse('2026-11-29T00:00:00.000Z');
   const ports = {
     monotonicMs: () => nowMs,
@@ -91,7 +91,7 @@ function world(whenAsked: () => unknown = () => expect.fail('the engine was aske
     },
     inspected: () => inspected,
     /** What the engine tells of the server, and what the check of its image says by then. */
-    hears: (id: string, health: 'healthy' | 'unhealthy') => {
+    hears: (id: string | undefined, health: 'healthy' | 'unhealthy') => {
       event = id;
       engineHealth = health;
     },
@@ -394,6 +394,13 @@ test('one that answers costs no look at all servers, and one at its container af
   pass(60);
   await probes.round(never);
   expect([asked(), inspected()]).toEqual([0, 2]);
+  // While the engine is not heard, each probe looks.
+  hears(undefined, 'healthy');
+  for (const _ of [1, 2]) {
+    pass(60);
+    await probes.round(never);
+  }
+  expect([asked(), inspected()]).toEqual([0, 4]);
   answersIn('c1');
   hears('unhealthy now', 'unhealthy');
   pass(60);

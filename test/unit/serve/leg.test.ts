@@ -326,9 +326,13 @@ describe('a conversation with a server', () => {
     await leg.ask(message('resources/subscribe', { uri: 'x:1' })).answer;
     expect(leg.park()).toBeUndefined();
     await leg.ask(message('resources/unsubscribe', { uri: 'x:1' })).answer;
+    first.say({ id: 8, method: 'ping' });
     first.say({ id: 9, method: 'roots/list' });
     expect(leg.park()).toBeUndefined();
-    leg.answer({ jsonrpc: '2.0', id: heard.onRequest.mock.calls[0]?.[1].id, result: { roots: [] } });
+    leg.answer({ jsonrpc: '2.0', id: heard.onRequest.mock.calls[1]?.[1].id, result: { roots: [] } });
+    const release = leg.hold();
+    expect(leg.park()).toBeUndefined();
+    release();
     expect(leg.isParked()).toBe(false);
     await leg.park();
     expect([first.isClosed, leg.isParked(), leg.park()]).toEqual([true, true, undefined]);
@@ -336,6 +340,34 @@ describe('a conversation with a server', () => {
     expect(methods(second)).toEqual(['initialize', 'next']);
     expect(leg.isParked()).toBe(false);
     expect(heard.onNotification).not.toHaveBeenCalled();
+  });
+
+  test('a call that is written down keeps its process, however long nothing was asked before it', async () => {
+    const parked: unknown[] = [];
+    const plain = upstreamsOf(fakeChannel(answering('move')), fakeChannel(answering('move')));
+    const upstreams: Upstreams = {
+      ...plain,
+      record: async (_call, make) => {
+        parked.push(leg.park());
+        await make();
+      },
+    };
+    const leg = createLeg(fs, upstreams, hooks());
+    await leg.initialize(message('initialize'));
+    await callTool({
+      upstreams,
+      leg,
+      message: { ...message('tools/call', { name: 'move' }), id: 7 },
+      clocks: createCallClocks(tookTooLong),
+      guard: openGuard,
+      protocolVersion: '2025-06-18',
+      onAsked: () => {},
+    });
+    expect(parked).toEqual([undefined]);
+    expect(plain.opened()).toBe(1);
+    expect(leg.idleMs()).toBeLessThan(60_000);
+    await leg.park();
+    expect(leg.isParked()).toBe(true);
   });
 
   test('a client whose process made room hears that another container may have other tools, once', async () => {
