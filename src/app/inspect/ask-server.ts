@@ -44,13 +44,14 @@ export async function askServer(
   let met: Asked['met'];
   let tried: ContainerId | undefined;
   try {
-    const { session, container, generation, spec } = await openServer(ports, project, server, {
-      ...(timeoutMs === undefined ? {} : { connectTimeoutMs: timeoutMs, lifetimeMs: timeoutMs + lifetimeSlackMs }),
+    const { session, container, generation } = await openServer(ports, project, server, {
       signal,
       fresh: true,
       mayAskForTrust: false,
-      onTried: (one) => {
+      boundsOf: ({ container: one, spec }) => {
         tried = one;
+        limitMs = timeoutMs ?? spec.mcp.timeoutSeconds * 1000;
+        return { connectTimeoutMs: limitMs, lifetimeMs: limitMs + lifetimeSlackMs };
       },
       onConnected: () => {
         if (!connected) timer.done();
@@ -59,7 +60,6 @@ export async function askServer(
     });
     met = { container, generation };
     timer.done();
-    limitMs = timeoutMs ?? spec.mcp.timeoutSeconds * 1000;
     const tooLate = AbortSignal.timeout(Math.max(0, Math.ceil(began + limitMs - ports.monotonicMs())));
     try {
       const { tools } = await session.listTools({ signal: AbortSignal.any([signal, tooLate]) });

@@ -254,8 +254,9 @@ async function wellRun(ports: Ports, container: ContainerId, signal: AbortSignal
 
 /**
  * Asks one server how it is, and looks at the engine's list only where it does not answer: one that answers costs a session,
- * and one look at its container where that is not `still` as it was found well before. Keeps nothing. undefined: it is not there, or was replaced while it was asked, so that
- * nothing is known of what serves now. Throws what asking the engine throws.
+ * and one look at its container where that is not `still` as it was found well before. Keeps nothing. undefined: it is not
+ * there, or was replaced while it was asked, so that nothing is known of what serves now. Throws what asking the engine
+ * throws.
  */
 export async function checkServer(
   ports: Ports,

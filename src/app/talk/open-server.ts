@@ -1,7 +1,7 @@
 import type { Session, SessionOptions, SessionTarget } from '../../mcp/client/session.ts';
 import { isHttp } from '../../model/desired.ts';
 import { LoomsError, traitsOf, withHint } from '../../model/errors.ts';
-import type { ContainerId, ProjectName, ServerName } from '../../model/ids.ts';
+import type { ProjectName, ServerName } from '../../model/ids.ts';
 import { untrustedRecord } from '../../model/records.ts';
 import type { Serving } from '../../model/server-view.ts';
 import { inSpan } from '../../model/trail/tracing.ts';
@@ -23,8 +23,8 @@ export type OpenServer = Pick<Serving, 'container' | 'generation' | 'spec' | 'se
 type OpenOptions = SessionOptions & {
   /** False where no person waits for the answer to a question about a record; default true. */
   readonly mayAskForTrust?: boolean;
-  /** Hears of each container that is tried, before it is. */
-  readonly onTried?: (container: ContainerId) => void;
+  /** Bounds the session of each container that is tried, and so hears of it before. */
+  readonly boundsOf?: (serving: Serving) => Pick<SessionOptions, 'connectTimeoutMs' | 'lifetimeMs'>;
 };
 
 /**
@@ -111,10 +111,10 @@ async function openSession(
   options: OpenOptions,
 ): Promise<OpenServer> {
   const { container, generation, spec, secretPrints, listed } = serving;
-  options.onTried?.(container);
+  const bounds = options.boundsOf?.(serving);
   const target = await trustedTarget(ports, orchestrator, serving, options);
   const open = await ports.openSession();
-  const session = await open(target, options);
+  const session = await open(target, { ...options, ...bounds });
   return { container, generation, spec, session, ...defined({ secretPrints, listed }) };
 }
 

@@ -40,6 +40,9 @@ const endingMs = 2_000;
 export async function overFrames(link: StdioLink, server: string): Promise<Channel> {
   const { frames } = link;
   let closed = false;
+  let heard = false;
+  /** Why it ended, once the other side is gone. */
+  let why: Promise<LoomsError | undefined> | undefined;
   const channel: Channel = {
     async send(text, message) {
       const known = await why;
@@ -56,8 +59,6 @@ export async function overFrames(link: StdioLink, server: string): Promise<Chann
     heard = true;
     handOn(channel, text, message);
   };
-  let heard = false;
-  let why: Promise<LoomsError | undefined> | undefined;
   const endedWhy = async (): Promise<LoomsError | undefined> => {
     // What has answered had its room; how it ended is for nobody to wait for.
     const ending = heard ? undefined : await link.ending(endingMs);

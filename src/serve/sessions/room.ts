@@ -26,7 +26,8 @@ export function createRoomMaker(
   const ending = new Set<ServerName>();
   const end = (server: ServerName, ended: Promise<void>): void => {
     ending.add(server);
-    ended.finally(() => ending.delete(server));
+    const release = (): void => void ending.delete(server);
+    ended.then(release, release);
   };
   return (server) => {
     if (ending.has(server)) return;

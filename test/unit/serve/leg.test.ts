@@ -6,7 +6,7 @@ import { asContainerId } from '../../../src/model/ids.ts';
 import { openGuard } from '../../../src/serve/access/guard.ts';
 import { callTool, tookTooLong } from '../../../src/serve/call.ts';
 import { oneServer } from '../../../src/serve/face.ts';
-import { createLeg, type LegHooks } from '../../../src/serve/leg/leg.ts';
+import { createLeg, type Leg, type LegHooks } from '../../../src/serve/leg/leg.ts';
 import type { ClientRequest, Message } from '../../../src/serve/messages/protocol.ts';
 import type { Reply } from '../../../src/serve/messages/reply.ts';
 import { createSeal } from '../../../src/serve/sessions/seal.ts';
@@ -26,6 +26,16 @@ const hooks = () => {
 };
 const message = (method: string, params: object = {}): ClientRequest => ({ jsonrpc: '2.0', id: 1, method, params });
 const methods = (channel: Fake) => channel.sent.map(({ method }) => method);
+const callMove = (upstreams: Upstreams, leg: Leg) =>
+  callTool({
+    upstreams,
+    leg,
+    message: { ...message('tools/call', { name: 'move' }), id: 7 },
+    clocks: createCallClocks(tookTooLong),
+    guard: openGuard,
+    protocolVersion: '2025-06-18',
+    onAsked: () => {},
+  });
 
 describe('a conversation with a server', () => {
   test('goes over to another container: what was told before is told again, what is under way ends on the old one', async () => {
@@ -299,15 +309,7 @@ describe('a conversation with a server', () => {
     };
     const leg = createLeg(fs, upstreams, hooks());
     await leg.initialize(message('initialize'));
-    const call = callTool({
-      upstreams,
-      leg,
-      message: { ...message('tools/call', { name: 'move' }), id: 7 },
-      clocks: createCallClocks(tookTooLong),
-      guard: openGuard,
-      protocolVersion: '2025-06-18',
-      onAsked: () => {},
-    });
+    const call = callMove(upstreams, leg);
     await expect(call).rejects.toMatchObject({ code: 'tool-not-found' });
     expect([...methods(first), ...methods(second)]).not.toContain('tools/call');
   });
@@ -354,15 +356,7 @@ describe('a conversation with a server', () => {
     };
     const leg = createLeg(fs, upstreams, hooks());
     await leg.initialize(message('initialize'));
-    await callTool({
-      upstreams,
-      leg,
-      message: { ...message('tools/call', { name: 'move' }), id: 7 },
-      clocks: createCallClocks(tookTooLong),
-      guard: openGuard,
-      protocolVersion: '2025-06-18',
-      onAsked: () => {},
-    });
+    await callMove(upstreams, leg);
     expect(parked).toEqual([undefined]);
     expect(plain.opened()).toBe(1);
     expect(leg.idleMs()).toBeLessThan(60_000);
