@@ -205,7 +205,7 @@ export function makePlan(input: PlanInput): DockerPlan {
       ...beside.flatMap((part) => part.steps),
       ...removals.steps,
     ],
-    kept,
+    observed,
   );
   const history = pruneRecords({ observed, keep: input.keep, slots, removed, work: serverWork });
   const created = slots.filter(({ decision }) => decision.kind === 'create').map(({ server }) => server);

@@ -34,14 +34,21 @@ const takenOver = (container: ObservedContainer, data: ObservedContainer): reado
 const tookAll = (container: ObservedContainer, data: ObservedContainer): boolean =>
   isNonEmpty(preservedBy(data)) && takenOver(container, data).length === preservedBy(data).length;
 
-function standingOf(data: ObservedContainer, { project, containers }: Observed): KeptFiles['standing'] {
+/** What a copy is worth, and the container that tells it: as long as that one is there, under its name. */
+function standingOf(
+  data: ObservedContainer,
+  { project, containers }: Observed,
+): { readonly standing: KeptFiles['standing']; readonly toldBy?: ContainerId } {
   const own = containers.filter(
     ({ role, server, state }) =>
       role === 'server' && server !== undefined && server === data.server && state.status !== 'dead',
   );
-  if (own.some(({ id }) => id === data.keptFrom)) return 'unfinished';
+  const source = own.find(({ id }) => id === data.keptFrom);
+  if (source !== undefined) return { standing: 'unfinished', toldBy: source.id };
   const settled = data.server && own.find(isSettled(project, data.server));
-  return settled !== undefined && tookAll(settled, data) ? 'restored' : 'needed';
+  return settled !== undefined && tookAll(settled, data)
+    ? { standing: 'restored', toldBy: settled.id }
+    : { standing: 'needed' };
 }
 
 /** What was kept, by server: the copy with the proper name, else the first; one renamed by hand is left alone. */
@@ -55,8 +62,8 @@ export function keptFiles(observed: Observed): ReadonlyMap<ServerName, KeptFiles
     if (server === undefined) continue;
     const container = all.find(({ name }) => name === dataName(observed.project, server)) ?? all[0];
     if (container === undefined) continue;
-    const others = all.filter((one) => one !== container && standingOf(one, observed) === 'unfinished');
-    const standing = standingOf(container, observed);
+    const others = all.filter((one) => one !== container && standingOf(one, observed).standing === 'unfinished');
+    const { standing } = standingOf(container, observed);
     found.set(server, { container, paths: preservedBy(container), standing, others });
   }
   return found;
@@ -105,25 +112,39 @@ export const removeCopies = (
   );
 
 /**
- * Lets a copy go before what it was made of. While that one is there everybody knows that the copy counts for nothing; a
- * run that ended in between would leave a copy whose source cannot be told, and which therefore stays.
+ * What ends that a container tells what a copy is worth. Where it got all of it back, a stop counts as well: what
+ * replaces a container that was stopped for it is not held up between stop and new name.
  */
-export function copiesFirst(steps: readonly StepDraft[], kept: ReadonlyMap<ServerName, KeptFiles>): StepDraft[] {
-  const copies = Map.groupBy(
-    [...kept.values()].flatMap(({ container, others }) => [container, ...others]),
-    ({ keptFrom }) => keptFrom,
-  );
-  const removed = (step: StepDraft): ContainerId | undefined =>
-    step.op === 'remove-container' && 'id' in step.target ? step.target.id : undefined;
-  const removals = new Map(removalsIn(steps).map((step) => [removed(step), step.id]));
+const endsTelling: Readonly<Record<KeptFiles['standing'], readonly StepDraft['op'][]>> = {
+  unfinished: ['remove-container'],
+  restored: ['stop-container', 'rename-container', 'remove-container'],
+  needed: [],
+};
+
+/**
+ * Lets a copy go before the container that tells that the copy counts for nothing: what the copy was made of, or who got
+ * all of it back. A run that ended in between would leave a copy of which nobody can tell, and which therefore stays.
+ */
+export function copiesFirst(steps: readonly StepDraft[], observed: Observed): StepDraft[] {
+  const removals = new Map(removalsIn(steps).map((step) => [targetOf(step), step.id]));
+  const leaving = observed.containers
+    .filter(({ role }) => role === 'data')
+    .flatMap((data) => {
+      const removal = removals.get(data.id);
+      return removal === undefined ? [] : [{ removal, ...standingOf(data, observed) }];
+    });
+  const told = Map.groupBy(leaving, ({ toldBy }) => toldBy);
   return steps.map((step) => {
-    const source = removed(step);
-    const first = (source === undefined ? [] : (copies.get(source) ?? []))
-      .map(({ id }) => removals.get(id))
-      .filter((id) => id !== undefined && !step.after.includes(id)) as StepId[];
+    const teller = targetOf(step);
+    const first = (teller === undefined ? [] : (told.get(teller) ?? []))
+      .filter(({ standing, removal }) => endsTelling[standing].includes(step.op) && !step.after.includes(removal))
+      .map(({ removal }) => removal);
     return first.length === 0 ? step : { ...step, after: [...step.after, ...first] };
   });
 }
+
+const targetOf = (step: StepDraft): ContainerId | undefined =>
+  'target' in step && 'id' in step.target ? step.target.id : undefined;
 
 /** What happens to kept files, as a plan tells it. */
 export const keptChange = (

@@ -244,6 +244,17 @@ describe('a server whose files were kept', () => {
     }
   });
 
+  it('loses them before it is replaced by one that preserves nothing, wherever that ends', () => {
+    const restored = later(simulate(plan([server('a', keeps)], kept), kept, { limit: 6 }).end);
+    expect(names(restored)).toEqual(['looms-test-a', 'looms-test-a.data']);
+    const other = server('a');
+    const made = plan([other], restored);
+    for (let limit = 0; limit <= made.steps.length; limit += 1) {
+      const left = later(simulate(made, restored, { limit }).end);
+      expect([limit, names(apply(other, left))]).toEqual([limit, ['looms-test-a']]);
+    }
+  });
+
   it('leaves what it does not preserve where it is, and says so', () => {
     const other = server('a', { ...keeps, lifecycle: { preserve: ['/other'] } });
     const end = apply(other, kept);
