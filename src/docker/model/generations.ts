@@ -1,5 +1,5 @@
 import type { RecordedSpec } from '../../model/desired.ts';
-import type { ProjectName, ServerName } from '../../model/ids.ts';
+import type { ContainerId, ProjectName, ServerName } from '../../model/ids.ts';
 import { containerName, type Role } from './labels.ts';
 import type { Observed, ObservedContainer } from './observed.ts';
 
@@ -63,14 +63,23 @@ export function servingOf<T extends Generation>(
 export const isRunning = ({ state }: Pick<ObservedContainer, 'state'>): boolean =>
   state.status === 'running' && !state.paused;
 
-/** The container whose files are the server's: the settled one, else one that runs, else the last that did. */
+/**
+ * The container whose files are the server's: the settled one, else one that runs, else the one of which a deletion began
+ * to keep them (`begun`) and which it may have stopped for that, else the last that ran.
+ */
 export function holderOf(
   containers: readonly ObservedContainer[],
   project: ProjectName,
   server: ServerName,
+  begun: ContainerId | undefined,
 ): ObservedContainer | undefined {
   const served = containers.filter(({ state }) => state.status !== 'created' && state.status !== 'dead');
-  return served.find(isSettled(project, server)) ?? served.find(isRunning) ?? served.at(-1);
+  return (
+    served.find(isSettled(project, server)) ??
+    served.find(isRunning) ??
+    served.find(({ id }) => id === begun) ??
+    served.at(-1)
+  );
 }
 
 /** As `holderOf`, where a deletion keeps the files: one that they cannot be had of is named too, and not passed over. */
@@ -78,7 +87,9 @@ export const holderToKeep = (
   containers: readonly ObservedContainer[],
   project: ProjectName,
   server: ServerName,
+  begun: ContainerId | undefined,
 ): ObservedContainer | undefined =>
   containers.find(isSettled(project, server)) ??
   containers.find(({ state }) => state.status === 'running') ??
+  containers.find(({ id, state }) => id === begun && state.status !== 'created') ??
   containers.findLast(({ state }) => state.status !== 'created');

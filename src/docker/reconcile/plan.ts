@@ -10,7 +10,8 @@ import { egressSubnets } from '../model/way-out.ts';
 import type { DockerPlan } from '../steps.ts';
 import { pruneRecords } from './generations/prune-records.ts';
 import { droppedByReplacement } from './kept/dropped-files.ts';
-import { copiesFirst, keptBeside, keptFiles } from './kept/kept-files.ts';
+import { keptBeside } from './kept/kept-beside.ts';
+import { copiesFirst, keptFiles } from './kept/kept-files.ts';
 import { planWarnings } from './plan-warnings.ts';
 import { planRemovals, type RemovalRule } from './removal.ts';
 import type { Assessed, SlotContext } from './server/assess-server.ts';
@@ -112,10 +113,12 @@ export function makePlan(input: PlanInput): DockerPlan {
     observed,
     desired.map(({ spec }) => spec),
   );
+  const kept = keptFiles(observed);
   const context: SlotContext = {
     project,
     observed,
     egressSubnets: subnets,
+    kept,
     heldNames: new Set([...observed.foreign, ...observed.containers].map(({ name }) => name)),
     past: Map.groupBy(observed.history, ({ server }) => server),
     executions,
@@ -136,7 +139,6 @@ export function makePlan(input: PlanInput): DockerPlan {
   const removed = undesired.filter((name) => isToBeRemoved(name, input.undesired));
   const takenNames = new Set([...context.heldNames, ...observed.history.map(({ name }) => name)]);
   const drift = driftOf(slots);
-  const kept = keptFiles(observed);
   const removals = planRemovals(removed, present, kept, {
     project,
     managedBy: input.managedBy,

@@ -8,6 +8,7 @@ import type { PlannedContainer, StepDraft, Target } from '../../steps.ts';
 import { idleTemplate } from '../server/container-template.ts';
 import { isUp, removalsIn, retireEach, step } from '../step-builders.ts';
 import {
+  begunWith,
   type KeptFiles,
   type KeptPlan,
   keptChange,
@@ -125,7 +126,7 @@ export function deleteKeepingFiles(
   kept: KeptFiles | undefined,
   context: Pick<Observed, 'project' | 'foreign'> & { readonly managedBy: string },
 ): FileKeepingDeletion {
-  const source = holderToKeep(containers, context.project, server);
+  const source = holderToKeep(containers, context.project, server, begunWith(kept));
   if (source === undefined) {
     const gone = { ...nothingKept, steps: retireEach(server, containers, []) };
     return kept === undefined ? gone : { ...gone, warnings: [keptWarning(server, kept.container.name, kept.paths)] };

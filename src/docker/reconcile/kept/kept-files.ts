@@ -1,13 +1,11 @@
 import type { DeclaredServer } from '../../../model/desired.ts';
-import { assertNever } from '../../../model/errors.ts';
 import { type ContainerId, type ServerName, type StepId, shortId } from '../../../model/ids.ts';
 import { isNonEmpty, type PlanWarning, type SupportChange } from '../../../model/plan.ts';
 import { isSettled } from '../../model/generations.ts';
 import { dataName, label } from '../../model/labels.ts';
 import type { Observed, ObservedContainer } from '../../model/observed.ts';
 import type { PlannedContainer, StepDraft } from '../../steps.ts';
-import type { Decision } from '../server/decide-server.ts';
-import { removalsIn, step, stepId } from '../step-builders.ts';
+import { removalsIn, step } from '../step-builders.ts';
 
 /** Files that a server's deletion kept, in a container that is never started. */
 export type KeptFiles = {
@@ -23,12 +21,16 @@ export type KeptFiles = {
   readonly others: readonly ObservedContainer[];
 };
 
+/** The container of which a deletion that did not come to its end began to keep the files. */
+export const begunWith = (kept: KeptFiles | undefined): ContainerId | undefined =>
+  kept?.standing === 'unfinished' ? kept.container.keptFrom : kept?.others[0]?.keptFrom;
+
 /** The paths that a container keeps for its successor, by its record. */
 export const preservedBy = (container: ObservedContainer): readonly string[] =>
   container.recorded?.spec.lifecycle.preserve ?? [];
 
 /** What a container was given of what was kept: of a container that says so, all that its own spec preserves. */
-const takenOver = (container: ObservedContainer, data: ObservedContainer): readonly string[] =>
+export const takenOver = (container: ObservedContainer, data: ObservedContainer): readonly string[] =>
   container.restoredFrom === data.id ? preservedBy(data).filter((path) => preservedBy(container).includes(path)) : [];
 
 const tookAll = (container: ObservedContainer, data: ObservedContainer): boolean =>
@@ -126,13 +128,12 @@ const endsTelling: Readonly<Record<KeptFiles['standing'], readonly StepDraft['op
  * all of it back. A run that ended in between would leave a copy of which nobody can tell, and which therefore stays.
  */
 export function copiesFirst(steps: readonly StepDraft[], observed: Observed): StepDraft[] {
-  const removals = new Map(removalsIn(steps).map((step) => [targetOf(step), step.id]));
-  const leaving = observed.containers
-    .filter(({ role }) => role === 'data')
-    .flatMap((data) => {
-      const removal = removals.get(data.id);
-      return removal === undefined ? [] : [{ removal, ...standingOf(data, observed) }];
-    });
+  const copies = new Map(observed.containers.filter(({ role }) => role === 'data').map((data) => [data.id, data]));
+  const leaving = removalsIn(steps).flatMap((step) => {
+    const removed = targetOf(step);
+    const data = removed && copies.get(removed);
+    return data === undefined ? [] : [{ removal: step.id, ...standingOf(data, observed) }];
+  });
   const told = Map.groupBy(leaving, ({ toldBy }) => toldBy);
   return steps.map((step) => {
     const teller = targetOf(step);
@@ -162,66 +163,3 @@ export type KeptPlan = {
 
 /** For servers of which no files are kept. */
 export const nothingKept: KeptPlan = { changes: [], steps: [], warnings: [] };
-
-/** The container that a decision leaves serving, or that its successor gets its files from. */
-function origin(decision: Decision): ObservedContainer | undefined {
-  switch (decision.kind) {
-    case 'unchanged':
-    case 'resume':
-    case 'clean-up':
-      return decision.container;
-    case 'replace':
-      if (decision.successor.kind === 'existing') return decision.successor.container;
-      // Nothing is carried over from one that the engine reports as dead.
-      return decision.old.state.status === 'dead' ? undefined : decision.old;
-    case 'create':
-    case 'stop':
-    case 'blocked':
-      return undefined;
-    default:
-      return assertNever(decision);
-  }
-}
-
-/** Which of the kept paths a server has once a decision was carried out. */
-function restoredBy(decision: Decision, kept: KeptFiles, server: DeclaredServer): readonly string[] {
-  if (decision.kind === 'create') return restorablePaths(kept, server);
-  const from = origin(decision);
-  const given = from === undefined ? [] : takenOver(from, kept.container);
-  return given.filter((path) => server.spec.lifecycle.preserve.includes(path));
-}
-
-const unreadable = 'its record cannot be read, so nobody knows what to restore';
-
-/** What happens to the kept files of a server that stays or comes; restoring it is among the server's own steps. */
-export function keptBeside(server: DeclaredServer, decision: Decision, kept: KeptFiles | undefined): KeptPlan {
-  const { name } = server.spec;
-  // A server that is disabled has no container yet, and one that is blocked gets none now: its data waits.
-  if (kept === undefined || !server.spec.enabled || decision.kind === 'blocked') return nothingKept;
-  const { container, paths, standing } = kept;
-  if (standing !== 'needed') {
-    const changes = [keptChange(container, 'remove', 'not-in-spec')];
-    return { ...nothingKept, changes, steps: removeKept(name, kept) };
-  }
-  if (!isNonEmpty(paths)) return { ...nothingKept, warnings: [notRestored(name, kept, 'what was kept', unreadable)] };
-  const restored = restoredBy(decision, kept, server);
-  const left = paths.filter((path) => !restored.includes(path));
-  if (left.length === 0) {
-    // Only once the new one serves: a run that ends before that begins again with all of it.
-    const changes = [keptChange(container, 'restore', 'missing')];
-    return { ...nothingKept, changes, steps: removeKept(name, kept, [stepId(name, 'rename')]) };
-  }
-  const isGiven = decision.kind === 'create' && restored.length > 0;
-  const changes = isGiven ? [keptChange(container, 'restore', 'missing')] : [];
-  const why = 'a server gets back what its lifecycle.preserve names, when it is created';
-  return { ...nothingKept, changes, warnings: [notRestored(name, kept, left.join(', '), why)] };
-}
-
-function notRestored(server: ServerName, { container }: KeptFiles, what: string, why: string): PlanWarning {
-  const { name } = container;
-  return {
-    code: 'data-not-restored',
-    server,
-    message: `${what} of an earlier ${server} is not restored and stays in ${name}: ${why}; \`docker cp\` gets it out, \`docker rm ${name}\` gives it up`,
-  };
-}

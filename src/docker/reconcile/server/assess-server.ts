@@ -9,6 +9,7 @@ import { liveFields } from '../../model/shape.ts';
 import { type EgressSubnets, wayOutOf } from '../../model/way-out.ts';
 import { compareShapes } from '../compare/compare-shapes.ts';
 import { compareSpecs } from '../compare/compare-specs.ts';
+import type { KeptFiles } from '../kept/kept-files.ts';
 import { templateOf } from './container-template.ts';
 import { rotationDue } from './rotation.ts';
 
@@ -17,6 +18,8 @@ export type SlotContext = {
   readonly project: ProjectName;
   readonly observed: Observed;
   readonly egressSubnets: EgressSubnets;
+  /** What earlier deletions kept. */
+  readonly kept: ReadonlyMap<ServerName, KeptFiles>;
   /** Names of all containers, ours or not. */
   readonly heldNames: ReadonlySet<string>;
   /** Records of past generations. */

@@ -6,6 +6,7 @@ import { holderOf } from '../../model/generations.ts';
 import { containerName, generationName, volumeName } from '../../model/labels.ts';
 import type { ObservedContainer } from '../../model/observed.ts';
 import { overlaps, resolveShape } from '../../model/resolve-shape.ts';
+import { begunWith } from '../kept/kept-files.ts';
 import { stateReason } from '../step-builders.ts';
 import { nameTaken } from '../support/free-names.ts';
 import { type Assessed, assess, type SlotContext } from './assess-server.ts';
@@ -258,7 +259,8 @@ function decideAssessed(server: DeclaredServer, assessed: readonly Assessed[], c
       ? { kind: 'stop', containers: active, reasons: [{ kind: asked ? 'requested' : 'disabled' }] }
       : { kind: 'unchanged' };
   }
-  const holder = holderOf(containers, context.project, server.spec.name);
+  const { name } = server.spec;
+  const holder = holderOf(containers, context.project, name, begunWith(context.kept.get(name)));
   const keep = best(assessed.filter((one) => canServe(one, assessed, server, holder)));
   if (keep !== undefined)
     return decideWithKeeper(

@@ -106,6 +106,32 @@ describe('a deletion of a server with another generation beside it', () => {
   });
 });
 
+describe('a deletion of a server none of whose generations has its name', () => {
+  const [first, second] = ['looms-test-a.g1', 'looms-test-a.g2'].map((name, index) => {
+    const [made] = apply(server('a', index === 0 ? keeps : {}), emptyEngine()).containers;
+    if (made === undefined) throw new Error('no server');
+    return { ...made, name, id: asContainerId(`c${index}`.padEnd(13, '0')), generation: index + 1 };
+  });
+  if (first === undefined || second === undefined) throw new Error('no servers');
+  const ended = { status: 'exited', exitCode: 0, finishedAt: 0, oomKilled: false } as const;
+  const engine: SimulatedEngine = {
+    ...running,
+    containers: [first, { ...second, state: ended }],
+    files: new Map([[first.id, new Map([['/state', 'of the first']])]]),
+    next: 100,
+  };
+
+  it('goes on with the one that it stopped for the copy, also where another one ran later', () => {
+    const made = removal(engine, 'keep');
+    for (let limit = 0; limit <= made.steps.length; limit += 1) {
+      const left = later(simulate(made, engine, { limit }).end);
+      const { end } = simulate(removal(left, 'keep'), left);
+      expect([limit, names(end)]).toEqual([limit, ['looms-test-a.data']]);
+      expect(files(end)).toEqual([['/state', 'of the first']]);
+    }
+  });
+});
+
 describe('a copy of which a server took over a part', () => {
   const preserving = (...preserve: string[]) => server('a', { ...keeps, lifecycle: { preserve } });
   const both = apply(preserving('/s', '/t'), emptyEngine());
