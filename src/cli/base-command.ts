@@ -45,6 +45,11 @@ export abstract class BaseCommand extends Command {
     await this._run();
   }
 
+  /** Whether the program goes on until it is stopped. */
+  protected get goesOn(): boolean {
+    return false;
+  }
+
   /** Whose command it is; by way of oclif's own `run` it is this process's. */
   protected get program(): Program {
     this.#program ??= thisProgram();
@@ -56,6 +61,7 @@ export abstract class BaseCommand extends Command {
     this.#context = await openContext(flags, this.program, {
       command: `looms ${(this.id ?? '').replaceAll(':', ' ')}`,
       managedBy: `looms/${this.config.version}`,
+      goesOn: this.goesOn,
     });
     return this.#context;
   }

@@ -3,7 +3,7 @@ import { isAbsolute } from 'node:path';
 import type { TrustQuestion } from '../app/ports.ts';
 import { LoomsError } from '../model/errors.ts';
 import { compose } from './compose/compose.ts';
-import type { Composition } from './compose/composition.ts';
+import type { Composition, Settings } from './compose/composition.ts';
 import { chooseProject, type ProjectChoice } from './project/project.ts';
 import { visible } from './render/text.ts';
 import { confirm } from './terminal/confirm.ts';
@@ -38,7 +38,7 @@ export type CommandContext = Composition & {
 export async function openContext(
   flags: ContextFlags,
   given: Program,
-  names: { readonly command: string; readonly managedBy: string },
+  names: Pick<Settings, 'command' | 'managedBy' | 'goesOn'>,
 ): Promise<CommandContext> {
   const program = { ...given, environment: withHome(given.environment) };
   const { environment } = program;

@@ -74,6 +74,10 @@ export default class Serve extends BaseCommand {
     ...trustFlags,
   };
 
+  protected override get goesOn(): boolean {
+    return true;
+  }
+
   async run(): Promise<void> {
     const { flags, metadata } = await this.parse(Serve);
     for (const name of Object.keys(watchFlags)) {

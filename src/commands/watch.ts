@@ -43,6 +43,10 @@ export default class Watch extends BaseCommand {
     ...trustFlags,
   };
 
+  protected override get goesOn(): boolean {
+    return true;
+  }
+
   async run(): Promise<void> {
     const { flags } = await this.parse(Watch);
     const context = await this.open(flags);

@@ -1,13 +1,15 @@
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
-import { LoomsError } from '../model/errors.ts';
+import type { AlertTurn } from '../model/alerts.ts';
+import type { EngineEvent } from '../model/engine-events.ts';
+import { assertNever } from '../model/errors.ts';
 import type { HealthPlace } from '../model/health.ts';
 import { asContainerId, asServerName, type ContainerId } from '../model/ids.ts';
 import { stateFolder } from '../model/state-folder.ts';
 import type { CountedLine, KeptLine, KeptQuery, LoggedContainer, LogKeeper } from '../model/trail/kept-logs.ts';
 import { eventIn, turnIn } from './kept-claims.ts';
-import { describeFault, readLedger, writeDatabase } from './ledger.ts';
+import { readLedger, writeDatabase } from './ledger.ts';
 
 /** Of each server: lines with what they take beside their text, bytes; then the oldest go, a tenth more than is needed. */
 const mostBytes = 10 * 1024 * 1024;
@@ -62,34 +64,49 @@ const bytesOfLine = `octet_length(text) + ${bytesBesideText}`;
 const countBytes = `UPDATE containers SET bytes =
   (SELECT coalesce(sum(${bytesOfLine}), 0) FROM lines WHERE owner = containers.id) WHERE id = ?`;
 
-/** The logs that are kept in a file of the state folder, readable by its owner only. `now` is ms since 1970. */
+/** What a log keeper writes; `oldest` is the moment, ms since 1970, from which on something is kept. */
+export type LogWrite = { readonly at: HealthPlace; readonly oldest: number } & (
+  | { readonly kind: 'lines'; readonly of: LoggedContainer; readonly lines: readonly CountedLine[] }
+  | { readonly kind: 'events'; readonly events: readonly EngineEvent[] }
+  | { readonly kind: 'alert-turns'; readonly turns: readonly AlertTurn[] }
+);
+
+/** The file of the state folder that logs are kept in, readable by its owner only. */
+export const keptLogsFile = (environment: Readonly<Record<string, string | undefined>>): string =>
+  join(stateFolder(environment, homedir), 'logs.sqlite');
+
+/** Keeps what is to be written, and forgets what is too much or too old by then. Throws what SQLite throws. */
+export const writeLogs = (path: string, write: LogWrite): Promise<void> =>
+  writeDatabase(path, schema, (database) => {
+    switch (write.kind) {
+      case 'lines':
+        insert(database, write.at, write.of, write.lines);
+        return forget(database, { at: write.at, server: write.of.server, oldest: write.oldest });
+      case 'events':
+        return insertEvents(database, write);
+      case 'alert-turns':
+        return insertTurns(database, write);
+      default:
+        return assertNever(write);
+    }
+  });
+
+/** The logs that are kept in that file. `now` is ms since 1970; `write` is `writeLogs`, wherever it runs. */
 export function logKeeper(
-  environment: Readonly<Record<string, string | undefined>>,
+  path: string,
+  write: (write: LogWrite) => Promise<void>,
   now: () => number = () => Date.now(),
 ): LogKeeper {
-  const path = join(stateFolder(environment, homedir), 'logs.sqlite');
   const oldest = (): number => now() - longestMs;
   const all = async (sql: string, ...values: readonly SQLInputValue[]) =>
     (await readLedger(path, 'lines', (database) => database.prepare(sql).all(...values))) ?? [];
-  const write = async (work: (database: DatabaseSync) => void): Promise<void> => {
-    try {
-      await writeDatabase(path, schema, work);
-    } catch (error) {
-      const { why, hint } = describeFault(error, path);
-      throw new LoomsError('ledger-unreadable', why, { hint, cause: error });
-    }
-  };
   return {
     async keptUntil(container) {
       const sql = `SELECT max(time) AS time FROM lines WHERE owner = (SELECT id FROM containers WHERE container = ?)`;
       const [found] = await all(sql, container);
       return Math.max(Number(found?.time ?? 0), oldest());
     },
-    keep: (at, of, lines) =>
-      write((database) => {
-        insert(database, at, of, lines);
-        forget(database, { at, server: of.server, oldest: oldest() });
-      }),
+    keep: (at, of, lines) => write({ kind: 'lines', at, oldest: oldest(), of, lines }),
     async containers({ engine, project }) {
       const sql = `SELECT container, server, generation FROM containers
         WHERE engine = ? AND project = ? ORDER BY generation, id`;
@@ -100,30 +117,8 @@ export function logKeeper(
       }));
     },
     lines: (container, query) => readLines(all, container, query),
-    keepEvents: ({ engine, project }, events) =>
-      write((database) => {
-        const statement = database.prepare('INSERT OR IGNORE INTO events VALUES (?, ?, ?, ?, ?)');
-        for (const event of events) statement.run(engine, project, event.time, event.key, JSON.stringify(event));
-        database
-          .prepare('DELETE FROM events WHERE engine = ? AND project = ? AND time < ?')
-          .run(engine, project, oldest());
-        for (const server of new Set(events.map((event) => event.server))) {
-          const place = [engine, project, server];
-          const last = database.prepare(newestEvents).get(...place, mostEvents - 1);
-          if (last !== undefined) database.prepare(olderEvents).run(...place, last.time ?? 0);
-        }
-      }),
-    keepAlertTurns: ({ engine, project }, turns) =>
-      write((database) => {
-        const statement = database.prepare('INSERT OR IGNORE INTO alert_turns VALUES (?, ?, ?, ?)');
-        for (const turn of turns) statement.run(engine, project, turn.time, JSON.stringify(turn));
-        const newest =
-          'SELECT time FROM alert_turns WHERE engine = ? AND project = ? ORDER BY time DESC LIMIT 1 OFFSET ?';
-        const last = Number(database.prepare(newest).get(engine, project, mostEvents - 1)?.time ?? 0);
-        database
-          .prepare('DELETE FROM alert_turns WHERE engine = ? AND project = ? AND time < ?')
-          .run(engine, project, Math.max(oldest(), last));
-      }),
+    keepEvents: (at, events) => write({ kind: 'events', at, oldest: oldest(), events }),
+    keepAlertTurns: (at, turns) => write({ kind: 'alert-turns', at, oldest: oldest(), turns }),
     async alertTurns({ engine, project }, since) {
       const sql = 'SELECT turn FROM alert_turns WHERE engine = ? AND project = ? AND time >= ? ORDER BY time';
       const read = (database: DatabaseSync) => database.prepare(sql).all(engine, project, since);
@@ -135,6 +130,33 @@ export function logKeeper(
       return ((await readLedger(path, 'events', read)) ?? []).flatMap(({ event }) => eventIn(event) ?? []);
     },
   };
+}
+
+function insertEvents(
+  database: DatabaseSync,
+  { at: { engine, project }, oldest, events }: Extract<LogWrite, { kind: 'events' }>,
+): void {
+  const statement = database.prepare('INSERT OR IGNORE INTO events VALUES (?, ?, ?, ?, ?)');
+  for (const event of events) statement.run(engine, project, event.time, event.key, JSON.stringify(event));
+  database.prepare('DELETE FROM events WHERE engine = ? AND project = ? AND time < ?').run(engine, project, oldest);
+  for (const server of new Set(events.map((event) => event.server))) {
+    const place = [engine, project, server];
+    const last = database.prepare(newestEvents).get(...place, mostEvents - 1);
+    if (last !== undefined) database.prepare(olderEvents).run(...place, last.time ?? 0);
+  }
+}
+
+function insertTurns(
+  database: DatabaseSync,
+  { at: { engine, project }, oldest, turns }: Extract<LogWrite, { kind: 'alert-turns' }>,
+): void {
+  const statement = database.prepare('INSERT OR IGNORE INTO alert_turns VALUES (?, ?, ?, ?)');
+  for (const turn of turns) statement.run(engine, project, turn.time, JSON.stringify(turn));
+  const newest = 'SELECT time FROM alert_turns WHERE engine = ? AND project = ? ORDER BY time DESC LIMIT 1 OFFSET ?';
+  const last = Number(database.prepare(newest).get(engine, project, mostEvents - 1)?.time ?? 0);
+  database
+    .prepare('DELETE FROM alert_turns WHERE engine = ? AND project = ? AND time < ?')
+    .run(engine, project, Math.max(oldest, last));
 }
 
 function insert(

@@ -1,6 +1,7 @@
 import { appendFileSync, mkdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { AlertKeeper } from '../model/alerts.ts';
+import { failureOf } from '../model/failure.ts';
 import type { HealthKeeper } from '../model/health.ts';
 import type { ContainerId } from '../model/ids.ts';
 import type { SecretPrinter } from '../model/secrets/secret-prints.ts';
@@ -10,12 +11,13 @@ import type { LogKeeper } from '../model/trail/kept-logs.ts';
 import { changeAlerts, readAlerts } from './alerts.ts';
 import { createAuditReader } from './audit-reader.ts';
 import { readExecutions } from './executions.ts';
-import { readHealth, recordHealth } from './health.ts';
-import { logKeeper } from './kept-logs.ts';
-import { describeFault, ledgerPlaces } from './ledger.ts';
+import { readHealth } from './health.ts';
+import { keptLogsFile, logKeeper } from './kept-logs.ts';
+import { ledgerPlaces } from './ledger.ts';
 import { recordSigner } from './record-signer.ts';
 import { secretPrinter } from './secret-printer.ts';
 import { serverMemory } from './server-memory.ts';
+import { type StatePlaces, type StateWriter, writesHere } from './state-writes.ts';
 
 /** What this machine counted, recorded and found out; nothing is read or made before it is asked for. */
 type LocalState = HealthKeeper & {
@@ -35,10 +37,15 @@ type LocalState = HealthKeeper & {
   };
 };
 
-/** The state folder of this machine. */
-export function localState(environment: Readonly<Record<string, string | undefined>>): LocalState {
+/** The state folder of this machine. `writer` is what writes of servers go through: here, or in a thread. */
+export function localState(
+  environment: Readonly<Record<string, string | undefined>>,
+  writer: (places: StatePlaces) => StateWriter = writesHere,
+): LocalState {
   const places = ledgerPlaces(environment);
   const { database, knownRecords } = places;
+  const logs = keptLogsFile(environment);
+  const write = writer({ ledger: database, logs });
   const printer = secretPrinter(environment);
   return {
     countExecutions: (containers) => readExecutions(database, containers),
@@ -47,18 +54,18 @@ export function localState(environment: Readonly<Record<string, string | undefin
       readAlerts: (at) => readAlerts(database, at),
       changeAlerts: (at, change) => changeAlerts(database, at, change),
     },
-    keptLogs: logKeeper(environment),
+    keptLogs: logKeeper(logs, (one) => write({ kind: 'logs', write: one })),
     readHealth: (at) => readHealth(database, at),
     recordHealth: async (at, findings) => {
       try {
-        await recordHealth(database, at, findings, Date.now);
+        await write({ kind: 'health', at, findings });
         return { recorded: true };
       } catch (error) {
-        const { why, hint } = describeFault(error, database);
-        return { recorded: false, why: `${why}; ${hint}` };
+        const { message, hint } = failureOf(error);
+        return { recorded: false, why: hint === undefined ? message : `${message}; ${hint}` };
       }
     },
-    serverMemory: serverMemory(database),
+    serverMemory: serverMemory(database, (key, found) => write({ kind: 'finding', key, found })),
     secretPrints: {
       keyName: async () => printer.keyName(),
       print: async (whose, secrets) => printer.print(whose, secrets),

@@ -26,7 +26,7 @@ export async function rememberFinding(path: string, key: string, found: string, 
  * and command. What nobody has found out yet is looked up each time. Never throws: what cannot be remembered is found out
  * again the next time.
  */
-export function serverMemory(path: string): Findings {
+export function serverMemory(path: string, keep: (key: string, found: string) => Promise<void>): Findings {
   const known = new Map<string, string>();
   const learn = (key: string, found: string | undefined): string | undefined => {
     if (found === undefined) return undefined;
@@ -43,7 +43,7 @@ export function serverMemory(path: string): Findings {
     },
     async remember(key, found) {
       learn(key, found);
-      await rememberFinding(path, key, found).catch(() => undefined);
+      await keep(key, found).catch(() => undefined);
     },
   };
 }

@@ -74,6 +74,7 @@ describe.skipIf(withoutEngine())('what somebody else wrote on an engine', () => 
       },
       command: 'test',
       managedBy: 'looms/test',
+      goesOn: false,
       trustRecord: false,
       specPaths: [],
       askForTrust: async () => false,

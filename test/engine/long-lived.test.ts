@@ -41,6 +41,7 @@ describe.skipIf(withoutEngine())('a program that was started before its engine a
       program: { ...thisProgram(), environment },
       command: 'test',
       managedBy: 'looms/test',
+      goesOn: true,
       trustRecord: true,
       specPaths: [],
       askForTrust: async () => true,

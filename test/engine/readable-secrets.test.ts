@@ -65,6 +65,7 @@ describe.skipIf(withoutEngine())('a variable that counts as a secret by its plac
       },
       command: 'test',
       managedBy: 'looms/test',
+      goesOn: false,
       trustRecord: false,
       specPaths: [],
       askForTrust: async () => false,

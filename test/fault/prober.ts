@@ -14,6 +14,7 @@ const { ports, close } = await compose({
   program: thisProgram(),
   command: 'prober',
   managedBy: 'looms/test',
+  goesOn: true,
   trustRecord: true,
   specPaths: [],
   askForTrust: async () => true,

@@ -26,6 +26,8 @@ export type Settings = {
   readonly command: string;
   /** `looms/<version>`. */
   readonly managedBy: string;
+  /** Whether it goes on until it is stopped, and what it writes of servers is done beside all else. */
+  readonly goesOn: boolean;
   /** `--trust-record`. */
   readonly trustRecord: boolean;
   /** What the flags name as specs, as written: the project file is looked for from there. */

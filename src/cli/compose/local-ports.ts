@@ -23,11 +23,17 @@ export async function tracingFor(
 
 /** What this machine counted, recorded and found out. SQLite is loaded by the commands that use it only. */
 export function localPorts(
-  { program: { environment, warm }, trustRecord, askForTrust }: Settings,
+  { program: { environment, warm }, trustRecord, askForTrust, goesOn }: Settings,
   { user, host, pid }: Ports['whoAmI'],
   { redact, warn, atEnd }: { readonly redact: Ports['mask'] } & Pick<Ports, 'warn' | 'atEnd'>,
 ) {
-  const state = once(async () => (await import('../../state/local-state.ts')).localState(environment));
+  const state = once(async () => {
+    const [{ localState }, writer] = await Promise.all([
+      import('../../state/local-state.ts'),
+      goesOn ? import('../../state/write-thread.ts') : undefined,
+    ]);
+    return localState(environment, writer?.writesInThread);
+  });
   const writer = once(async () => {
     const [{ createLedgerWriter }, { ledgerPlaces }] = await Promise.all([
       import('../../state/ledger-writer.ts'),

@@ -22,6 +22,7 @@ const composed = (host: string | undefined): Promise<Composition> =>
     program: { ...thisProgram(), environment },
     command: 'test',
     managedBy: 'looms/test',
+    goesOn: false,
     trustRecord: false,
     specPaths: [],
     askForTrust: async () => false,

@@ -6,7 +6,8 @@ import type { AlertTurn } from '../../../src/model/alerts.ts';
 import type { EngineEvent } from '../../../src/model/engine-events.ts';
 import { asContainerId, asProjectName, asServerName } from '../../../src/model/ids.ts';
 import type { CountedLine, KeptQuery } from '../../../src/model/trail/kept-logs.ts';
-import { logKeeper } from '../../../src/state/kept-logs.ts';
+import { keptLogsFile, logKeeper } from '../../../src/state/kept-logs.ts';
+import { writesInThread } from '../../../src/state/write-thread.ts';
 import { emptyFolder } from '../../support/looms.ts';
 
 const place = { engine: 'E', project: asProjectName('p') };
@@ -22,14 +23,20 @@ const line = (time: number, text: string, n = 0): CountedLine => ({ time: now + 
 function keeper() {
   const folder = emptyFolder();
   const clock = { now };
-  const logs = logKeeper({ XDG_STATE_HOME: folder }, () => clock.now);
+  const path = keptLogsFile({ XDG_STATE_HOME: folder });
+  const write = writesInThread({ logs: path, ledger: join(folder, 'looms', 'ledger.sqlite') });
+  const logs = logKeeper(
+    path,
+    (one) => write({ kind: 'logs', write: one }),
+    () => clock.now,
+  );
   const textsOf = async (container: string, query: Partial<KeptQuery> = {}): Promise<string[]> => {
     const texts: string[] = [];
     const all = { streams: ['stdout', 'stderr'], ...query } as const;
     for await (const { text } of logs.lines(asContainerId(container), all)) texts.push(text);
     return texts;
   };
-  return { logs, textsOf, clock, path: join(folder, 'looms', 'logs.sqlite') };
+  return { logs, textsOf, clock, path };
 }
 
 test('lines are kept once, whoever keeps them, those of one millisecond apart; nobody else may read them', async () => {

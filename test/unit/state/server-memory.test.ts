@@ -26,7 +26,7 @@ it('only the newest verdicts are kept', async () => {
 
 it('a program that goes on reads once what is known, learns what another one found out, and says what it found itself', async () => {
   const path = ledger();
-  const memory = serverMemory(path);
+  const memory = serverMemory(path, (key, found) => rememberFinding(path, key, found));
   expect(await memory.recall('a')).toBeUndefined();
   await rememberFinding(path, 'a', 'legacy');
   expect(await memory.recall('a')).toBe('legacy');
