@@ -63,6 +63,10 @@ export function servingOf<T extends Generation>(
 export const isRunning = ({ state }: Pick<ObservedContainer, 'state'>): boolean =>
   state.status === 'running' && !state.paused;
 
+/** Whether a process of a container runs or is about to: it has to be drained and stopped before it can go. */
+export const isUp = ({ state }: Pick<ObservedContainer, 'state'>): boolean =>
+  state.status === 'running' || state.status === 'restarting';
+
 /**
  * The container whose files are the server's: the settled one, else one that runs, else the one of which a deletion began
  * to keep them (`begun`) and which it may have stopped for that, else the last that ran.
@@ -93,3 +97,10 @@ export const holderToKeep = (
   containers.find(({ state }) => state.status === 'running') ??
   containers.find(({ id, state }) => id === begun && state.status !== 'created') ??
   containers.findLast(({ state }) => state.status !== 'created');
+
+/** The container that served last, as far as anybody can tell: the settled one, else the last that is up. */
+export const lastServed = (
+  containers: readonly ObservedContainer[],
+  project: ProjectName,
+  server: ServerName,
+): ObservedContainer | undefined => containers.find(isSettled(project, server)) ?? containers.findLast(isUp);

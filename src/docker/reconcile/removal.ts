@@ -1,6 +1,6 @@
 import type { ProjectName, ServerName } from '../../model/ids.ts';
 import type { Change, PlanWarning, SupportChange } from '../../model/plan.ts';
-import { isSettled } from '../model/generations.ts';
+import { lastServed } from '../model/generations.ts';
 import { recordName } from '../model/labels.ts';
 import type { GenerationRecord, Observed, ObservedContainer } from '../model/observed.ts';
 import type { StepDraft } from '../steps.ts';
@@ -8,7 +8,7 @@ import { revisionOf } from './generations/generations.ts';
 import { deleteKeepingFiles, type FileKeepingDeletion } from './kept/delete-keeping-files.ts';
 import { droppedByRemoval } from './kept/dropped-files.ts';
 import { type KeptFiles, keptChange, nothingKept, removeKept } from './kept/kept-files.ts';
-import { isUp, removalsIn, retireEach, step, tagOf } from './step-builders.ts';
+import { removalsIn, retireEach, step, tagOf } from './step-builders.ts';
 
 /**
  * What happens to servers that are on the engine and not desired: all removed, only those named removed, left with a
@@ -49,7 +49,7 @@ function recordLast(
   removal: FileKeepingDeletion,
   { project, history, keep, takenNames }: RemovalContext,
 ): FileKeepingDeletion {
-  const last = containers.find(isSettled(project, server)) ?? containers.findLast(isUp);
+  const last = lastServed(containers, project, server);
   if (removal.blocked !== undefined || last?.recorded === undefined || last.generation === 0) return removal;
   const record = recordName(project, server, last.generation);
   const leaves = removalsIn(removal.steps).find(({ target }) => 'id' in target && target.id === last.id);

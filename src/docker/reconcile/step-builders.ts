@@ -1,6 +1,7 @@
 import { assertNever } from '../../model/errors.ts';
 import { asStepId, type ServerName, type StepId } from '../../model/ids.ts';
 import type { Reason } from '../../model/plan.ts';
+import { isUp } from '../model/generations.ts';
 import type { ObservedContainer } from '../model/observed.ts';
 import type { Operation, StepDraft } from '../steps.ts';
 
@@ -21,10 +22,6 @@ export const step = (server: ServerName, what: string, operation: Operation, opt
   ...(options.onFailureOf === undefined ? {} : { onFailureOf: options.onFailureOf }),
   ...operation,
 });
-
-/** Whether a process of a container runs or is about to: it has to be drained and stopped before it can go. */
-export const isUp = (container: ObservedContainer): boolean =>
-  container.state.status === 'running' || container.state.status === 'restarting';
 
 /** Why a container does not do its work as it is; undefined where it runs. */
 export function stateReason(container: ObservedContainer): Reason | undefined {

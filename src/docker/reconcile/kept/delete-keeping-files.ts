@@ -1,12 +1,12 @@
 import type { ProjectName, ServerName } from '../../../model/ids.ts';
 import { type Blocker, isNonEmpty, type PlanWarning } from '../../../model/plan.ts';
 import { canonicalJson } from '../../../model/values/canonical-json.ts';
-import { holderToKeep } from '../../model/generations.ts';
+import { holderToKeep, isUp } from '../../model/generations.ts';
 import { dataName, label, type Role } from '../../model/labels.ts';
 import type { Observed, ObservedContainer } from '../../model/observed.ts';
 import type { PlannedContainer, StepDraft, Target } from '../../steps.ts';
 import { idleTemplate } from '../server/container-template.ts';
-import { isUp, removalsIn, retireEach, step } from '../step-builders.ts';
+import { removalsIn, retireEach, step } from '../step-builders.ts';
 import {
   begunWith,
   type KeptFiles,

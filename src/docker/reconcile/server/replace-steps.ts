@@ -1,13 +1,13 @@
 import type { DeclaredServer } from '../../../model/desired.ts';
 import type { StepId } from '../../../model/ids.ts';
-import { isSettled } from '../../model/generations.ts';
+import { isSettled, isUp } from '../../model/generations.ts';
 import { generationName } from '../../model/labels.ts';
 import type { ObservedContainer } from '../../model/observed.ts';
 import type { Operation, StepDraft, Target } from '../../steps.ts';
 import { servingAfter } from '../generations/generations.ts';
 import { nothingRecorded, recordFailed, recordGenerations } from '../generations/record-generations.ts';
 import { inheritedFrom, markRestored } from '../kept/kept-files.ts';
-import { isUp, retire, startOperationFor, step, stepId } from '../step-builders.ts';
+import { retire, startOperationFor, step, stepId } from '../step-builders.ts';
 import type { Decision } from './decide-server.ts';
 import { discard, launch, plannedContainer, rename, retireAll, type StepContext } from './launch.ts';
 

@@ -2,11 +2,11 @@ import type { DeclaredServer } from '../../../model/desired.ts';
 import { isHttp } from '../../../model/desired.ts';
 import type { StepId } from '../../../model/ids.ts';
 import { type Blocker, isNonEmpty, type Reason } from '../../../model/plan.ts';
+import { isUp } from '../../model/generations.ts';
 import { networkName, relayName } from '../../model/labels.ts';
 import type { Observed, ObservedContainer } from '../../model/observed.ts';
 import type { Operation, StepDraft } from '../../steps.ts';
 import { relayContainer } from '../server/container-template.ts';
-import { isUp } from '../step-builders.ts';
 import { nameTaken } from './free-names.ts';
 import {
   isOn,
