@@ -1,8 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { buildHint, decisiveLine } from '../../../src/image/build-failure.ts';
-import { hasExceptions, ignoreRules } from '../../../src/image/ignore.ts';
+import { hasExceptions, ignoreRules, includedFiles } from '../../../src/image/context-files.ts';
 import { proxySettings } from '../../../src/image/proxies.ts';
-import { includedFiles } from '../../../src/image/requirements.ts';
 import { externalImages, storesArgument } from '../../../src/image/user-dockerfile.ts';
 
 describe('a .dockerignore', () => {
