@@ -14,8 +14,9 @@ export type Field<T = unknown, Optional extends boolean = boolean, Plain extends
   readonly optional: Optional;
   /** Taken from a file as it stands there; else code of its own makes it (src/spec/fields). */
   readonly plain: Plain;
-  /** Younger than records that lack it: in those it has its default, and nothing of it is recorded or hashed while it is. */
+  /** Younger than records that lack it: in those it is `before`, and nothing of it is recorded or hashed while it is that. */
   readonly later?: true;
+  readonly before?: T;
 };
 
 /** Fields that stand below one key of a file; with an empty path, beside the fields of the group around them. */
@@ -85,14 +86,19 @@ export const madeOptional = <T>(path: string, check: Check<T>): Field<T, true, f
   plain: false,
 });
 
-/** A field that records of earlier versions lack: its default is what those versions did. */
+/**
+ * A field that records of earlier versions lack. `before` is what those versions did: the default, unless the field is
+ * safer by default than they were.
+ */
 export const laterField = <T>(
   path: string,
   check: Check<T>,
   byDefault: NoInfer<T>,
+  before: NoInfer<T> = byDefault,
 ): Field<T, false, true> & Defaulted<T> => ({
   ...field(path, check, byDefault),
   later: true,
+  before,
 });
 
 export const group = <F extends Fields>(path: string, fields: F): Group<F> => ({ kind: 'group', path, fields });
@@ -190,10 +196,10 @@ function eachLater(fields: Fields, values: unknown, change: (one: Field, value: 
 
 /** What an earlier version recorded, with the fields that it did not know as it behaved. */
 export const withLater = (fields: Fields, values: unknown): unknown =>
-  eachLater(fields, values, (one, value) => value ?? one.default);
+  eachLater(fields, values, (one, value) => value ?? one.before);
 
-/** A value without the later fields that have their defaults: what an earlier version would have recorded. */
+/** A value without the later fields that are as earlier versions behaved: what such a version would have recorded. */
 export const withoutLater = (fields: Fields, values: unknown): unknown =>
   eachLater(fields, values, (one, value) =>
-    isAlike(value, one.default) || canonicalJson(value) === canonicalJson(one.default) ? undefined : value,
+    isAlike(value, one.before) || canonicalJson(value) === canonicalJson(one.before) ? undefined : value,
   );
