@@ -429,6 +429,8 @@ describe.skipIf(withoutEngine())('sessions on a real engine', () => {
       const second = await wave();
       console.log(`the relay with 64 and 128 sessions: ${sizes.map((size) => size.toFixed(1)).join(' and ')} MiB`);
       expect(Math.max(...sizes)).toBeLessThan(12);
+      const [of64 = 0, of128 = 0] = sizes;
+      expect(of128 - of64).toBeLessThan(1);
       await Promise.all([...first, ...second].map((session) => session.close()));
       await nothingLeft(narrow, 10_000);
     });
