@@ -1,8 +1,9 @@
+import type { ArgvTemplate } from '../../model/container/argv.ts';
 import type { TmpfsMount } from '../../model/container/tmpfs.ts';
 import { ownedBy } from '../../model/container/tmpfs.ts';
 import { assertNever, LoomsError } from '../../model/errors.ts';
 import type { ImageId } from '../../model/ids.ts';
-import type { ArgvTemplate, ContainerShape, ImageFacts, ShapeTemplate } from './shape.ts';
+import type { ContainerShape, ImageFacts, ShapeTemplate } from './shape.ts';
 
 /** Where an HTTP server's wrapper finds its secrets: on an anonymous volume that goes with the container. */
 export const secretsFilePath = '/run/looms/secrets.env';

@@ -1,3 +1,4 @@
+import type { ArgvTemplate } from '../../model/container/argv.ts';
 import type { TmpfsMount } from '../../model/container/tmpfs.ts';
 import type { ImageId } from '../../model/ids.ts';
 
@@ -138,14 +139,6 @@ export const liveFields: Readonly<Record<Exclude<keyof ContainerShape, 'imageId'
   sysctls: { path: 'sysctls' },
   init: { path: 'init' },
   otherSettings: { path: 'other_settings', isSet: true },
-};
-
-/** The argv of a server, or of the parts of it that the image decides. */
-export type ArgvTemplate = {
-  /** Absent: the image's own entrypoint. */
-  readonly entrypoint?: readonly string[];
-  /** Absent: the image's own command. */
-  readonly command?: readonly string[];
 };
 
 /** What PID 1 of a container is. */

@@ -1,3 +1,4 @@
+import { argvTemplateOf } from '../../model/container/argv.ts';
 import { assertNever } from '../../model/errors.ts';
 import type { ProjectName, ServerName } from '../../model/ids.ts';
 import type { ServerImage, ServerInstance, ServerListing, ServerState, ServerView } from '../../model/server-view.ts';
@@ -10,7 +11,7 @@ import { isSecretsShell, resolveArgv } from '../model/resolve-shape.ts';
 import { type EgressSubnets, egressSubnets, type WayOut, wayOutOf } from '../model/way-out.ts';
 import type { Engine } from '../port.ts';
 import { strangersNotice } from '../reconcile/plan-warnings.ts';
-import { argvTemplateOf, listedNames, mountOf, networksOf } from '../reconcile/server/container-template.ts';
+import { listedNames, mountOf, networksOf } from '../reconcile/server/container-template.ts';
 import { leadingOut } from '../reconcile/server/forwarder-containers.ts';
 import { rotationTime } from '../reconcile/server/rotation.ts';
 import { changedFields } from '../reconcile/support/support-reasons.ts';

@@ -1,3 +1,4 @@
+import { argvTemplateOf } from '../../model/container/argv.ts';
 import { hasForwarder } from '../../model/container/egress.ts';
 import type { DesiredServer } from '../../model/desired.ts';
 import { isHttp } from '../../model/desired.ts';
@@ -15,7 +16,6 @@ import { listedPlace } from '../model/listed-place.ts';
 import { resolveArgv } from '../model/resolve-shape.ts';
 import type { ImageFacts } from '../model/shape.ts';
 import type { Engine, LocatedContainer } from '../port.ts';
-import { argvTemplateOf } from '../reconcile/server/container-template.ts';
 
 /** A container as opening a session to it needs. */
 type Reachable = {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { argvTemplateOf } from '../../../src/docker/reconcile/server/container-template.ts';
+import { argvTemplateOf } from '../../../src/model/container/argv.ts';
 import { check, load, only } from './checking.ts';
 
 type Parts = { readonly backend: string; readonly command: string; readonly args?: readonly string[] };

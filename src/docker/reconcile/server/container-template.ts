@@ -1,5 +1,5 @@
+import { argvTemplateOf } from '../../../model/container/argv.ts';
 import { isIpv4 } from '../../../model/container/egress.ts';
-import { installedArgv, packageRunOf, writtenArgv } from '../../../model/container/package-run.ts';
 import type { TmpfsMount } from '../../../model/container/tmpfs.ts';
 import { ownedBy, readTmpfs } from '../../../model/container/tmpfs.ts';
 import type { DeclaredServer, DesiredServer, Env, Mount } from '../../../model/desired.ts';
@@ -9,7 +9,7 @@ import type { ProjectName } from '../../../model/ids.ts';
 import { secretUses } from '../../../model/secrets/secret-names.ts';
 import { sourceText } from '../../../model/source.ts';
 import { label, networkName, type Role, relayName, volumeName } from '../../model/labels.ts';
-import type { ArgvTemplate, PidOne, ShapeMount, ShapeNetwork, ShapeTemplate } from '../../model/shape.ts';
+import type { PidOne, ShapeMount, ShapeNetwork, ShapeTemplate } from '../../model/shape.ts';
 import type { WayOut } from '../../model/way-out.ts';
 import type { PlannedContainer } from '../../steps.ts';
 
@@ -34,19 +34,6 @@ const literals = (env: Env): Record<string, string> =>
   Object.fromEntries(
     Object.entries(env).flatMap(([key, value]) => (value.kind === 'literal' ? [[key, value.value]] : [])),
   );
-
-/** A server's argv as far as its spec says it; a package that is installed runs instead of being fetched. */
-export function argvTemplateOf(spec: DesiredServer): ArgvTemplate {
-  const run = packageRunOf(writtenArgv(spec));
-  const installed = run && installedArgv(run, spec.image);
-  if (installed !== undefined) return { entrypoint: installed.slice(0, 1), command: installed.slice(1) };
-  const { command, args } = spec.mcp;
-  const entrypoint = command !== undefined ? [...(spec.entrypoint ?? []), command] : spec.entrypoint;
-  return {
-    ...(entrypoint === undefined ? {} : { entrypoint }),
-    ...(args.length > 0 ? { command: args } : {}),
-  };
-}
 
 /** A mount of a spec as it is on the engine, where volumes have the names of their project. */
 export const mountOf = (project: ProjectName, mount: Mount): ShapeMount => ({
