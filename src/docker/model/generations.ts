@@ -98,9 +98,14 @@ export const holderToKeep = (
   containers.find(({ id, state }) => id === begun && state.status !== 'created') ??
   containers.findLast(({ state }) => state.status !== 'created');
 
-/** The container that served last, as far as anybody can tell: the settled one, else the last that is up. */
+/**
+ * The container that served last, as far as anybody can tell: the settled one, else the last that is up, else the one that
+ * a deletion stopped to keep its files (`begun`).
+ */
 export const lastServed = (
   containers: readonly ObservedContainer[],
   project: ProjectName,
   server: ServerName,
-): ObservedContainer | undefined => containers.find(isSettled(project, server)) ?? containers.findLast(isUp);
+  begun: ContainerId | undefined,
+): ObservedContainer | undefined =>
+  containers.find(isSettled(project, server)) ?? containers.findLast(isUp) ?? containers.find(({ id }) => id === begun);

@@ -200,7 +200,7 @@ export function makePlan(input: PlanInput): DockerPlan {
       ...support.wayOut(server),
     ],
   };
-  const beside = slots.map(({ server, decision }) => keptBeside(server, decision, kept.get(server.spec.name)));
+  const beside = slots.map(({ server, decision }) => keptBeside(server, decision, kept.get(server.spec.name), project));
   const serverWork = copiesFirst(
     [
       ...slots.flatMap(({ server, decision }) => serverSteps(server, decision, stepContext)),

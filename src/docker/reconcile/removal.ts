@@ -7,7 +7,7 @@ import type { StepDraft } from '../steps.ts';
 import { revisionOf } from './generations/generations.ts';
 import { deleteKeepingFiles, type FileKeepingDeletion } from './kept/delete-keeping-files.ts';
 import { droppedByRemoval } from './kept/dropped-files.ts';
-import { type KeptFiles, keptChange, nothingKept, removeKept } from './kept/kept-files.ts';
+import { begunWith, type KeptFiles, keptChange, nothingKept, removeKept } from './kept/kept-files.ts';
 import { removalsIn, retireEach, step, tagOf } from './step-builders.ts';
 
 /**
@@ -47,9 +47,10 @@ function recordLast(
   server: ServerName,
   containers: readonly ObservedContainer[],
   removal: FileKeepingDeletion,
+  kept: KeptFiles | undefined,
   { project, history, keep, takenNames }: RemovalContext,
 ): FileKeepingDeletion {
-  const last = lastServed(containers, project, server);
+  const last = lastServed(containers, project, server, begunWith(kept));
   if (removal.blocked !== undefined || last?.recorded === undefined || last.generation === 0) return removal;
   const record = recordName(project, server, last.generation);
   const leaves = removalsIn(removal.steps).find(({ target }) => 'id' in target && target.id === last.id);
@@ -138,6 +139,7 @@ export function planRemovals(
       server,
       present.get(server) ?? [],
       removeOne(server, present.get(server) ?? [], kept.get(server), context),
+      kept.get(server),
       context,
     ),
   }));

@@ -84,12 +84,6 @@ function keepAndRemove(
     { after: stop.length > 0 ? stop.map((one) => one.id) : ready },
   );
   const failing = [...stop, carry].map((one) => one.id);
-  const discard = step(
-    server,
-    'discard',
-    { op: 'remove-container', target: into.target, name: into.name },
-    { after: failing, onFailureOf: failing },
-  );
   const rest = [...removeCopies(server, into.begun, [carry.id]), ...retireEach(server, others, [carry.id])];
   const after = [carry.id, ...removalsIn(rest).map((one) => one.id)];
   const remove = step(server, 'remove', { op: 'remove-container', target: { id }, name }, { after });
@@ -100,10 +94,17 @@ function keepAndRemove(
       server,
       'start:again',
       { op: 'start-container', target: { id }, name },
-      { after: [...unfinished, discard.id], onFailureOf: unfinished },
+      { after: unfinished, onFailureOf: unfinished },
     ),
   );
-  return [...into.old, into.made, ...stop, carry, discard, ...rest, remove, ...again];
+  // Not before it serves again: until then the copy tells that it has the files.
+  const discard = step(
+    server,
+    'discard',
+    { op: 'remove-container', target: into.target, name: into.name },
+    { after: [...failing, ...again.map((one) => one.id)], onFailureOf: failing },
+  );
+  return [...into.old, into.made, ...stop, carry, ...rest, remove, ...again, discard];
 }
 
 /** Without a readable record nobody can name them. */

@@ -1,7 +1,8 @@
 import type { DeclaredServer } from '../../../model/desired.ts';
 import { assertNever } from '../../../model/errors.ts';
-import type { ServerName } from '../../../model/ids.ts';
+import type { ProjectName, ServerName } from '../../../model/ids.ts';
 import { isNonEmpty, type PlanWarning } from '../../../model/plan.ts';
+import { isSettled } from '../../model/generations.ts';
 import type { ObservedContainer } from '../../model/observed.ts';
 import type { Decision } from '../server/decide-server.ts';
 import { stepId } from '../step-builders.ts';
@@ -46,14 +47,21 @@ function restoredBy(decision: Decision, kept: KeptFiles, server: DeclaredServer)
 const unreadable = 'its record cannot be read, so nobody knows what to restore';
 
 /** What happens to the kept files of a server that stays or comes; restoring it is among the server's own steps. */
-export function keptBeside(server: DeclaredServer, decision: Decision, kept: KeptFiles | undefined): KeptPlan {
+export function keptBeside(
+  server: DeclaredServer,
+  decision: Decision,
+  kept: KeptFiles | undefined,
+  project: ProjectName,
+): KeptPlan {
   const { name } = server.spec;
   // A server that is disabled has no container yet, and one that is blocked gets none now: its data waits.
   if (kept === undefined || !server.spec.enabled || decision.kind === 'blocked') return nothingKept;
   const { container, paths, standing } = kept;
   if (standing !== 'needed') {
     const changes = [keptChange(container, 'remove', 'not-in-spec')];
-    return { ...nothingKept, changes, steps: removeKept(name, kept) };
+    // Until a container has the server's name, the copy tells which one has the files.
+    const after = isNameless(decision, project, name) ? [stepId(name, 'rename')] : [];
+    return { ...nothingKept, changes, steps: removeKept(name, kept, after) };
   }
   if (!isNonEmpty(paths)) return { ...nothingKept, warnings: [notRestored(name, kept, 'what was kept', unreadable)] };
   const restored = restoredBy(decision, kept, server);
@@ -68,6 +76,11 @@ export function keptBeside(server: DeclaredServer, decision: Decision, kept: Kep
   const why = 'a server gets back what its lifecycle.preserve names, when it is created';
   return { ...nothingKept, changes, warnings: [notRestored(name, kept, left.join(', '), why)] };
 }
+
+/** Whether none of a server's containers has its name until the decision is carried out. */
+const isNameless = (decision: Decision, project: ProjectName, server: ServerName): boolean =>
+  (decision.kind === 'resume' && !decision.settled) ||
+  (decision.kind === 'replace' && !isSettled(project, server)(decision.old));
 
 function notRestored(server: ServerName, { container }: KeptFiles, what: string, why: string): PlanWarning {
   const { name } = container;

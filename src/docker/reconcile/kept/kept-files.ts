@@ -40,16 +40,16 @@ const tookAll = (container: ObservedContainer, data: ObservedContainer): boolean
 function standingOf(
   data: ObservedContainer,
   { project, containers }: Observed,
-): { readonly standing: KeptFiles['standing']; readonly toldBy?: ContainerId } {
+): { readonly standing: KeptFiles['standing']; readonly teller?: ObservedContainer } {
   const own = containers.filter(
     ({ role, server, state }) =>
       role === 'server' && server !== undefined && server === data.server && state.status !== 'dead',
   );
   const source = own.find(({ id }) => id === data.keptFrom);
-  if (source !== undefined) return { standing: 'unfinished', toldBy: source.id };
+  if (source !== undefined) return { standing: 'unfinished', teller: source };
   const settled = data.server && own.find(isSettled(project, data.server));
   return settled !== undefined && tookAll(settled, data)
-    ? { standing: 'restored', toldBy: settled.id }
+    ? { standing: 'restored', teller: settled }
     : { standing: 'needed' };
 }
 
@@ -114,34 +114,42 @@ export const removeCopies = (
   );
 
 /**
- * What ends that a container tells what a copy is worth. Where it got all of it back, a stop counts as well: what
- * replaces a container that was stopped for it is not held up between stop and new name.
- */
-const endsTelling: Readonly<Record<KeptFiles['standing'], readonly StepDraft['op'][]>> = {
-  unfinished: ['remove-container'],
-  restored: ['stop-container', 'rename-container', 'remove-container'],
-  needed: [],
-};
-
-/**
  * Lets a copy go before the container that tells that the copy counts for nothing: what the copy was made of, or who got
- * all of it back. A run that ended in between would leave a copy of which nobody can tell, and which therefore stays.
+ * all of it back. A run that ended in between would leave a copy of which nobody can tell, and which therefore stays; or
+ * one that names an old container as the one with the files.
  */
 export function copiesFirst(steps: readonly StepDraft[], observed: Observed): StepDraft[] {
   const copies = new Map(observed.containers.filter(({ role }) => role === 'data').map((data) => [data.id, data]));
   const leaving = removalsIn(steps).flatMap((step) => {
     const removed = targetOf(step);
     const data = removed && copies.get(removed);
-    return data === undefined ? [] : [{ removal: step.id, ...standingOf(data, observed) }];
+    if (data === undefined) return [];
+    const { standing, teller } = standingOf(data, observed);
+    return teller === undefined ? [] : [{ removal: step, teller, ends: endsOf(standing, teller, observed) }];
   });
-  const told = Map.groupBy(leaving, ({ toldBy }) => toldBy);
+  const told = Map.groupBy(leaving, ({ teller }) => teller.id);
   return steps.map((step) => {
     const teller = targetOf(step);
     const first = (teller === undefined ? [] : (told.get(teller) ?? []))
-      .filter(({ standing, removal }) => endsTelling[standing].includes(step.op) && !step.after.includes(removal))
-      .map(({ removal }) => removal);
+      .filter(({ ends, removal }) => ends.includes(step.op) && !step.after.includes(removal.id))
+      .map(({ removal }) => removal.id);
     return first.length === 0 ? step : { ...step, after: [...step.after, ...first] };
   });
+}
+
+/**
+ * What ends that a container tells what a copy is worth: its removal, and that it gives up its server's name. Where it got
+ * all of a copy back, a stop counts as well: what replaces a container that was stopped for it is not held up between stop
+ * and new name.
+ */
+function endsOf(
+  standing: KeptFiles['standing'],
+  teller: ObservedContainer,
+  { project }: Observed,
+): readonly StepDraft['op'][] {
+  if (standing === 'restored') return ['stop-container', 'rename-container', 'remove-container'];
+  const settled = teller.server !== undefined && isSettled(project, teller.server)(teller);
+  return settled ? ['rename-container', 'remove-container'] : ['remove-container'];
 }
 
 const targetOf = (step: StepDraft): ContainerId | undefined =>

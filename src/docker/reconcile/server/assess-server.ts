@@ -2,7 +2,7 @@ import type { DeclaredServer } from '../../../model/desired.ts';
 import { isHttp } from '../../../model/desired.ts';
 import { type ContainerId, type ProjectName, type ServerName, shortId } from '../../../model/ids.ts';
 import { type FieldDifference, isNonEmpty, type NonEmpty, type Reason } from '../../../model/plan.ts';
-import { isRunning, isSettled } from '../../model/generations.ts';
+import { isRunning, isSettled, isUp } from '../../model/generations.ts';
 import type { GenerationRecord, Observed, ObservedContainer } from '../../model/observed.ts';
 import { resolveShape, unknownImage } from '../../model/resolve-shape.ts';
 import { liveFields } from '../../model/shape.ts';
@@ -103,8 +103,7 @@ export function assess(server: DeclaredServer, container: ObservedContainer, con
     : undefined;
   const secrets = context.changedSecrets.get(container.id);
   // One that was stopped since it was asked answers nothing either, which is no fault of it.
-  const isUp = container.state.status === 'running' || container.state.status === 'restarting';
-  const unanswered = settled && isUp ? context.unhealthy.get(server.spec.name) : undefined;
+  const unanswered = settled && isUp(container) ? context.unhealthy.get(server.spec.name) : undefined;
   const stale: Reason[] = [
     ...specReason(server, container),
     ...(isNonEmpty(drift) ? [{ kind: 'live-drift', fields: drift } as const] : []),

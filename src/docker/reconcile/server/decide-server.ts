@@ -2,7 +2,7 @@ import type { DeclaredServer } from '../../../model/desired.ts';
 import { isHttp } from '../../../model/desired.ts';
 import { LoomsError } from '../../../model/errors.ts';
 import { type Blocker, isNonEmpty, type NonEmpty, type Reason } from '../../../model/plan.ts';
-import { holderOf } from '../../model/generations.ts';
+import { holderOf, isUp } from '../../model/generations.ts';
 import { containerName, generationName, volumeName } from '../../model/labels.ts';
 import type { ObservedContainer } from '../../model/observed.ts';
 import { overlaps, resolveShape } from '../../model/resolve-shape.ts';
@@ -195,6 +195,7 @@ function decideWithKeeper(
   context: SlotContext,
 ): Decision {
   const { container } = keep;
+  const begun = begunWith(context.kept.get(server.spec.name));
   const rest = others.map((other) => other.container);
   const state = stateReason(container);
   if (keep.settled) {
@@ -234,7 +235,7 @@ function decideWithKeeper(
     action: state === undefined && !pending ? 'rename' : 'start',
     container,
     settled: false,
-    removeOnFailure: pending && !isHandedOver(container, others),
+    removeOnFailure: pending && !isHandedOver(container, others) && container.id !== begun,
     others: rest,
     reasons: state === undefined ? [named] : [state, named],
   };
@@ -254,7 +255,7 @@ function decideAssessed(server: DeclaredServer, assessed: readonly Assessed[], c
   const containers = assessed.map((one) => one.container);
   if (!server.spec.enabled) {
     const asked = context.stop.has(server.spec.name);
-    const active = containers.filter(({ state }) => state.status === 'running' || state.status === 'restarting');
+    const active = containers.filter(isUp);
     return isNonEmpty(active)
       ? { kind: 'stop', containers: active, reasons: [{ kind: asked ? 'requested' : 'disabled' }] }
       : { kind: 'unchanged' };
