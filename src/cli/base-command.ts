@@ -45,7 +45,7 @@ export abstract class BaseCommand extends Command {
     await this._run();
   }
 
-  /** Whether the program goes on until it is stopped. */
+  /** Whether it serves or watches until it is stopped, so that what it writes must hold up nothing else. */
   protected get goesOn(): boolean {
     return false;
   }

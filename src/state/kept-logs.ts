@@ -106,7 +106,8 @@ export function logKeeper(
       const [found] = await all(sql, container);
       return Math.max(Number(found?.time ?? 0), oldest());
     },
-    keep: (at, of, lines) => write({ kind: 'lines', at, oldest: oldest(), of, lines }),
+    keep: (at, { container, server, generation }, lines) =>
+      write({ kind: 'lines', at, oldest: oldest(), of: { container, server, generation }, lines }),
     async containers({ engine, project }) {
       const sql = `SELECT container, server, generation FROM containers
         WHERE engine = ? AND project = ? ORDER BY generation, id`;

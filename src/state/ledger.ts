@@ -98,9 +98,7 @@ export const openLedger = (path: string): Promise<DatabaseSync> => openDatabase(
 export async function openDatabase(path: string, tables: string): Promise<DatabaseSync> {
   const { DatabaseSync } = await sqlite();
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-  ledgerExists(path);
-  // Who called what is nobody else's to read; the files that SQLite puts beside it get the mode of this one.
-  closeSync(openSync(path, 'a', 0o600));
+  if (!ledgerExists(path)) makeFile(path);
   return whenFree(() => {
     const database = new DatabaseSync(path);
     try {
@@ -115,6 +113,21 @@ export async function openDatabase(path: string, tables: string): Promise<Databa
       throw error;
     }
   });
+}
+
+/**
+ * Makes an empty file for a database. Who called what is nobody else's to read; the files that SQLite puts beside it get
+ * the mode of this one. One that is there is never opened: closing it again would take away the locks that this program
+ * holds on it by other connections (sqlite.org/howtocorrupt.html, 2.2), and another program would then remove what those
+ * have written.
+ */
+function makeFile(path: string): void {
+  try {
+    closeSync(openSync(path, 'wx', 0o600));
+  } catch (error) {
+    // Another thread or program was first.
+    if (!ledgerExists(path)) throw error;
+  }
 }
 
 /** Writes to such a file in one transaction, which is one write to disk. Throws what SQLite throws. */

@@ -21,6 +21,8 @@ import { type StatePlaces, type StateWriter, writesHere } from './state-writes.t
 
 /** What this machine counted, recorded and found out; nothing is read or made before it is asked for. */
 type LocalState = HealthKeeper & {
+  /** Resolves when what was found out and kept of servers is written. */
+  readonly close: () => Promise<void>;
   readonly countExecutions: (containers: readonly ContainerId[]) => Promise<ReadonlyMap<ContainerId, number>>;
   readonly auditReader: AuditReader;
   readonly alerts: AlertKeeper;
@@ -45,27 +47,28 @@ export function localState(
   const places = ledgerPlaces(environment);
   const { database, knownRecords } = places;
   const logs = keptLogsFile(environment);
-  const write = writer({ ledger: database, logs });
+  const writes = writer({ ledger: database, logs });
   const printer = secretPrinter(environment);
   return {
+    close: writes.close,
     countExecutions: (containers) => readExecutions(database, containers),
     auditReader: createAuditReader(places),
     alerts: {
       readAlerts: (at) => readAlerts(database, at),
       changeAlerts: (at, change) => changeAlerts(database, at, change),
     },
-    keptLogs: logKeeper(logs, (one) => write({ kind: 'logs', write: one })),
+    keptLogs: logKeeper(logs, (one) => writes.write({ kind: 'logs', write: one })),
     readHealth: (at) => readHealth(database, at),
     recordHealth: async (at, findings) => {
       try {
-        await write({ kind: 'health', at, findings });
+        await writes.write({ kind: 'health', at, findings });
         return { recorded: true };
       } catch (error) {
         const { message, hint } = failureOf(error);
         return { recorded: false, why: hint === undefined ? message : `${message}; ${hint}` };
       }
     },
-    serverMemory: serverMemory(database, (key, found) => write({ kind: 'finding', key, found })),
+    serverMemory: serverMemory(database, (key, found) => writes.leave({ kind: 'finding', key, found })),
     secretPrints: {
       keyName: async () => printer.keyName(),
       print: async (whose, secrets) => printer.print(whose, secrets),

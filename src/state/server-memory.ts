@@ -23,7 +23,7 @@ export async function rememberFinding(path: string, key: string, found: string, 
 
 /**
  * What was found out about servers, read once by a program that goes on: another one finds out the same of the same image
- * and command. What nobody has found out yet is looked up each time. Never throws: what cannot be remembered is found out
+ * and command; `keep` writes down what this one finds out, and never throws. What nobody has found out yet is looked up each time. Never throws: what cannot be remembered is found out
  * again the next time.
  */
 export function serverMemory(path: string, keep: (key: string, found: string) => Promise<void>): Findings {
@@ -43,7 +43,7 @@ export function serverMemory(path: string, keep: (key: string, found: string) =>
     },
     async remember(key, found) {
       learn(key, found);
-      await keep(key, found).catch(() => undefined);
+      await keep(key, found);
     },
   };
 }

@@ -14,20 +14,35 @@ export type StateWrite =
 /** The files that it is written to. */
 export type StatePlaces = { readonly ledger: string; readonly logs: string };
 
-/** Does a write, wherever that is. Throws `ledger-unreadable`. */
-export type StateWriter = (write: StateWrite) => Promise<void>;
+export type StateWriter = {
+  /** Resolves when it is written. Throws `ledger-unreadable`. */
+  readonly write: (write: StateWrite) => Promise<void>;
+  /** The same for what may be lost, which nobody waits for unless it is written here. */
+  readonly leave: (write: StateWrite) => Promise<void>;
+  /** Resolves when all is written that was asked for. */
+  readonly close: () => Promise<void>;
+};
+
+export const fileOf = ({ ledger, logs }: StatePlaces, { kind }: StateWrite): string =>
+  kind === 'logs' ? logs : ledger;
+
+/** What went wrong with a write, as it is thrown. */
+export function writeFault(error: unknown, places: StatePlaces, write: StateWrite): LoomsError {
+  const { why, hint } = describeFault(error, fileOf(places, write));
+  return new LoomsError('ledger-unreadable', why, { hint, cause: error });
+}
 
 /** The writer that does it here. SQLite holds this thread up as long as the disk takes. */
-export const writesHere =
-  (places: StatePlaces): StateWriter =>
-  async (write) => {
+export function writesHere(places: StatePlaces): StateWriter {
+  const write: StateWriter['write'] = async (one) => {
     try {
-      await perform(places, write);
+      await perform(places, one);
     } catch (error) {
-      const { why, hint } = describeFault(error, write.kind === 'logs' ? places.logs : places.ledger);
-      throw new LoomsError('ledger-unreadable', why, { hint, cause: error });
+      throw writeFault(error, places, one);
     }
   };
+  return { write, leave: (one) => write(one).catch(() => undefined), close: async () => undefined };
+}
 
 function perform({ ledger, logs }: StatePlaces, write: StateWrite): Promise<void> {
   switch (write.kind) {

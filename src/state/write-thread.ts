@@ -1,7 +1,7 @@
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 import { LoomsError } from '../model/errors.ts';
 import { messageOf } from '../model/failure.ts';
-import { type StatePlaces, type StateWrite, type StateWriter, writesHere } from './state-writes.ts';
+import { fileOf, type StatePlaces, type StateWrite, type StateWriter, writeFault, writesHere } from './state-writes.ts';
 
 /** Tells this module apart that it runs as a thread of its own. */
 const task = 'looms-write-state';
@@ -12,23 +12,26 @@ type Request = { readonly id: number; readonly write: StateWrite };
 type Answer = { readonly id: number; readonly fault?: { readonly why: string; readonly hint?: string | undefined } };
 
 /**
- * Writes in a thread of its own, in the order in which they come: in a program that goes on, calls of clients and the
- * keeping of servers' logs would else wait for one another's disk. The thread starts with the first write, and keeps no
- * program alive but for what it has still to write.
+ * Writes in a thread of its own, each file in the order in which its writes come: in a program that goes on, calls of
+ * clients and the keeping of servers' logs would else wait for one another's disk. The thread starts with the first write
+ * and keeps no program alive; `close` waits for what is still to be written.
  */
 export function writesInThread(places: StatePlaces): StateWriter {
-  const waiting = new Map<number, (fault: Answer['fault']) => void>();
+  const waiting = new Map<number, { readonly write: StateWrite; readonly settle: (fault?: LoomsError) => void }>();
   let thread: Worker | undefined;
   let last = 0;
-  const settle = (id: number, fault: Answer['fault']): void => {
-    const answer = waiting.get(id);
+  let onEmpty: (() => void)[] = [];
+  const settle = (id: number, fault?: LoomsError): void => {
+    const one = waiting.get(id);
     waiting.delete(id);
-    if (waiting.size === 0) thread?.unref();
-    answer?.(fault);
+    one?.settle(fault);
+    if (waiting.size > 0) return;
+    for (const resolve of onEmpty) resolve();
+    onEmpty = [];
   };
-  const fail = (why: string): void => {
+  const fail = (error: unknown): void => {
     thread = undefined;
-    for (const id of [...waiting.keys()]) settle(id, { why });
+    for (const [id, { write }] of [...waiting]) settle(id, writeFault(error, places, write));
   };
   const start = (): Worker => {
     const made = new Worker(new URL(import.meta.url), {
@@ -38,37 +41,52 @@ export function writesInThread(places: StatePlaces): StateWriter {
       stderr: true,
       execArgv: [],
     });
-    made.on('message', ({ id, fault }: Answer) => settle(id, fault));
-    made.on('error', (error) => fail(messageOf(error)));
+    made.on('message', ({ id, fault }: Answer) =>
+      settle(id, fault && new LoomsError('ledger-unreadable', fault.why, hintOf(fault))),
+    );
+    made.on('error', fail);
     made.on('exit', () => {
-      if (thread === made) fail('what writes it ended');
+      if (thread === made) fail(new Error('what writes it ended'));
     });
+    made.unref();
     return made;
   };
-  return (write) =>
+  const write: StateWriter['write'] = (one) =>
     new Promise((resolve, reject) => {
       last += 1;
-      waiting.set(last, (fault) => {
-        if (fault === undefined) resolve();
-        else
-          reject(new LoomsError('ledger-unreadable', fault.why, fault.hint === undefined ? {} : { hint: fault.hint }));
-      });
-      thread ??= start();
-      thread.ref();
-      thread.postMessage({ id: last, write } satisfies Request);
+      waiting.set(last, { write: one, settle: (fault) => (fault === undefined ? resolve() : reject(fault)) });
+      try {
+        thread ??= start();
+        thread.postMessage({ id: last, write: one } satisfies Request);
+      } catch (error) {
+        settle(last, writeFault(error, places, one));
+      }
     });
+  return {
+    write,
+    async leave(one) {
+      write(one).catch(() => undefined);
+    },
+    close: () => (waiting.size === 0 ? Promise.resolve() : new Promise((resolve) => onEmpty.push(resolve))),
+  };
 }
+
+const hintOf = ({ hint }: NonNullable<Answer['fault']>) => (hint === undefined ? {} : { hint });
 
 const given: Partial<Task> | undefined = isMainThread ? undefined : workerData;
 if (given?.task === task && given.places !== undefined) {
-  const write = writesHere(given.places);
+  const { places } = given;
+  const { write } = writesHere(places);
   const faultOf = (error: unknown): Answer['fault'] =>
     error instanceof LoomsError ? { why: error.message, hint: error.hint } : { why: messageOf(error) };
-  let turn = Promise.resolve();
+  /** One after the other for each file: one that another program holds keeps the other one from nothing. */
+  const turns = new Map<string, Promise<void>>();
   parentPort?.on('message', ({ id, write: asked }: Request) => {
-    turn = turn.then(async () => {
+    const file = fileOf(places, asked);
+    const turn = (turns.get(file) ?? Promise.resolve()).then(async () => {
       const fault = await write(asked).then(() => undefined, faultOf);
       parentPort?.postMessage({ id, ...(fault === undefined ? {} : { fault }) } satisfies Answer);
     });
+    turns.set(file, turn);
   });
 }

@@ -109,13 +109,14 @@ export function gateways(ports: Ports, parts: Parts): Gateways {
       .finally(() => over.abort());
   };
   const nearFor = async ({ near, bounds }: ServeOptions): Promise<Near> => {
-    const [open, { warmSessions }] = await Promise.all([
+    const [openSession, { warmSessions }] = await Promise.all([
       ports.openSession(),
       import('../../mcp/client/warm-sessions.ts'),
     ]);
-    const kept = warmSessions(open, { idleMs: bounds.idleMs, most: bounds.mostEach });
-    const { orchestrator, tracing } = ports;
-    const commands = near({ orchestrator, openSession: kept.open, auditTrail, tracing }, await engineAddress());
+    const kept = warmSessions(openSession, { idleMs: bounds.idleMs, most: bounds.mostEach });
+    const { orchestrator, tracing, recordHealth } = ports;
+    const open = { orchestrator, openSession: kept.open, auditTrail, tracing, recordHealth };
+    const commands = near(open, await engineAddress());
     return {
       take: commands.take,
       kept: kept.kept,

@@ -28,11 +28,13 @@ export function localPorts(
   { redact, warn, atEnd }: { readonly redact: Ports['mask'] } & Pick<Ports, 'warn' | 'atEnd'>,
 ) {
   const state = once(async () => {
-    const [{ localState }, writer] = await Promise.all([
+    const [{ localState }, thread] = await Promise.all([
       import('../../state/local-state.ts'),
       goesOn ? import('../../state/write-thread.ts') : undefined,
     ]);
-    return localState(environment, writer?.writesInThread);
+    const made = localState(environment, thread?.writesInThread);
+    atEnd(made.close);
+    return made;
   });
   const writer = once(async () => {
     const [{ createLedgerWriter }, { ledgerPlaces }] = await Promise.all([
@@ -67,7 +69,7 @@ export function localPorts(
     keptLogs: lazily(async () => (await state()).keptLogs),
     alerts: lazily(async () => (await state()).alerts),
     readHealth: async (at) => (await state()).readHealth(at),
-    recordHealth: async (at, findings) => (await state()).recordHealth(at, findings),
+    recordHealth: warm?.recordHealth ?? (async (at, findings) => (await state()).recordHealth(at, findings)),
     secretPrints: lazily(async () => (await state()).secretPrints),
     trust: {
       keyName: async () => (await state()).records.keyName(),

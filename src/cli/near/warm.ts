@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream';
 import type { SessionSource } from '../../mcp/client/session.ts';
+import type { HealthKeeper } from '../../model/health.ts';
 import type { ProjectName } from '../../model/ids.ts';
 import type { AuditTrail } from '../../model/trail/audit.ts';
 import type { Tracing } from '../../model/trail/tracing.ts';
@@ -15,6 +16,7 @@ export type Warm = {
   readonly orchestrator: () => Promise<Orchestrator>;
   readonly openSession: SessionSource;
   readonly tracing: () => Promise<Tracing>;
+  readonly recordHealth: HealthKeeper['recordHealth'];
   /** The trail of this machine, as somebody's who masks the secrets that it knows. */
   readonly auditTrail: (
     who: { readonly user: string; readonly host: string; readonly pid: number },

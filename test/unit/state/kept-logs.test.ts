@@ -24,7 +24,7 @@ function keeper() {
   const folder = emptyFolder();
   const clock = { now };
   const path = keptLogsFile({ XDG_STATE_HOME: folder });
-  const write = writesInThread({ logs: path, ledger: join(folder, 'looms', 'ledger.sqlite') });
+  const { write } = writesInThread({ logs: path, ledger: join(folder, 'looms', 'ledger.sqlite') });
   const logs = logKeeper(
     path,
     (one) => write({ kind: 'logs', write: one }),

@@ -1,4 +1,4 @@
-import { mkdirSync, rmSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { describe, expect, it } from 'vitest';
@@ -17,16 +17,16 @@ describe.each([
   ['here', writesHere],
   ['in a thread', writesInThread],
 ])('what is written of servers, %s', (_where, writer) => {
-  it('is there in the order in which it came', async () => {
+  it('is there once it was waited for', async () => {
     const places = placesIn(emptyFolder());
-    const write = writer(places);
-    for (const found of ['legacy', 'modern']) await write(finding('a', found));
-    expect(await recallFinding(places.ledger, 'a')).toBe('modern');
+    const { write } = writer(places);
+    await write(finding('a', 'legacy'));
+    expect(await recallFinding(places.ledger, 'a')).toBe('legacy');
   });
 
   it('is refused with what to do where its file cannot be written, and goes on once it can', async () => {
     const places = placesIn(emptyFolder());
-    const write = writer(places);
+    const { write } = writer(places);
     mkdirSync(places.ledger);
     await expect(write(finding('a', 'legacy'))).rejects.toMatchObject({
       code: 'ledger-unreadable',
@@ -62,21 +62,53 @@ describe('writes in a thread', () => {
       isOver = true;
       return turns;
     };
-    const inThread = await turnsWhile(writesInThread(places)(log));
-    const here = await turnsWhile(writesHere(placesIn(emptyFolder()))(log));
+    const inThread = await turnsWhile(writesInThread(places).write(log));
+    const here = await turnsWhile(writesHere(placesIn(emptyFolder())).write(log));
     expect(inThread).toBeGreaterThan(10 * here);
   });
 
-  it('are begun in the order in which they are asked for, also while another program holds the file', async () => {
+  it('wait for one another where another program holds the file, and hold up none of another file', async () => {
     const places = placesIn(emptyFolder());
     (await openLedger(places.ledger)).close();
     const other = new DatabaseSync(places.ledger);
     other.exec('BEGIN IMMEDIATE');
-    const write = writesInThread(places);
-    const writing = Promise.all(['legacy', '2026-07-28', 'legacy'].map((found) => write(finding('a', found))));
+    const { write, close } = writesInThread(places);
+    const writing = ['one', 'two', 'three'].map((found) => write(finding('a', found)));
+    const turns: StateWrite = { kind: 'logs', write: { kind: 'alert-turns', at, oldest: 0, turns: [] } };
+    await write(turns);
+    expect(await recallFinding(places.ledger, 'a')).toBeUndefined();
     other.exec('COMMIT');
     other.close();
-    await writing;
+    await close();
+    expect(await recallFinding(places.ledger, 'a')).toBe('three');
+    await Promise.all(writing);
+  });
+
+  it('are all done when it is closed, those too that nobody waits for', async () => {
+    const places = placesIn(emptyFolder());
+    const { leave, close } = writesInThread(places);
+    await leave(finding('a', 'legacy'));
+    await close();
     expect(await recallFinding(places.ledger, 'a')).toBe('legacy');
+  });
+});
+
+describe.runIf(process.platform === 'linux')('a ledger that is open', () => {
+  /** The locks on a file, of this program alone: none other knows of it. */
+  const locksOn = (path: string): number => {
+    const { ino } = statSync(path);
+    return readFileSync('/proc/locks', 'utf8')
+      .split('\n')
+      .filter((line) => line.includes(`:${ino} `)).length;
+  };
+
+  it('keeps its locks when it is written to by way of another connection of the program', async () => {
+    const places = placesIn(emptyFolder());
+    const open = await openLedger(places.ledger);
+    open.exec("INSERT INTO verdicts (key, era) VALUES ('a', 'one')");
+    const before = locksOn(places.ledger);
+    await writesHere(places).write(finding('b', 'two'));
+    expect([before, locksOn(places.ledger)]).toEqual([1, 1]);
+    open.close();
   });
 });
