@@ -22,8 +22,9 @@ export type KeptSession = {
 type Place = { readonly sessions: SessionHost; readonly container: ContainerId };
 
 type Keeper = {
+  /** Takes a session that is about to begin: from then on it ends with this program. */
   readonly add: (session: KeptSession) => void;
-  /** Says that its watcher is known. */
+  /** Says that its watcher is known, so that its lease can be renewed. */
   readonly began: (session: KeptSession) => void;
   readonly remove: (session: KeptSession) => void;
 };
@@ -46,14 +47,15 @@ export function keeperOf({ sessions, container }: Place, leaseMs: number): Keepe
 }
 
 const beginning = ({ mark, watcher, group }: KeptSession): string =>
-  watcher() === undefined ? '' : `+ ${mark} ${watcher()} ${group()}\n`;
+  watcher() === undefined ? `+ ${mark}\n` : `+ ${mark} ${watcher()} ${group()}\n`;
 
 function createKeeper({ sessions, container }: Place, leaseMs: number, isOver: () => void): Keeper {
   const kept = new Set<KeptSession>();
   let running: Promise<ExecSession | undefined> | undefined;
   /** `forget` is told that it is of no use any more, more than once as the case may be. */
   const start = async (forget: () => void): Promise<ExecSession | undefined> => {
-    const argv = ['sh', '-c', keeperScript, keeperName, endScript];
+    // What begins beside it is known to it from its start on: this program may be gone before it can tell.
+    const argv = ['sh', '-c', keeperScript, keeperName, endScript, ...[...kept].map(({ mark }) => mark)];
     const exec = await sessions.exec(container, { argv }, { signal: AbortSignal.timeout(startMs) });
     exec.ended.then(forget, forget);
     for (const stream of [exec.stdin, exec.stdout, exec.stderr]) stream.on('error', forget);
@@ -95,7 +97,8 @@ function createKeeper({ sessions, container }: Place, leaseMs: number, isOver: (
   return {
     add(session) {
       kept.add(session);
-      open();
+      if (running === undefined) open();
+      else say(beginning(session));
     },
     began: (session) => void say(beginning(session)),
     remove(session) {

@@ -74,23 +74,28 @@ export async function startSessionProcess(
   const mark = randomBytes(12).toString('hex');
   const seconds = String(Math.max(1, Math.ceil(limitMs / 1000)));
   const patience = String(Math.max(0, Math.floor(patienceMs / 1000)));
+  const keeper = renews && target.hasShell ? keeperOf(target, limitMs) : undefined;
+  let words: ReturnType<typeof readStderr> | undefined;
+  const kept: KeptSession = {
+    mark,
+    group: () => words?.group() ?? 0,
+    watcher: () => words?.watcher(),
+    renew: () => renewLease(target, words?.watcher(), mark),
+  };
+  // Before it begins: whatever ends this program in between ends what was begun.
+  keeper?.add(kept);
   const starting = target.sessions.exec(target.container, {
     argv: target.hasShell
       ? ['sh', '-c', wrapperScript, seconds, patience, renews ? '1' : '0', ...target.argv]
       : target.argv,
     env: target.hasShell ? { ...target.env, [markVariable]: mark } : target.env,
   });
-  const exec = await startedOrEnded(starting, signal, () => endInContainer(target, 0, mark));
-
-  const keeper = renews && target.hasShell ? keeperOf(target, limitMs) : undefined;
+  const exec = await startedOrEnded(starting, signal, () => endInContainer(target, 0, mark)).catch((error: unknown) => {
+    keeper?.remove(kept);
+    throw error;
+  });
   const stderr = readStderr(exec, target.hasShell, { onWaiting, onWatcher: () => keeper?.began(kept) });
-  const kept: KeptSession = {
-    mark,
-    group: stderr.group,
-    watcher: stderr.watcher,
-    renew: () => renewLease(target, stderr.watcher(), mark),
-  };
-  keeper?.add(kept);
+  words = stderr;
   let ended = false;
   const over = () => {
     ended = true;

@@ -183,14 +183,24 @@ done <"$events"
 exit 1`;
 
 /**
- * Keeps the sessions of a program. $0: its name, under which it counts as no session; $1: `endScript`. Its input is `+ MARK
- * WATCHER GROUP` for a session that began, `- MARK` for one that is over, and `.` to renew the leases of all. It ends when
- * its program does, however that dies: then the sessions get a second to go by themselves, and are ended. A renewal starts
- * no process, of which a crowded container may have none left; a watcher is known by when it started, as its id may be
- * another's by now.
+ * Keeps the sessions of a program. $0: its name, under which it counts as no session; $1: `endScript`; $2…: marks of
+ * sessions that begin. Its input is `+ MARK` for a session that is about to begin, `+ MARK WATCHER GROUP` for one that has,
+ * `- MARK` for one that is over, and `.` to renew the leases of all. It ends when its program does, however that dies: then
+ * the sessions get a second to go by themselves, and are ended, those by their mark that had not said who watches them. A
+ * renewal starts no process, of which a crowded container may have none left; a watcher is known by when it started, as
+ * its id may be another's by now.
  */
 export const keeperScript = `end=$1 known=
+shift
+for mark; do known="$known $mark:::0"; done
 { echo "$0" >"/proc/$$/comm"; } 2>/dev/null
+forget() {
+  left=
+  for one in $known; do
+    if [ "\${one%%:*}" != "$1" ]; then left="$left $one"; fi
+  done
+  known=$left
+}
 start_of() {
   read -r line 2>/dev/null <"/proc/$1/stat" || return 1
   set -- \${line##*) }
@@ -199,22 +209,19 @@ start_of() {
 while read -r what mark watcher group; do
   case $what in
     +)
-      case "$known " in *" $mark:"*) continue ;; esac
-      grep -qs "${markVariable}=$mark" "/proc/$watcher/environ" && start_of "$watcher" &&
+      if [ -z "$watcher" ]; then
+        case "$known " in *" $mark:"*) ;; *) known="$known $mark:::0" ;; esac
+      elif grep -qs "${markVariable}=$mark" "/proc/$watcher/environ" && start_of "$watcher"; then
+        forget "$mark"
         known="$known $mark:$watcher:$start:$group"
+      fi
       ;;
-    -)
-      left=
-      for one in $known; do
-        if [ "\${one%%:*}" != "$mark" ]; then left="$left $one"; fi
-      done
-      known=$left
-      ;;
+    -) forget "$mark" ;;
     .)
       for one in $known; do
         rest=\${one#*:}
         watcher=\${rest%%:*} rest=\${rest#*:}
-        start_of "$watcher" && [ "$start" = "\${rest%%:*}" ] && kill -s USR1 "$watcher" 2>/dev/null
+        [ -n "$watcher" ] && start_of "$watcher" && [ "$start" = "\${rest%%:*}" ] && kill -s USR1 "$watcher" 2>/dev/null
       done
       ;;
   esac

@@ -66,6 +66,21 @@ it('what its program held is ended soon after that died, long before the lease i
   await session.end();
 }, 60_000);
 
+it('what had not said who watches it when its program died is ended as well', async () => {
+  const { engine, keepers } = engineWithKeepers();
+  const silent: Engine['exec'] = async (id, request, options) => {
+    const made = await engine.exec(id, request, options);
+    return request.argv.includes(keeperName) ? made : { ...made, stderr: new PassThrough() };
+  };
+  const mark = `${process.pid}-silent`;
+  const session = await stubborn({ ...engine, exec: silent }, mark, 600_000);
+  await eventually(() => expect(processesWith(`MARK=${mark}`).length).toBeGreaterThan(1));
+  await eventually(() => expect(keepers).toHaveLength(1));
+  keepers[0]?.stdin.end();
+  await eventually(() => expect(processesWith(`MARK=${mark}`)).toEqual([]), 30_000);
+  await session.end();
+}, 60_000);
+
 it('a keeper that breaks is followed by one other, whenever the first one ends', async () => {
   const made: { readonly stdin: PassThrough; readonly end: () => void }[] = [];
   const exec = async (): Promise<ExecSession> => {
