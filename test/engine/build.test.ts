@@ -267,6 +267,7 @@ describe.skipIf(withoutEngine())('building an image', () => {
       }),
     );
     expect(error.code).toBe('interrupted');
+    expect(error.detail).toEqual([]);
     await skipOnPodman(context, 'its builder goes on to the end of the step that runs, and keeps its base until then');
     await expectNothingLeft(before);
   });

@@ -10,7 +10,7 @@ import { label } from '../../model/labels.ts';
 import type { ImageFacts } from '../../model/shape.ts';
 import type { BuildSettings, ProgressSink } from '../../port.ts';
 import { ask, post, remove } from '../connection/ask.ts';
-import { orNull, unlessInUse } from '../connection/call.ts';
+import { orNull, poll, unlessInUse } from '../connection/call.ts';
 import { type Client, unsignalled } from '../connection/connection.ts';
 import { engineTime } from '../connection/engine-clock.ts';
 import { statusOf } from '../connection/errors.ts';
@@ -21,6 +21,9 @@ import { findImage, type ImageClient } from './find.ts';
 import { pullImage } from './pull.ts';
 import { parseReference } from './reference.ts';
 import { followStream } from './stream.ts';
+
+/** How long an image is tried to be removed that the engine says is in use: a busy one lets go of what it cut late. */
+const lettingGoMs = 3_000;
 
 /** Lines of a failed command's output that are shown, besides the decisive one. */
 const shownLines = 20;
@@ -211,6 +214,8 @@ async function removeRemains(client: Client, log: BuildLog, startedAt: number): 
     if (image === null || (image.RepoTags ?? []).length > 0 || Date.parse(image.Created) < startedAt) continue;
     // With `noprune` the parents stay, which may be someone else's build cache; ours come next in this loop.
     const removal = remove(`/images/${id}`, { noprune: true });
-    await unlessInUse(orNull(ask(client, `remove image ${id}`, removal)));
+    const isGone = async () =>
+      (await unlessInUse(orNull(ask(client, `remove image ${id}`, removal)))) ? true : undefined;
+    await poll(isGone, { everyMs: 100, limitMs: lettingGoMs });
   }
 }
