@@ -194,6 +194,7 @@ export const commandNames: readonly string[] = [
   'egress suggest',
   'egress watch',
   'events',
+  'export',
   'get',
   'history',
   'init',

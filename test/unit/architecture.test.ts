@@ -123,6 +123,8 @@ const rules: Readonly<Record<string, Rule>> = {
     types: ['docker/port.ts', 'docker/ports.ts'],
     packages: [],
   },
+  'docker/export': { folders: ['model', 'docker/model', 'orchestrator', 'docker/reconcile'], packages: [] },
+  'kubernetes/objects': { folders: ['model', 'orchestrator'], packages: [] },
   'mcp/link': { folders: ['model'], types: ['orchestrator/session-host.ts'], packages: ['eventsource-parser'] },
   'mcp/client': { folders: ['model', 'mcp/link'], packages: ['@modelcontextprotocol/client', 'ajv'] },
   'serve/upstreams.ts': { folders: ['model'], types: ['mcp/link/channel.ts'], packages: [] },
@@ -206,6 +208,8 @@ const pure = [
   'docker/plan',
   'docker/apply',
   'docker/views',
+  'docker/export',
+  'kubernetes/objects',
   'app',
 ];
 const withoutEffect = ['node:crypto', 'node:path', 'node:path/posix', 'node:vm'];
@@ -240,7 +244,7 @@ test('commands and their helpers reach adapters only through the composition', (
     ({ from, to, kind }) =>
       (isIn(from, 'cli') || isIn(from, 'commands')) &&
       kind !== 'type' &&
-      (isIn(to, 'docker') || isIn(to, 'files') || isIn(to, 'state') || adapters.includes(to)),
+      (isIn(to, 'docker') || isIn(to, 'kubernetes') || isIn(to, 'files') || isIn(to, 'state') || adapters.includes(to)),
   );
   expect(reached.length).toBeGreaterThan(20);
   expect(reached.filter(({ from }) => !isIn(from, 'cli/compose'))).toEqual([]);

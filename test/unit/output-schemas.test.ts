@@ -30,6 +30,7 @@ const outputs: Readonly<
   'egress-suggest': { file: 'src/app/inspect/suggest-egress.ts', type: 'EgressSuggestion' },
   error: { file: 'src/cli/render/error.ts', type: 'FailureReport' },
   events: { file: 'src/app/inspect/lifecycle-events.ts', type: 'LifecycleEvent' },
+  export: { file: 'src/commands/export.ts', type: 'ExportResult' },
   get: { file: 'src/commands/get.ts', type: 'ListedServer', list: true },
   'get-all-projects': { file: 'src/app/inspect/project-use.ts', type: 'AllProjects' },
   history: { file: 'src/app/inspect/get-history.ts', type: 'Generation', list: true },

@@ -4,7 +4,7 @@ import type { Recipe } from '../../model/container/recipe.ts';
 import type { DeclaredServer, DesiredServer, ImageSource, ResolvedImage, Source } from '../../model/desired.ts';
 import { type Diagnostic, hasErrors, type SourceText } from '../../model/diagnostics.ts';
 import { assertNever, LoomsError } from '../../model/errors.ts';
-import type { ProjectName } from '../../model/ids.ts';
+import type { ProjectName, ServerName } from '../../model/ids.ts';
 import type { Policies } from '../../model/policy.ts';
 import { commitWords, type GitCommit } from '../../model/source.ts';
 import { defined } from '../../model/values/defined.ts';
@@ -38,6 +38,8 @@ export type CheckedSpecs = {
   /** For code frames. */
   readonly texts: readonly SourceText[];
   readonly files: readonly string[];
+  /** Where a field of a sound server stands; its path is as diagnostics have it. */
+  readonly locate: (server: ServerName, path: string) => FieldLocation | undefined;
 };
 
 /** The servers of checked specs as they are declared to an engine, with the hashes by which a change is seen. */
@@ -259,6 +261,7 @@ export async function checkSpecs(ports: Ports, options: LoadOptions): Promise<Ch
     diagnostics: sortDiagnostics(diagnostics, names),
     texts: files,
     files: names,
+    locate: (server, path) => sound.find(({ spec }) => spec.name === server)?.locate(path),
   };
 }
 

@@ -160,6 +160,10 @@ export async function compose(settings: Settings): Promise<Composition> {
     clientTokens: clients.clientTokens,
     serveStdio: clients.serveStdio,
     connecting: clients.connecting,
+    exporter: async (target) =>
+      target === 'kubernetes'
+        ? (await import('../../kubernetes/objects/objects.ts')).kubernetesExporter
+        : (await import('../../docker/export/compose-file.ts')).composeExporter,
     redact,
     close: closeAll,
   };

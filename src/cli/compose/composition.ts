@@ -1,4 +1,5 @@
 import type { ConnectPorts } from '../../app/connect/ports.ts';
+import type { ExportTarget } from '../../app/export/export-servers.ts';
 import type { PageSourceParts } from '../../app/page/page-source.ts';
 import type { SavedPlan } from '../../app/plan/saved-plan.ts';
 import type { Ports } from '../../app/ports.ts';
@@ -7,6 +8,7 @@ import type { AlertSettings } from '../../model/alerts.ts';
 import type { ProjectName, ServerName } from '../../model/ids.ts';
 import type { Policies } from '../../model/policy.ts';
 import type { ListedKeys } from '../../model/secrets/secret-names.ts';
+import type { Exporter } from '../../orchestrator/export.ts';
 import type { SecretStore, WritableProvider } from '../../secrets/provider.ts';
 import type { PageLogin } from '../../serve/page/ask-for-code.ts';
 import type { RunningGateway, RunningStatus } from '../../serve/run.ts';
@@ -26,7 +28,7 @@ export type Settings = {
   readonly command: string;
   /** `looms/<version>`. */
   readonly managedBy: string;
-  /** Whether it goes on until it is stopped, and what it writes of servers is done beside all else. */
+  /** Whether it serves or watches until it is stopped: what it writes of servers is done beside all else. */
   readonly goesOn: boolean;
   /** `--trust-record`. */
   readonly trustRecord: boolean;
@@ -116,6 +118,7 @@ export type Composition = Gateways & {
   readonly readAlerts: () => Promise<AlertSettings>;
   /** What the file of `planFile` holds; read once, so that project file and plan belong together. */
   readonly savedPlan: SavedPlan | undefined;
+  readonly exporter: (target: ExportTarget) => Promise<Exporter>;
   /** Masks the secrets that were looked up so far. */
   readonly redact: (text: string) => string;
   readonly close: () => Promise<void>;

@@ -1,4 +1,5 @@
 import { hasForwarder } from '../../model/container/egress.ts';
+import { relayImageOf } from '../../model/container/relay-image.ts';
 import { type DeclaredServer, isHttp } from '../../model/desired.ts';
 import type { ServerName } from '../../model/ids.ts';
 import type { PlanWarning } from '../../model/plan.ts';
@@ -16,13 +17,6 @@ import type { DockerPlan } from '../steps.ts';
 /** A plan of this orchestrator, and what it was decided from. */
 export type DockerPrepared = Omit<Prepared, 'plan'> & { readonly plan: DockerPlan; readonly observed: Observed };
 
-/** Image of the relay: it needs `sleep` and perl, as Debian and Ubuntu have. `LOOMS_RELAY_IMAGE` overrides it. */
-const defaultRelayImage = 'debian:bookworm-slim';
-
-/** The image of the relays that a run makes. */
-const relayImageOf = ({ environment }: Pick<DockerPorts, 'environment'>): string =>
-  environment.LOOMS_RELAY_IMAGE || defaultRelayImage;
-
 /** Image of a server's forwarder: it needs HAProxy and perl. `LOOMS_EGRESS_IMAGE` overrides it. */
 const defaultForwarderImage = 'haproxy:3.0';
 
@@ -32,7 +26,7 @@ const forwarderImageOf = ({ environment }: Pick<DockerPorts, 'environment'>): st
 
 /** The images of what stands behind these servers. */
 export const supportImagesOf = (ports: DockerPorts, servers: readonly DeclaredServer[]): readonly string[] => [
-  ...(servers.some(({ spec }) => isHttp(spec)) ? [relayImageOf(ports)] : []),
+  ...(servers.some(({ spec }) => isHttp(spec)) ? [relayImageOf(ports.environment)] : []),
   ...(servers.some(({ spec }) => hasForwarder(spec)) ? [forwarderImageOf(ports)] : []),
 ];
 
@@ -116,7 +110,7 @@ export function prepare(
     replace: new Set(),
     keepFailed: false,
     keep: intent.keep ?? defaultKeep,
-    relayImage: relayImageOf(ports),
+    relayImage: relayImageOf(ports.environment),
     forwarderImage: forwarderImageOf(ports),
     managedBy: ports.managedBy,
     recordSpec: (server) => recordSpec(server.spec, server.image.ref),

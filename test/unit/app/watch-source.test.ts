@@ -15,6 +15,7 @@ const loaded = (hash: string): LoadedSpecs => ({
   diagnostics: [],
   texts: [],
   files: [],
+  locate: () => undefined,
 });
 
 const planned = (change: Pick<Change, 'action'> & { readonly reasons?: readonly Reason[] }) =>

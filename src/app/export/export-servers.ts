@@ -1,0 +1,75 @@
+import type { Diagnostic } from '../../model/diagnostics.ts';
+import { LoomsError } from '../../model/errors.ts';
+import type { ServerName } from '../../model/ids.ts';
+import type { Exported, Exporter, ExportSettings, Unlike } from '../../orchestrator/export.ts';
+import { recordSpec } from '../../spec/record/record.ts';
+import { writeDocuments } from '../../spec/write-documents.ts';
+import type { LoadedSpecs } from '../plan/load-specs.ts';
+
+/** Where what is declared can be written to, in the words of the command. */
+export const exportTargets = ['kubernetes', 'compose'] as const;
+export type ExportTarget = (typeof exportTargets)[number];
+
+/** What of servers is otherwise there, as findings about their files; refused is an error. */
+function findingOf(
+  server: ServerName,
+  unlike: Unlike,
+  target: ExportTarget,
+  locate: LoadedSpecs['locate'],
+): Diagnostic {
+  const place = locate(server, unlike.path);
+  if (place === undefined) throw new LoomsError('internal', `nobody knows where ${server} was read`);
+  const { position, length } = place;
+  return {
+    severity: unlike.kind === 'refused' ? 'error' : 'warning',
+    code: unlike.kind === 'refused' ? `not-in-${target}` : `other-in-${target}`,
+    message: unlike.message,
+    position,
+    length,
+    path: unlike.path,
+    ...(unlike.kind === 'refused' ? { hint: unlike.hint } : {}),
+    related: [],
+  };
+}
+
+/** What is exported, and what of it is otherwise there; nothing where something is refused. */
+export type ServersExport = { readonly findings: readonly Diagnostic[]; readonly exported: Exported };
+
+const nothing: Exported = { documents: [], secrets: [], images: [] };
+
+/** Writes what is declared in the terms of another program. Asks no engine. */
+export function exportServers(
+  { servers, locate }: Pick<LoadedSpecs, 'servers' | 'locate'>,
+  exporter: Exporter,
+  target: ExportTarget,
+  settings: Omit<ExportSettings, 'recordOf'>,
+): ServersExport {
+  const findings = servers.flatMap(({ spec }) =>
+    exporter.unlike(spec, settings).map((one) => findingOf(spec.name, one, target, locate)),
+  );
+  if (findings.some(({ severity }) => severity === 'error')) return { findings, exported: nothing };
+  const recordOf: ExportSettings['recordOf'] = ({ spec, image }) => recordSpec(spec, image.ref);
+  return { findings, exported: exporter.write(servers, { ...settings, recordOf }) };
+}
+
+/** What has to be there before the objects are applied, in comments of YAML. */
+const heading = ({ secrets, images }: Exported, target: ExportTarget): string => {
+  const pushed = images.filter(({ here, there }) => here !== there);
+  const lines = [
+    ...pushed.map(({ here, there }) => `docker tag ${here} ${there} && docker push ${there}`),
+    ...secrets.map(({ name, variables }) =>
+      target === 'kubernetes'
+        ? `Secret ${name} with the keys ${variables.join(', ')}`
+        : `${name} in the environment of docker compose (for ${variables.join(', ')})`,
+    ),
+  ];
+  return lines.length === 0 ? '' : ['Needed before:', ...lines].map((line) => `# ${line}\n`).join('');
+};
+
+/** The objects as text: YAML behind a comment that says what has to be there before, or JSON. */
+export function exportText(exported: Exported, target: ExportTarget, form: 'yaml' | 'json'): string {
+  if (form === 'yaml') return heading(exported, target) + writeDocuments(exported.documents);
+  const [only] = exported.documents;
+  const whole = target === 'compose' ? only : { apiVersion: 'v1', kind: 'List', items: exported.documents };
+  return `${JSON.stringify(whole, null, 2)}\n`;
+}

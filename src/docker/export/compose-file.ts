@@ -1,0 +1,169 @@
+import { argvTemplateOf } from '../../model/container/argv.ts';
+import { hasForwarder } from '../../model/container/egress.ts';
+import { type DeclaredServer, type DesiredServer, type Env, isHttp } from '../../model/desired.ts';
+import { processEnv, secretUses, secretVariable } from '../../model/secrets/secret-names.ts';
+import type { Exported, Exporter, ExportSettings, Unlike } from '../../orchestrator/export.ts';
+import { templateOf } from '../reconcile/server/container-template.ts';
+
+const mebibyte = 1024 * 1024;
+
+/** Compose fills in `$NAME` and `${NAME}` everywhere; a spec's text is meant as it stands. */
+const escaped = (text: string): string => text.replaceAll('$', () => '$$');
+
+/** A variable with secrets: Compose takes their values from its own environment, and ends where one is missing. */
+const environmentOf = (env: Env): Record<string, string> =>
+  Object.fromEntries(
+    Object.entries(env)
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([variable, value]) => [
+        variable,
+        value.kind === 'literal'
+          ? escaped(value.value)
+          : value.parts
+              .map((part) => {
+                if (typeof part === 'string') return escaped(part);
+                return `\${${part.from === 'provider' ? secretVariable(part.name) : part.name}:?}`;
+              })
+              .join(''),
+      ]),
+  );
+
+function processOf(spec: DesiredServer): object {
+  if (!isHttp(spec)) return { entrypoint: ['sleep'], command: ['infinity'] };
+  const { entrypoint, command } = argvTemplateOf(spec);
+  return {
+    ...(entrypoint === undefined ? {} : { entrypoint: entrypoint.map(escaped) }),
+    ...(command === undefined ? {} : { command: command.map(escaped) }),
+  };
+}
+
+const pullPolicies = { missing: 'missing', always: 'always', never: 'never' } as const;
+
+function service(server: DeclaredServer, { project }: ExportSettings): object {
+  const { spec, image } = server;
+  const shape = templateOf(spec, project);
+  const { mode } = spec.network;
+  return {
+    image: image.ref,
+    pull_policy: image.kind === 'built' ? 'never' : pullPolicies[spec.pullPolicy],
+    ...(spec.platform === undefined ? {} : { platform: spec.platform }),
+    ...(spec.hostname === '' ? {} : { hostname: spec.hostname }),
+    ...(spec.enabled ? {} : { profiles: ['disabled'] }),
+    ...processOf(spec),
+    ...(spec.workingDir === undefined ? {} : { working_dir: spec.workingDir }),
+    environment: environmentOf({ ...spec.environment, ...processEnv(spec) }),
+    user: shape.user,
+    init: shape.init,
+    restart: shape.restart,
+    read_only: shape.readOnlyRoot,
+    ...(shape.capDrop.length === 0 ? {} : { cap_drop: shape.capDrop }),
+    ...(shape.capAdd.length === 0 ? {} : { cap_add: shape.capAdd }),
+    ...(shape.noNewPrivileges ? { security_opt: ['no-new-privileges:true'] } : {}),
+    cpus: spec.limits.cpuCores,
+    mem_limit: `${spec.limits.memoryMiB}m`,
+    memswap_limit: `${spec.limits.memoryMiB}m`,
+    pids_limit: shape.pidsLimit,
+    ...(spec.limits.storageMiB === undefined ? {} : { storage_opt: { size: `${spec.limits.storageMiB}m` } }),
+    tmpfs: Object.entries(shape.tmpfs).map(([path, { sizeBytes, exec, mode: bits, owner }]) => {
+      const [uid, gid] = owner?.split(':') ?? [];
+      const options = [
+        `size=${sizeBytes / mebibyte}m`,
+        `mode=${bits}`,
+        ...(exec ? ['exec'] : []),
+        ...(uid === undefined ? [] : [`uid=${uid}`]),
+        ...(gid === undefined ? [] : [`gid=${gid}`]),
+      ];
+      return `${path}:${options.join(',')}`;
+    }),
+    ...(spec.mounts.length === 0
+      ? {}
+      : {
+          volumes: spec.mounts.map(({ type, source, target, readOnly }) => ({
+            type,
+            source: escaped(source),
+            target: escaped(target),
+            ...(readOnly ? { read_only: true } : {}),
+            ...(type === 'bind' ? { bind: { create_host_path: false } } : {}),
+          })),
+        }),
+    ...(mode === 'none' ? { network_mode: 'none' } : { networks: { [mode]: { aliases: [spec.name] } } }),
+    ...(shape.dns.length === 0 ? {} : { dns: shape.dns, dns_opt: shape.dnsOptions }),
+    labels: Object.fromEntries(Object.entries(spec.labels).map(([key, value]) => [key, escaped(value)])),
+    stop_grace_period: '10s',
+  };
+}
+
+const used = (servers: readonly DesiredServer[], mode: 'isolated' | 'bridge'): boolean =>
+  servers.some(({ network }) => network.mode === mode);
+
+function write(servers: readonly DeclaredServer[], settings: ExportSettings): Exported {
+  const sorted = servers.toSorted((a, b) => (a.spec.name < b.spec.name ? -1 : 1));
+  const specs = sorted.map(({ spec }) => spec);
+  const volumes = specs.flatMap(({ mounts }) =>
+    mounts.flatMap(({ type, source }) => (type === 'volume' ? [source] : [])),
+  );
+  const document = {
+    name: `looms-${settings.project}`,
+    services: Object.fromEntries(sorted.map((server) => [server.spec.name, service(server, settings)])),
+    networks: {
+      ...(used(specs, 'isolated') ? { isolated: { internal: true } } : {}),
+      ...(used(specs, 'bridge') ? { bridge: {} } : {}),
+    },
+    ...(volumes.length === 0
+      ? {}
+      : { volumes: Object.fromEntries([...new Set(volumes)].sort().map((name) => [name, {}])) }),
+  };
+  const needed = specs.flatMap((spec) =>
+    secretUses(spec).flatMap(({ variable, refs }) =>
+      refs.map(({ from, name }) => ({ variable, name: from === 'provider' ? secretVariable(name) : name })),
+    ),
+  );
+  return {
+    documents: [document],
+    secrets: [...Map.groupBy(needed, ({ name }) => name)]
+      .map(([name, uses]) => ({ name, variables: [...new Set(uses.map(({ variable }) => variable))].sort() }))
+      .sort((a, b) => (a.name < b.name ? -1 : 1)),
+    images: sorted.flatMap(({ image }) => (image.kind === 'built' ? [{ here: image.ref, there: image.ref }] : [])),
+  };
+}
+
+function unlike(spec: DesiredServer): readonly Unlike[] {
+  const { network, lifecycle } = spec;
+  const approximate = (path: string, message: string): Unlike => ({ kind: 'approximate', path, message });
+  const refused = (path: string, message: string, hint: string): Unlike => ({ kind: 'refused', path, message, hint });
+  const listing = network.egressLearn ? 'egress_learn' : 'egress';
+  return [
+    ...(spec.image.kind === 'image'
+      ? []
+      : [approximate('docker_backend.runtime_type', 'Compose takes the image that looms built here, and builds none')]),
+    ...(hasForwarder(spec)
+      ? [
+          refused(
+            `docker_backend.network.${listing}`,
+            'Compose has nothing that lets a server reach some hosts and no others',
+            'leave the list out, or run this server with looms',
+          ),
+        ]
+      : []),
+    ...(lifecycle.preserve.length === 0
+      ? []
+      : [
+          refused(
+            'docker_backend.lifecycle.preserve',
+            'Compose replaces a container with all that is in it',
+            'keep the files in a named volume that is mounted there',
+          ),
+        ]),
+    ...(secretUses(spec).length === 0
+      ? []
+      : [
+          approximate(
+            'mcp_server.env',
+            'Compose puts secrets into the settings of the container, where `docker inspect` shows them',
+          ),
+        ]),
+  ];
+}
+
+/** A project as a Compose file (https://github.com/compose-spec/compose-spec/blob/main/spec.md). */
+export const composeExporter: Exporter = { unlike, write };

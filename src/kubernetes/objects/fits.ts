@@ -1,0 +1,284 @@
+import { argvTemplateOf } from '../../model/container/argv.ts';
+import { hasForwarder } from '../../model/container/egress.ts';
+import { type DesiredServer, isHttp } from '../../model/desired.ts';
+import type { Unlike } from '../../orchestrator/export.ts';
+import { isLabelValue, isOpenKey } from './names.ts';
+import { numericUser } from './pod.ts';
+
+/**
+ * How a field of a spec is on a cluster. `looms`: no object says it; looms itself keeps it, wherever the server runs.
+ * What is approximate or refused depends on the value, and is told where a spec has such a one.
+ */
+export type Fit = 'exact' | 'approximate' | 'looms' | 'refused';
+
+/** Every field of a spec, by its path in a file (docs/kubernetes.md has the table). */
+export const fits: Readonly<Record<string, Fit>> = {
+  name: 'exact',
+  'docker_backend.description': 'exact',
+  'docker_backend.runtime_type': 'approximate',
+  'docker_backend.base_image': 'exact',
+  'docker_backend.python': 'approximate',
+  'docker_backend.node': 'approximate',
+  'docker_backend.build_config': 'approximate',
+  'docker_backend.dockerfile_path': 'approximate',
+  'docker_backend.pull_policy': 'exact',
+  'docker_backend.platform': 'approximate',
+  'docker_backend.hostname': 'exact',
+  'docker_backend.custom.entrypoint_cmd': 'exact',
+  'docker_backend.custom.labels': 'approximate',
+  'docker_backend.environment': 'exact',
+  'docker_backend.working_dir': 'approximate',
+  'docker_backend.volume_mounts': 'approximate',
+  'docker_backend.resource_limits.cpu_cores': 'exact',
+  'docker_backend.resource_limits.memory_mb': 'exact',
+  'docker_backend.resource_limits.storage_mb': 'approximate',
+  'docker_backend.resource_limits.pids_limit': 'approximate',
+  'docker_backend.resource_limits.execution_timeout_seconds': 'looms',
+  'docker_backend.security.user': 'approximate',
+  'docker_backend.security.read_only_root': 'exact',
+  'docker_backend.security.cap_drop': 'exact',
+  'docker_backend.security.cap_add': 'exact',
+  'docker_backend.security.no_new_privileges': 'exact',
+  'docker_backend.security.tmpfs': 'approximate',
+  'docker_backend.network.mode': 'approximate',
+  'docker_backend.network.egress': 'approximate',
+  'docker_backend.network.egress_learn': 'refused',
+  'docker_backend.lifecycle.health_check_interval_seconds': 'looms',
+  'docker_backend.lifecycle.auto_cleanup': 'looms',
+  'docker_backend.lifecycle.drain_seconds': 'exact',
+  'docker_backend.lifecycle.rotation_interval_hours': 'looms',
+  'docker_backend.lifecycle.max_executions': 'looms',
+  'docker_backend.lifecycle.rotate_on_image_change': 'looms',
+  'docker_backend.lifecycle.preserve': 'refused',
+  'docker_backend.lifecycle.restart': 'approximate',
+  'mcp_server.enabled': 'exact',
+  'mcp_server.transport': 'exact',
+  'mcp_server.port': 'exact',
+  'mcp_server.path': 'exact',
+  'mcp_server.command': 'approximate',
+  'mcp_server.args': 'exact',
+  'mcp_server.env': 'approximate',
+  'mcp_server.env_from': 'approximate',
+  'mcp_server.timeout_seconds': 'exact',
+  'mcp_server.protocol': 'exact',
+  'mcp_server.tools.include': 'looms',
+  'mcp_server.tools.exclude': 'looms',
+};
+
+const refused = (path: string, message: string, hint: string): Unlike => ({ kind: 'refused', path, message, hint });
+const approximate = (path: string, message: string): Unlike => ({ kind: 'approximate', path, message });
+
+/** The usual number of processes; who wrote another one means it. */
+const usualPids = 256;
+
+/** What a value of this spec cannot be on a cluster, or is otherwise than on an engine; in the order of its fields. */
+export function unlikeOnKubernetes(spec: DesiredServer, where: { readonly registry: boolean }): readonly Unlike[] {
+  return [
+    ...ofImage(spec, where.registry),
+    ...ofContainer(spec),
+    ...ofSecurity(spec),
+    ...ofNetwork(spec),
+    ...ofLifecycle(spec),
+    ...ofProcess(spec),
+  ];
+}
+
+function ofImage({ image, platform }: DesiredServer, hasRegistry: boolean): readonly Unlike[] {
+  const path =
+    image.kind === 'build'
+      ? 'docker_backend.build_config'
+      : image.kind === 'dockerfile'
+        ? 'docker_backend.dockerfile_path'
+        : 'docker_backend.runtime_type';
+  const built =
+    image.kind === 'image' || hasRegistry
+      ? []
+      : [
+          refused(
+            path,
+            'its image is built here, and a cluster has it from nowhere',
+            '--registry HOST/FOLDER says where its nodes pull it from; or push it yourself and name it as base_image',
+          ),
+        ];
+  const [, , variant] = platform?.split('/') ?? [];
+  return [
+    ...built,
+    ...(variant === undefined
+      ? []
+      : [
+          approximate(
+            'docker_backend.platform',
+            `nodes do not tell the variant ${variant}: any of that architecture will do`,
+          ),
+        ]),
+  ];
+}
+
+function ofContainer(spec: DesiredServer): readonly Unlike[] {
+  const { mounts, limits, labels, hostname } = spec;
+  const folder = mounts.find(({ type }) => type === 'bind');
+  const odd = Object.entries(labels).find(([key, value]) => !isOpenKey(key) || !isLabelValue(value));
+  return [
+    ...(hostname === '' || /^[a-z0-9](?:[-a-z0-9]*[a-z0-9])?$/.test(hostname)
+      ? []
+      : [
+          refused(
+            'docker_backend.hostname',
+            `${hostname} cannot be the host name of a pod`,
+            'lower-case letters, digits and inner hyphens, without a dot',
+          ),
+        ]),
+    ...(odd === undefined
+      ? []
+      : [
+          isOpenKey(odd[0])
+            ? approximate(
+                'docker_backend.custom.labels',
+                `${odd[0]} is an annotation: labels hold 63 characters of a small alphabet`,
+              )
+            : refused(
+                'docker_backend.custom.labels',
+                `${odd[0]} cannot be the key of a label or an annotation`,
+                'a name of letters, digits, ".", "_" and "-", behind a host of your own and a slash if you like',
+              ),
+        ]),
+    ...(folder === undefined
+      ? []
+      : [
+          refused(
+            'docker_backend.volume_mounts',
+            `${folder.source} is a folder of one machine, and a pod may run on any`,
+            'name a volume (without a slash), or put the files into the image',
+          ),
+        ]),
+    ...(mounts.some(({ type }) => type === 'volume')
+      ? [
+          approximate(
+            'docker_backend.volume_mounts',
+            'a named volume is a claim of 1 GiB for one node at a time; one that is there under its name is left as it is',
+          ),
+        ]
+      : []),
+    ...(limits.storageMiB === undefined
+      ? []
+      : [
+          approximate(
+            'docker_backend.resource_limits.storage_mb',
+            'a server that writes more is evicted and begins anew; on an engine its writing fails',
+          ),
+        ]),
+    ...(limits.pidsLimit === usualPids
+      ? []
+      : [
+          approximate(
+            'docker_backend.resource_limits.pids_limit',
+            'a pod has no such field: what its kubelet allows (podPidsLimit) holds',
+          ),
+        ]),
+  ];
+}
+
+function ofSecurity({ security }: DesiredServer): readonly Unlike[] {
+  const path = 'docker_backend.security.user';
+  const user = numericUser(security.user);
+  const executable = Object.values(security.tmpfs).every((size) => size.endsWith(',exec'));
+  return [
+    ...(user === undefined
+      ? [refused(path, `${security.user} is a name that only an image knows`, 'write it in numbers: UID:GID')]
+      : []),
+    ...(user?.uid === 0
+      ? [approximate(path, 'a namespace that enforces Pod Security `baseline` or stricter may refuse root')]
+      : []),
+    ...(executable
+      ? []
+      : [
+          approximate(
+            'docker_backend.security.tmpfs',
+            'programs may be run from there: a folder in memory of a pod knows no noexec',
+          ),
+        ]),
+  ];
+}
+
+function ofNetwork(spec: DesiredServer): readonly Unlike[] {
+  const { mode, egress, egressLearn } = spec.network;
+  const named = egress.find(({ address }) => address === undefined);
+  const walled = 'network policies keep it, which the cluster has to enforce: one that does not says nothing';
+  return [
+    ...(mode === 'isolated'
+      ? [approximate('docker_backend.network.mode', `${walled}; servers of the project do not find each other by name`)]
+      : []),
+    ...(mode === 'none'
+      ? [approximate('docker_backend.network.mode', `it has an interface all the same: ${walled}`)]
+      : []),
+    ...(named === undefined || !hasForwarder(spec)
+      ? []
+      : [
+          refused(
+            'docker_backend.network.egress',
+            `${named.host} is a name, and a network policy knows addresses`,
+            `write { host: ${named.host}, address: ADDRESS, port: ${named.port} }`,
+          ),
+        ]),
+    ...(egress.some(({ tls, address }) => tls && address !== undefined)
+      ? [
+          approximate(
+            'docker_backend.network.egress',
+            'every host at a listed address is reached: a network policy does not look for the name in TLS',
+          ),
+        ]
+      : []),
+    ...(egressLearn
+      ? [
+          refused(
+            'docker_backend.network.egress_learn',
+            'what a server tries is noted by a forwarder, which there is on an engine only',
+            'learn its list on an engine (`looms egress suggest`), and take egress_learn out',
+          ),
+        ]
+      : []),
+  ];
+}
+
+function ofLifecycle({ lifecycle }: DesiredServer): readonly Unlike[] {
+  return [
+    ...(lifecycle.preserve.length === 0
+      ? []
+      : [
+          refused(
+            'docker_backend.lifecycle.preserve',
+            'files of a pod go with it',
+            'keep them in a named volume that is mounted there',
+          ),
+        ]),
+    ...(lifecycle.restart === 'no'
+      ? [approximate('docker_backend.lifecycle.restart', 'a pod of a Deployment is always started again')]
+      : []),
+  ];
+}
+
+function ofProcess(spec: DesiredServer): readonly Unlike[] {
+  const { entrypoint } = argvTemplateOf(spec);
+  const { envFrom, env } = spec.mcp;
+  const isStdio = !isHttp(spec);
+  const hasSecrets = envFrom.length > 0 || Object.values(env).some(({ kind }) => kind === 'secret');
+  return [
+    ...(isStdio && entrypoint === undefined
+      ? [
+          refused(
+            'mcp_server.command',
+            'what it runs stands in its image only, and a pod has to say it: sessions and the gate start it',
+            'write command and args (`looms mcp info` shows those of a server that runs)',
+          ),
+        ]
+      : []),
+    ...(isStdio && hasSecrets
+      ? [
+          approximate(
+            envFrom.length > 0 ? 'mcp_server.env_from' : 'mcp_server.env',
+            'secrets are in the environment of the pod, by a Secret; on an engine only sessions have them',
+          ),
+        ]
+      : []),
+  ];
+}

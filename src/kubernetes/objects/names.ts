@@ -1,0 +1,47 @@
+import type { ProjectName, ServerName } from '../../model/ids.ts';
+
+/** Keys of labels, which objects are found by. */
+export const label = {
+  project: 'looms.dev/project',
+  server: 'looms.dev/server',
+  /** `isolated`, `none` or `bridge`: what network policies tell pods apart by. */
+  network: 'looms.dev/network',
+  managedBy: 'app.kubernetes.io/managed-by',
+  name: 'app.kubernetes.io/name',
+} as const;
+
+/** Keys of annotations, which hold what labels cannot: 63 characters of a small alphabet are too few. */
+export const annotation = {
+  record: 'looms.dev/record',
+  specHash: 'looms.dev/spec-hash',
+  source: 'looms.dev/source',
+  description: 'kubernetes.io/description',
+} as const;
+
+/** One namespace a project: the name of a pod is its server's and 23 characters more, and 63 are all that there are. */
+export const namespaceOf = (project: ProjectName): string => `looms-${project}`;
+
+/** Of a server's Deployment, its Service and what else is its own. */
+export const workloadName = (server: ServerName): string => `looms-${server}`;
+
+/** The Secret with the values of a server's variables that hold secrets. */
+export const secretName = (server: ServerName): string => `looms-${server}-env`;
+
+export const volumeClaimName = (volume: string): string => `looms-${volume}`;
+
+/** The ConfigMap with the scripts that run in pods. */
+export const scriptsName = 'looms-scripts';
+
+/** Whether a text may be the value of a label (https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/). */
+export const isLabelValue = (text: string): boolean =>
+  /^(?:[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?$/.test(text);
+
+/** Whether a text may be the key of a label or an annotation, and none that Kubernetes keeps for itself. */
+export const isOpenKey = (text: string): boolean => {
+  const [, prefix, name = ''] = /^(?:([^/]*)\/)?([^/]*)$/.exec(text) ?? [];
+  const isHost =
+    prefix === undefined ||
+    /^(?=.{1,253}$)[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*$/.test(prefix);
+  const isKept = prefix !== undefined && /(?:^|\.)(?:kubernetes\.io|k8s\.io|looms\.dev)$/.test(prefix);
+  return isHost && !isKept && name !== '' && isLabelValue(name);
+};

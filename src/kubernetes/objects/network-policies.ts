@@ -1,0 +1,45 @@
+import type { DesiredServer } from '../../model/desired.ts';
+import { label, workloadName } from './names.ts';
+
+type Meta = (name: string) => object;
+
+const policy = (metadata: object, spec: object): object => ({
+  apiVersion: 'networking.k8s.io/v1',
+  kind: 'NetworkPolicy',
+  metadata,
+  spec,
+});
+
+const podsOf = (mode: DesiredServer['network']['mode']): object => ({ matchLabels: { [label.network]: mode } });
+
+/**
+ * What keeps the pods of a project apart: nothing reaches a pod or is reached from it, unless a further policy says so.
+ * Those of `bridge` reach all, and one another; isolated ones one another; and each what it lists by address.
+ */
+export function networkPolicies(servers: readonly DesiredServer[], meta: Meta): readonly object[] {
+  const among = (mode: 'isolated' | 'bridge', egress: readonly object[]): object =>
+    policy(meta(`looms-${mode}`), {
+      podSelector: podsOf(mode),
+      policyTypes: ['Ingress', 'Egress'],
+      ingress: [{ from: [{ podSelector: podsOf(mode) }] }],
+      egress,
+    });
+  return [
+    policy(meta('looms-deny'), { podSelector: {}, policyTypes: ['Ingress', 'Egress'] }),
+    among('isolated', [{ to: [{ podSelector: podsOf('isolated') }] }]),
+    among('bridge', [{}]),
+    ...servers.filter(({ network }) => network.egress.length > 0).map((spec) => listed(spec, meta)),
+  ];
+}
+
+/** A way out to the addresses that a server lists. Names are refused before (`fits.ts`). */
+function listed({ name, network }: DesiredServer, meta: Meta): object {
+  const egress = network.egress.flatMap(({ address, port }) =>
+    address === undefined ? [] : [{ to: [{ ipBlock: { cidr: `${address}/32` } }], ports: [{ protocol: 'TCP', port }] }],
+  );
+  return policy(meta(`${workloadName(name)}-egress`), {
+    podSelector: { matchLabels: { [label.server]: name } },
+    policyTypes: ['Egress'],
+    egress,
+  });
+}

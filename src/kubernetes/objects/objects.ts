@@ -1,0 +1,166 @@
+import type { DeclaredServer, DesiredServer } from '../../model/desired.ts';
+import { secretUses } from '../../model/secrets/secret-names.ts';
+import { sourceText } from '../../model/source.ts';
+import type { Exported, Exporter, ExportSettings } from '../../orchestrator/export.ts';
+import { unlikeOnKubernetes } from './fits.ts';
+import {
+  annotation,
+  isLabelValue,
+  isOpenKey,
+  label,
+  namespaceOf,
+  scriptsName,
+  secretName,
+  volumeClaimName,
+  workloadName,
+} from './names.ts';
+import { networkPolicies } from './network-policies.ts';
+import { numericUser, podLabels, podOf } from './pod.ts';
+import { scripts } from './scripts.ts';
+
+/** What is written to a named volume's claim where nobody made one: no spec says how large a volume is. */
+const volumeSize = '1Gi';
+
+/** An image that is built here, as the nodes of a cluster pull it. */
+const pushedName = (ref: string, registry: string): string => `${registry}/${ref.split('/').at(-1)}`;
+
+const imageOf = ({ image }: DeclaredServer, { registry }: ExportSettings): string =>
+  image.kind === 'built' && registry !== undefined ? pushedName(image.ref, registry) : image.ref;
+
+const metadata = ({ project, managedBy }: ExportSettings, name: string, server?: DesiredServer) => ({
+  name,
+  namespace: namespaceOf(project),
+  labels: {
+    [label.managedBy]: managedBy.split('/')[0] ?? managedBy,
+    [label.project]: project,
+    ...(server === undefined ? {} : podLabels(server)),
+  },
+});
+
+/** Labels of the user's: as annotations where labels cannot hold them. */
+function ownLabels({ labels }: DesiredServer) {
+  const entries = Object.entries(labels).filter(([key]) => isOpenKey(key));
+  return {
+    labels: Object.fromEntries(entries.filter(([, value]) => isLabelValue(value))),
+    annotations: Object.fromEntries(entries.filter(([, value]) => !isLabelValue(value))),
+  };
+}
+
+/** A volume that two pods may not write at once: one is gone before the next one begins. */
+const isWrittenByOne = ({ mounts }: DesiredServer): boolean =>
+  mounts.some(({ type, readOnly }) => type === 'volume' && !readOnly);
+
+function deployment(server: DeclaredServer, settings: ExportSettings): object {
+  const { spec, hash, source } = server;
+  const own = ownLabels(spec);
+  const meta = metadata(settings, workloadName(spec.name), spec);
+  const annotations = {
+    ...own.annotations,
+    [annotation.record]: settings.recordOf(server),
+    [annotation.specHash]: hash,
+    [annotation.source]: sourceText(source),
+    ...(spec.description === undefined ? {} : { [annotation.description]: spec.description }),
+  };
+  return {
+    apiVersion: 'apps/v1',
+    kind: 'Deployment',
+    metadata: { ...meta, labels: { ...own.labels, ...meta.labels }, annotations },
+    spec: {
+      replicas: spec.enabled ? 1 : 0,
+      revisionHistoryLimit: 3,
+      selector: { matchLabels: { [label.server]: spec.name } },
+      strategy: isWrittenByOne(spec)
+        ? { type: 'Recreate' }
+        : { type: 'RollingUpdate', rollingUpdate: { maxSurge: 1, maxUnavailable: 0 } },
+      template: {
+        metadata: {
+          labels: { ...own.labels, ...meta.labels },
+          // What changes it replaces the pods: the spec does, and where it was read does not.
+          annotations: { ...own.annotations, [annotation.specHash]: hash },
+        },
+        spec: podOf(spec, { server: imageOf(server, settings), reach: settings.relayImage }),
+      },
+    },
+  };
+}
+
+/** The Service of a server over HTTP, by which pods that reach it find it. */
+function service({ spec }: DeclaredServer, settings: ExportSettings): readonly object[] {
+  const { transport } = spec.mcp;
+  if (transport.kind === 'stdio' || spec.network.mode === 'none') return [];
+  return [
+    {
+      apiVersion: 'v1',
+      kind: 'Service',
+      metadata: metadata(settings, workloadName(spec.name), spec),
+      spec: {
+        type: 'ClusterIP',
+        selector: { [label.server]: spec.name },
+        ports: [{ name: 'mcp', port: transport.port, targetPort: 'mcp', protocol: 'TCP' }],
+      },
+    },
+  ];
+}
+
+const claims = (servers: readonly DeclaredServer[], settings: ExportSettings): readonly object[] =>
+  [
+    ...new Set(
+      servers.flatMap(({ spec }) => spec.mounts.flatMap(({ type, source }) => (type === 'volume' ? [source] : []))),
+    ),
+  ]
+    .sort()
+    .map((volume) => ({
+      apiVersion: 'v1',
+      kind: 'PersistentVolumeClaim',
+      metadata: metadata(settings, volumeClaimName(volume)),
+      spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: volumeSize } } },
+    }));
+
+/** Whether a pod of it is let into a namespace that enforces Pod Security `restricted`. */
+const isRestricted = ({ security }: DesiredServer): boolean => {
+  const drops = security.capDrop.some((name) => /^(?:CAP_)?ALL$/.test(name));
+  const adds = security.capAdd.every((name) => /^(?:CAP_)?NET_BIND_SERVICE$/.test(name));
+  return drops && adds && security.noNewPrivileges && numericUser(security.user)?.uid !== 0;
+};
+
+/** The namespace of a project. Where its servers need no more, it lets no pod in that could do more. */
+function namespace(servers: readonly DeclaredServer[], { project, ...settings }: ExportSettings): object {
+  const { labels } = metadata({ project, ...settings }, '');
+  const what = servers.every(({ spec }) => isRestricted(spec)) ? 'enforce' : 'warn';
+  return {
+    apiVersion: 'v1',
+    kind: 'Namespace',
+    metadata: {
+      name: namespaceOf(project),
+      labels: { ...labels, [`pod-security.kubernetes.io/${what}`]: 'restricted' },
+    },
+  };
+}
+
+/** All objects of a project, in the order in which they can be applied; the same servers give the same text. */
+function write(servers: readonly DeclaredServer[], settings: ExportSettings): Exported {
+  const sorted = servers.toSorted((a, b) => (a.spec.name < b.spec.name ? -1 : 1));
+  const specs = sorted.map(({ spec }) => spec);
+  return {
+    documents: [
+      namespace(sorted, settings),
+      { apiVersion: 'v1', kind: 'ConfigMap', metadata: metadata(settings, scriptsName), data: scripts },
+      ...networkPolicies(specs, (name) => metadata(settings, name)),
+      ...claims(sorted, settings),
+      ...sorted.flatMap((server) => [deployment(server, settings), ...service(server, settings)]),
+    ],
+    secrets: specs.flatMap((spec) => {
+      const variables = secretUses(spec).map(({ variable }) => variable);
+      return variables.length === 0 ? [] : [{ name: secretName(spec.name), variables }];
+    }),
+    images: sorted.flatMap((server) =>
+      server.image.kind === 'built' ? [{ here: server.image.ref, there: imageOf(server, settings) }] : [],
+    ),
+  };
+}
+
+/** The objects that a project is on a cluster (docs/kubernetes.md). */
+export const kubernetesExporter: Exporter = {
+  unlike: (spec, { registry }) => unlikeOnKubernetes(spec, { registry: registry !== undefined }),
+  write,
+};

@@ -1,0 +1,177 @@
+// What runs in the pods of a server besides it: written for `sh`, as small as in BusyBox, and for Perl without modules.
+
+/** Where the scripts are in a pod, and the folder in memory that they may write to. */
+export const scriptsFolder = '/opt/looms';
+export const runFolder = '/run/looms';
+
+/** The revision that a gate names to a server that knows sessions; a server answers with one that it has. */
+const sessionRevision = '2025-11-25';
+const statelessRevision = '2026-07-28';
+
+const client = { name: 'looms-gate', version: '1' };
+const request = (id: string, method: string, params: object): string =>
+  JSON.stringify({ jsonrpc: '2.0', id, method, params });
+const handshake = request('looms-gate-1', 'initialize', {
+  protocolVersion: sessionRevision,
+  capabilities: {},
+  clientInfo: client,
+});
+const initialized = JSON.stringify({ jsonrpc: '2.0', method: 'notifications/initialized' });
+const list = request('looms-gate-2', 'tools/list', {});
+const statelessList = request('looms-gate-2', 'tools/list', {
+  _meta: {
+    'io.modelcontextprotocol/protocolVersion': statelessRevision,
+    'io.modelcontextprotocol/clientInfo': client,
+    'io.modelcontextprotocol/clientCapabilities': {},
+  },
+});
+
+/**
+ * PID 1 of a stdio server's pod: it waits for what ends there, as nobody else would, and goes when it is told to, as
+ * `sleep` as PID 1 does not.
+ */
+const idleScript = `trap 'kill "$!" 2>/dev/null; exit 0' TERM INT
+while :; do
+  sleep 3600 &
+  wait $!
+done
+`;
+
+/**
+ * The gate of a stdio server: starts it once more, and passes when it answers the handshake and `tools/list`. Arguments:
+ * seconds, the protocol of the spec, argv. What else a server writes on its output is passed over; an answer that is an
+ * error is shown and fails.
+ */
+const gateScript = `seconds=$1 protocol=$2
+shift 2
+in=${runFolder}/gate.$$.in out=${runFolder}/gate.$$.out
+command -v timeout >/dev/null 2>&1 && set -- timeout -k 2 "$seconds" "$@"
+server=
+end() {
+  exec 3>&- 4<&-
+  [ -z "$server" ] || kill "$server" 2>/dev/null
+  server=
+  rm -f "$in" "$out"
+}
+trap end EXIT
+answered() {
+  while IFS= read -r line <&4; do
+    case $line in
+      *'"looms-gate-'"$1"'"'*)
+        case $line in *'"result"'*) return 0 ;; esac
+        printf '%s\\n' "$line" >&2
+        return 1 ;;
+    esac
+  done
+  echo "the server ended before it answered" >&2
+  return 1
+}
+begin() {
+  mkfifo "$in" "$out" || exit 1
+  if (exec 2>>/proc/1/fd/2) 2>/dev/null; then
+    "$@" <"$in" >"$out" 2>>/proc/1/fd/2 &
+  else
+    "$@" <"$in" >"$out" &
+  fi
+  server=$!
+  exec 3>"$in" 4<"$out"
+}
+with_sessions() {
+  begin "$@"
+  echo '${handshake}' >&3 && answered 1 || return
+  echo '${initialized}' >&3
+  echo '${list}' >&3 && answered 2
+}
+without_sessions() {
+  begin "$@"
+  echo '${statelessList}' >&3 && answered 2
+}
+case $protocol in
+  legacy) with_sessions "$@" ;;
+  auto) with_sessions "$@" || { end; without_sessions "$@"; } ;;
+  *) without_sessions "$@" ;;
+esac
+`;
+
+/**
+ * The gate of a server over HTTP, in the container beside it: passes when it answers. Arguments: seconds, the protocol of
+ * the spec, the transport, port, path. Of the transport of 2024 it asks for the stream that begins a session.
+ */
+const httpGateScript = `use strict;
+my ($seconds, $protocol, $transport, $port, $path) = @ARGV;
+alarm $seconds;
+$SIG{PIPE} = 'IGNORE';
+sub ask { # method, body, further headers; what it has until it is enough
+  my ($method, $body, $headers, $enough) = @_;
+  socket my $server, 2, 1, 0 or die "no socket: $!\\n"; # AF_INET, SOCK_STREAM
+  connect $server, pack 'S n C4 x8', 2, $port, 127, 0, 0, 1 or die "nothing listens on port $port\\n";
+  my $length = length $body;
+  syswrite $server, "$method $path HTTP/1.1\\r\\nHost: 127.0.0.1:$port\\r\\nConnection: close\\r\\n"
+    . "Accept: application/json, text/event-stream\\r\\n$headers"
+    . ($method eq 'POST' ? "Content-Type: application/json\\r\\nContent-Length: $length\\r\\n" : '') . "\\r\\n$body";
+  my $answer = '';
+  while (sysread $server, my $more, 65536) {
+    $answer .= $more;
+    last if length $answer > 16777216 or $answer =~ $enough;
+  }
+  return $answer;
+}
+sub result {
+  my ($id, $answer) = @_;
+  my ($line) = $answer =~ /^(.*"looms-gate-$id".*)$/m;
+  return 1 if defined $line && $line =~ /"result"/;
+  print STDERR substr(defined $line ? $line : $answer, 0, 2000), "\\n";
+  return;
+}
+sub post { my ($id, $body, $headers) = @_; return ask('POST', $body, $headers, qr/"looms-gate-$id".*(?:\\r?\\n|\\})\\s*$/s) }
+sub with_sessions {
+  my $first = post(1, '${handshake}', '');
+  result(1, $first) or return;
+  my $headers = "MCP-Protocol-Version: ${sessionRevision}\\r\\n";
+  $headers = "MCP-Protocol-Version: $1\\r\\n" if $first =~ /"protocolVersion"\\s*:\\s*"([\\w.-]+)"/;
+  $headers .= "Mcp-Session-Id: $1\\r\\n" if $first =~ /^mcp-session-id:\\s*([!-~]+)\\r?$/im;
+  ask('POST', '${initialized}', $headers, qr/\\r\\n\\r\\n/);
+  my $passed = result(2, post(2, '${list}', $headers));
+  ask('DELETE', '', $headers, qr/\\r\\n\\r\\n/) if $headers =~ /Mcp-Session-Id/;
+  return $passed;
+}
+sub without_sessions {
+  return result(2, post(2, '${statelessList}', "MCP-Protocol-Version: ${statelessRevision}\\r\\nMcp-Method: tools/list\\r\\n"));
+}
+my $passed = eval {
+  if ($transport eq 'sse') { ask('GET', '', '', qr/^event: ?endpoint/m) =~ /^event: ?endpoint/m }
+  elsif ($protocol eq 'legacy') { with_sessions() }
+  elsif ($protocol eq 'auto') { with_sessions() || without_sessions() }
+  else { without_sessions() }
+};
+print STDERR $@ if $@;
+exit($passed ? 0 : 1);
+`;
+
+/**
+ * Runs before a pod is told to end: waits until no session is left in it, at most so many seconds. What the engine
+ * starts in a container from outside has no parent in there; PID 1 and this script are no sessions.
+ */
+const drainScript = `left=$1
+sessions() {
+  for dir in /proc/[1-9]*; do
+    id=\${dir#/proc/}
+    [ "$id" -gt 1 ] && [ "$id" != "$$" ] && read -r line 2>/dev/null <"$dir/stat" || continue
+    set -- \${line##*) }
+    [ "$2" = 0 ] && return 0
+  done
+  return 1
+}
+while [ "$left" -gt 0 ] && sessions; do
+  sleep 1
+  left=$((left - 1))
+done
+`;
+
+/** What the ConfigMap of a project holds, by file. */
+export const scripts = {
+  'idle.sh': idleScript,
+  'gate.sh': gateScript,
+  'gate-http.pl': httpGateScript,
+  'drain.sh': drainScript,
+} as const;

@@ -1,0 +1,96 @@
+import { readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { parseAllDocuments } from 'yaml';
+import { emptyFolder, looms } from '../support/looms.ts';
+import { schemaProblems } from '../support/schemas.ts';
+
+const examples = join(import.meta.dirname, '../../examples');
+
+function folderWith(text: string): string {
+  const folder = emptyFolder();
+  writeFileSync(join(folder, 'mcp.yaml'), text);
+  return folder;
+}
+
+const spec = (more: string): string => `name: fs
+docker_backend:
+  base_image: node:24-slim
+${more}
+mcp_server: { command: node, args: [server.js], env: { TOKEN: "\${secret:fs-token}" } }
+`;
+
+describe('export', () => {
+  test('writes objects, says what has to be there before and what is otherwise there, and no secret', async () => {
+    const cwd = folderWith(spec('  volume_mounts: [{ source: data, target: /data }]'));
+    const env = { LOOMS_SECRET_FS_TOKEN: 'hunter2-hunter2' };
+    const { code, stdout, stderr } = await looms(['export', '--to', 'kubernetes', '--project', 'team'], { cwd, env });
+    expect(code).toBe(0);
+    expect(stdout).toMatch(
+      /^# Needed before:\n# Secret looms-fs-env with the keys TOKEN\napiVersion: v1\nkind: Namespace\n/,
+    );
+    expect(stderr).toContain('warning[other-in-kubernetes]: a named volume is a claim of 1 GiB');
+    expect(stderr).toContain('mcp.yaml:4');
+    expect(stdout + stderr).not.toContain('hunter2');
+    const kinds = parseAllDocuments(stdout).map((document) => document.toJS().kind);
+    expect(kinds).toEqual([
+      'Namespace',
+      'ConfigMap',
+      ...['NetworkPolicy', 'NetworkPolicy', 'NetworkPolicy'],
+      'PersistentVolumeClaim',
+      'Deployment',
+    ]);
+  });
+
+  test('writes nothing where something of a spec cannot be kept, and says where that stands and what to do', async () => {
+    const cwd = folderWith(spec('  network: { egress: ["db.example:5432"] }'));
+    const { code, stdout, stderr } = await looms(['export', '--to', 'kubernetes'], { cwd });
+    expect([code, stdout]).toEqual([65, '']);
+    expect(stderr).toContain('error[not-in-kubernetes]: db.example is a name, and a network policy knows addresses');
+    expect(stderr).toContain('mcp.yaml:4');
+    expect(stderr).toContain('{ host: db.example, address: ADDRESS, port: 5432 }');
+  });
+
+  test('is one list in JSON, and tells programs the rest beside it', async () => {
+    const cwd = folderWith(spec('  pull_policy: never'));
+    const list = await looms(['export', '--to', 'kubernetes', '-o', 'json'], { cwd });
+    expect(JSON.parse(list.stdout)).toMatchObject({ kind: 'List', items: expect.any(Array) });
+    const { stdout } = await looms(['export', '--to', 'kubernetes', '--json'], { cwd });
+    expect(JSON.parse(stdout)).toMatchObject({ secrets: [{ name: 'looms-fs-env', variables: ['TOKEN'] }] });
+    expect(schemaProblems('export', JSON.parse(stdout))).toEqual([]);
+  });
+
+  test('writes a Compose file that takes secrets from its own environment', async () => {
+    const { code, stdout } = await looms(['export', '--to', 'compose'], {
+      cwd: folderWith(spec('  description: files')),
+    });
+    expect(code).toBe(0);
+    expect(stdout).toContain('# LOOMS_SECRET_FS_TOKEN in the environment of docker compose (for TOKEN)');
+    expect(parseAllDocuments(stdout)[0]?.toJS()).toMatchObject({
+      services: {
+        fs: {
+          entrypoint: ['sleep'],
+          command: ['infinity'],
+          environment: { TOKEN: '${LOOMS_SECRET_FS_TOKEN:?}' },
+          cap_drop: ['ALL'],
+          read_only: true,
+          mem_limit: '512m',
+          networks: { isolated: { aliases: ['fs'] } },
+        },
+      },
+      networks: { isolated: { internal: true } },
+    });
+  });
+
+  const files = readdirSync(examples).filter((name) => name.endsWith('.yaml'));
+  test.each(files)('examples/%s is written, or refused with what to do', async (file) => {
+    const env = { GITHUB_TOKEN: 'x', DATABASE_URI: 'x', TERADATA_HOST: 'td', TD_NAME: 'x' };
+    for (const target of ['kubernetes', 'compose']) {
+      const args = ['export', '--to', target, '--registry', 'registry.example/team', '-f', join(examples, file)];
+      const { code, stdout, stderr } = await looms(args, { env });
+      if (code === 0) expect(stdout.length).toBeGreaterThan(200);
+      else
+        expect([code, stdout, stderr]).toEqual([65, '', expect.stringMatching(/error\[not-in-[a-z]+\][\s\S]*hint:/)]);
+    }
+  });
+});

@@ -1,0 +1,86 @@
+import { readFileSync } from 'node:fs';
+import { expect, test } from 'vitest';
+import { fits, unlikeOnKubernetes } from '../../../src/kubernetes/objects/fits.ts';
+import { serverFields } from '../../../src/model/desired.ts';
+import type { Choice, Fields } from '../../../src/model/fields.ts';
+import { httpServer, type SpecChange, server } from '../../support/planner-world.ts';
+
+const joined = (...parts: readonly string[]): string => parts.filter(Boolean).join('.');
+
+/** All fields of a spec by their paths in a file. */
+function paths(fields: Fields, above = ''): string[] {
+  return Object.values(fields).flatMap((one) => {
+    const at = joined(above, one.path);
+    if (one.kind === 'field') return [at];
+    if (one.kind === 'group') return paths(one.fields, at);
+    const { tagPath, variants }: Choice = one;
+    return [joined(at, tagPath), ...Object.values(variants).flatMap((inner) => paths(inner, at))];
+  });
+}
+
+const isBelow = (path: string, above: string): boolean => path === above || path.startsWith(`${above}.`);
+
+test('every field of a spec has a word for how it is on a cluster, and no other has', () => {
+  const all = paths(serverFields);
+  expect(all.length).toBeGreaterThan(40);
+  expect(all.filter((path) => !Object.keys(fits).some((known) => isBelow(path, known)))).toEqual([]);
+  expect(Object.keys(fits).filter((known) => !all.some((path) => isBelow(path, known)))).toEqual([]);
+});
+
+test('docs/kubernetes.md has the same words', () => {
+  const page = readFileSync(new URL('../../../docs/kubernetes.md', import.meta.url), 'utf8');
+  const rows = [...page.matchAll(/^\| `([\w.]+)` \| (exact|approximate|looms|refused) \|/gm)];
+  expect(Object.fromEntries(rows.map(([, path, fit]) => [path, fit]))).toEqual(fits);
+});
+
+const told = (change: SpecChange, registry = false) =>
+  unlikeOnKubernetes(server('a', { mcp: { command: 'run' }, ...change }).spec, { registry }).map(
+    ({ kind, path }) => `${kind} ${path.split('.').at(-1)}`,
+  );
+
+/** What is told of a spec with nothing but defaults. */
+const usual = ['approximate tmpfs', 'approximate mode'];
+
+test.each<[string, SpecChange, readonly string[]]>([
+  ['defaults', {}, []],
+  ['a built image', { image: { kind: 'dockerfile', path: 'Dockerfile' } }, ['refused dockerfile_path']],
+  ['a variant of a processor', { platform: 'linux/arm/v7' }, ['approximate platform']],
+  ['a host name with a dot', { hostname: 'a.b' }, ['refused hostname']],
+  ['a label that no label can hold', { labels: { note: 'two words' } }, ['approximate labels']],
+  ['a key of Kubernetes’ own', { labels: { 'app.kubernetes.io/name': 'x' } }, ['refused labels']],
+  [
+    'a folder of a host',
+    { mounts: [{ type: 'bind', source: '/srv', target: '/srv', readOnly: true }] },
+    ['refused volume_mounts'],
+  ],
+  [
+    'a named volume',
+    { mounts: [{ type: 'volume', source: 'v', target: '/v', readOnly: false }] },
+    ['approximate volume_mounts'],
+  ],
+  ['a limit of storage', { limits: { storageMiB: 100 } }, ['approximate storage_mb']],
+  ['a limit of processes that is written', { limits: { pidsLimit: 40 } }, ['approximate pids_limit']],
+  ['files that are kept', { lifecycle: { preserve: ['/state'] } }, ['refused preserve']],
+  ['no restart', { lifecycle: { restart: 'no' } }, ['approximate restart']],
+  ['a host by name', { network: { egress: [{ host: 'db.example', port: 5432, tls: false }] } }, ['refused egress']],
+  ['a host by address', { network: { egress: [{ host: 'db', port: 5432, tls: false, address: '10.0.0.1' }] } }, []],
+  ['learning', { network: { egressLearn: true } }, ['refused egress_learn']],
+  ['a user by name', { security: { user: 'node' } }, ['refused user']],
+  ['root', { security: { user: '0:0' } }, ['approximate user']],
+  ['a variable of looms', { mcp: { command: 'run', envFrom: ['TOKEN'] } }, ['approximate env_from']],
+])('of %s it is told what is otherwise', (_, change, also) => {
+  // The planner's usual spec has no limit of processes as files do.
+  const limits = { pidsLimit: 256, ...(change.limits ?? {}) };
+  expect(told({ ...change, limits }).sort()).toEqual([...usual, ...also].sort());
+});
+
+test('a command that only the image knows is refused for a process, and not for a server over HTTP', () => {
+  const refused = ({ spec }: ReturnType<typeof server>) =>
+    unlikeOnKubernetes(spec, { registry: true }).flatMap(({ kind, path }) => (kind === 'refused' ? [path] : []));
+  const silent = (one: ReturnType<typeof server>) => {
+    const { command: _, ...mcp } = one.spec.mcp;
+    return { ...one, spec: { ...one.spec, mcp } };
+  };
+  expect(refused(silent(server('a')))).toEqual(['mcp_server.command']);
+  expect(refused(silent(httpServer('a')))).toEqual([]);
+});

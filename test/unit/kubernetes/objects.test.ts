@@ -1,0 +1,180 @@
+import { describe, expect, it } from 'vitest';
+import { isLabelValue, isOpenKey } from '../../../src/kubernetes/objects/names.ts';
+import { kubernetesExporter } from '../../../src/kubernetes/objects/objects.ts';
+import { bytesQuantity, coresQuantity } from '../../../src/kubernetes/objects/quantities.ts';
+import type { DeclaredServer } from '../../../src/model/desired.ts';
+import type { ExportSettings } from '../../../src/orchestrator/export.ts';
+import { httpServer, project, server } from '../../support/planner-world.ts';
+
+type Written = { readonly kind: string; readonly metadata: { readonly name: string } } & Readonly<
+  Record<string, unknown>
+>;
+
+const settings: ExportSettings = {
+  project,
+  registry: 'registry.example/team',
+  relayImage: 'debian:bookworm-slim',
+  managedBy: 'looms/1.0.0',
+  recordOf: ({ spec }) => `record of ${spec.name}`,
+};
+const written = (...servers: readonly DeclaredServer[]) => kubernetesExporter.write(servers, settings);
+const objects = (...servers: readonly DeclaredServer[]): readonly Written[] =>
+  written(...servers).documents as readonly Written[];
+const only = (kind: string, ...servers: readonly DeclaredServer[]): Written => {
+  const [found, another] = objects(...servers).filter((one) => one.kind === kind);
+  if (found === undefined || another !== undefined) throw new Error(`not one ${kind}`);
+  return found;
+};
+
+describe('the objects of a project', () => {
+  it('come in an order in which they can be applied, the same for the same servers', () => {
+    const [a, b] = [server('a'), httpServer('b')];
+    expect(objects(b, a).map(({ kind, metadata }) => `${kind} ${metadata.name}`)).toEqual([
+      'Namespace looms-test',
+      'ConfigMap looms-scripts',
+      'NetworkPolicy looms-deny',
+      'NetworkPolicy looms-isolated',
+      'NetworkPolicy looms-bridge',
+      'Deployment looms-a',
+      'Deployment looms-b',
+      'Service looms-b',
+    ]);
+    expect(JSON.stringify(written(b, a))).toBe(JSON.stringify(written(a, b)));
+  });
+
+  it('let in no pod that could do more, where no server needs more', () => {
+    const labels = (one: DeclaredServer) =>
+      Object.keys((only('Namespace', one).metadata as never as { labels: object }).labels);
+    expect(labels(server('a'))).toContain('pod-security.kubernetes.io/enforce');
+    expect(labels(server('a', { security: { user: '0:0' } }))).not.toContain('pod-security.kubernetes.io/enforce');
+  });
+});
+
+describe('the pod of a server', () => {
+  it('has what its spec says, and its secrets by reference', () => {
+    const env = {
+      LEVEL: { kind: 'literal', value: '$(HOME) $$ $x' },
+      TOKEN: { kind: 'secret', parts: [{ from: 'provider', name: 'token' }] },
+    } as const;
+    const one = server('a', {
+      mcp: { command: 'node', args: ['server.js'], env },
+      limits: { cpuCores: 0.5, memoryMiB: 1024, storageMiB: 100 },
+      network: { egress: [{ host: 'db', port: 5432, tls: false, address: '10.0.0.1' }] },
+    });
+    expect(only('Deployment', one)).toMatchObject({
+      metadata: { annotations: { 'looms.dev/record': 'record of a', 'looms.dev/spec-hash': one.hash } },
+      spec: {
+        replicas: 1,
+        strategy: { rollingUpdate: { maxSurge: 1, maxUnavailable: 0 } },
+        template: {
+          spec: {
+            automountServiceAccountToken: false,
+            hostAliases: [{ ip: '10.0.0.1', hostnames: ['db'] }],
+            containers: [
+              {
+                image: 'example:1',
+                startupProbe: {
+                  exec: { command: ['/bin/sh', '/opt/looms/gate.sh', '30', 'legacy', 'node', 'server.js'] },
+                  timeoutSeconds: 35,
+                },
+                env: [
+                  { name: 'LEVEL', value: '$$(HOME) $$$ $x' },
+                  { name: 'TOKEN', valueFrom: { secretKeyRef: { name: 'looms-a-env', key: 'TOKEN' } } },
+                ],
+                resources: {
+                  limits: { cpu: '500m', memory: '1Gi', 'ephemeral-storage': '100Mi' },
+                  requests: { cpu: '10m', memory: '64Mi' },
+                },
+                securityContext: {
+                  allowPrivilegeEscalation: false,
+                  capabilities: { drop: ['ALL'] },
+                  readOnlyRootFilesystem: true,
+                  runAsNonRoot: true,
+                  runAsUser: 1000,
+                  runAsGroup: 1000,
+                },
+              },
+            ],
+          },
+        },
+      },
+    });
+    expect(written(one).secrets).toEqual([{ name: 'looms-a-env', variables: ['TOKEN'] }]);
+  });
+
+  it('is not there while it is disabled, and is gone before the next one where it writes to a volume', () => {
+    expect(only('Deployment', server('a', { enabled: false }))).toMatchObject({ spec: { replicas: 0 } });
+    const mounts = [{ type: 'volume', source: 'data', target: '/data', readOnly: false }] as const;
+    expect(only('Deployment', server('a', { mounts }))).toMatchObject({
+      spec: { strategy: { type: 'Recreate' }, template: { spec: { securityContext: { fsGroup: 1000 } } } },
+    });
+    expect(only('PersistentVolumeClaim', server('a', { mounts }), server('b', { mounts }))).toMatchObject({
+      metadata: { name: 'looms-data' },
+    });
+  });
+
+  it('has a container beside a server over HTTP that gates it', () => {
+    const { spec } = only('Deployment', httpServer('web'));
+    expect(spec).toMatchObject({
+      template: {
+        spec: {
+          containers: [
+            { name: 'server', ports: [{ containerPort: 3000 }] },
+            {
+              name: 'reach',
+              image: 'debian:bookworm-slim',
+              startupProbe: {
+                exec: {
+                  command: ['perl', '/opt/looms/gate-http.pl', '30', 'legacy', 'streamable-http', '3000', '/mcp'],
+                },
+              },
+            },
+          ],
+        },
+      },
+    });
+  });
+
+  it('has an image that is built here under its name in the registry', () => {
+    const built = server('a', { image: { kind: 'dockerfile', path: 'Dockerfile' } });
+    expect(written(built).images).toEqual([
+      { here: 'looms/dockerfile:0', there: 'registry.example/team/dockerfile:0' },
+    ]);
+    expect(JSON.stringify(only('Deployment', built))).toContain('"registry.example/team/dockerfile:0"');
+  });
+
+  it('has labels of the user’s, and annotations where labels could not hold them', () => {
+    expect(only('Deployment', server('a', { labels: { team: 'a', note: 'two words' } }))).toMatchObject({
+      metadata: { labels: { team: 'a', 'looms.dev/server': 'a' }, annotations: { note: 'two words' } },
+    });
+  });
+});
+
+it.each([
+  [1024, '1Ki'],
+  [512 * 1024 ** 2, '512Mi'],
+  [1024 ** 3, '1Gi'],
+  [1536 * 1024 ** 2, '1536Mi'],
+  [1000, '1000'],
+])('%i bytes are %s, as the API server writes them', (bytes, text) => {
+  expect(bytesQuantity(bytes)).toBe(text);
+});
+
+it.each([
+  [1, '1'],
+  [0.5, '500m'],
+  [1.25, '1250m'],
+  [0.0001, '1m'],
+  [0.07, '70m'],
+])('%d cores are %s', (cores, text) => {
+  expect(coresQuantity(cores)).toBe(text);
+});
+
+it('keys and values of labels are those that Kubernetes takes', () => {
+  expect(['a', 'a.b_c-d', '', 'x'.repeat(63)].every(isLabelValue)).toBe(true);
+  expect(['a b', '-a', 'a-', 'x'.repeat(64), 'ä'].some(isLabelValue)).toBe(false);
+  expect(['team', 'example.com/team', 'A_b'].every(isOpenKey)).toBe(true);
+  expect(['', '/a', 'a/', 'kubernetes.io/a', 'x.k8s.io/a', 'looms.dev/server', 'A.b/c', 'a/b/c'].some(isOpenKey)).toBe(
+    false,
+  );
+});

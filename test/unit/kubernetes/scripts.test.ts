@@ -1,0 +1,131 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { runFolder, scripts } from '../../../src/kubernetes/objects/scripts.ts';
+import { eventually } from '../../support/eventually.ts';
+import { emptyFolder } from '../../support/looms.ts';
+
+const fixture = (name: string): string => fileURLToPath(new URL(`../../fixtures/servers/${name}`, import.meta.url));
+
+/** The scripts as they are in a pod, whose folder is one of this machine here; the log of its PID 1 is nobody's. */
+function inPod() {
+  const folder = emptyFolder();
+  const run = join(folder, 'run');
+  mkdirSync(run);
+  for (const [name, text] of Object.entries(scripts)) {
+    writeFileSync(join(folder, name), text.replaceAll(runFolder, run).replaceAll('/proc/1/fd/2', join(folder, 'log')));
+  }
+  const start = (program: string, script: string, ...args: readonly string[]): ChildProcess =>
+    spawn(program, [join(folder, script), ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+  return { run, start };
+}
+
+async function ended(child: ChildProcess): Promise<{ readonly code: number | null; readonly stderr: string }> {
+  let stderr = '';
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+    stderr += text;
+  });
+  const code = await new Promise<number | null>((resolve) => child.once('close', resolve));
+  return { code, stderr };
+}
+
+describe('the gate of a stdio server', () => {
+  const gate = async (protocol: string, argv: readonly string[], seconds = 20) => {
+    const { run, start } = inPod();
+    const result = await ended(start('sh', 'gate.sh', String(seconds), protocol, ...argv));
+    expect(readdirSync(run)).toEqual([]);
+    return result;
+  };
+  const node = (name: string, ...args: readonly string[]): string[] => [process.execPath, fixture(name), ...args];
+
+  it.each([
+    ['one of sessions', 'legacy', node('plain.mjs')],
+    ['one that writes other things first', 'legacy', node('plain.mjs', '--stray')],
+    ['one that does not end by itself', 'legacy', node('plain.mjs', '--ignore-eof')],
+    ['one of the older SDK', 'legacy', node('sdk1-stdio.mjs')],
+    ['one that knows both, asked for either', 'auto', node('sdk2-stdio.mjs')],
+    ['a stateless one', '2026-07-28', node('sdk2-stdio.mjs', '--modern-only')],
+    ['a stateless one, asked for either', 'auto', node('sdk2-stdio.mjs', '--modern-only')],
+  ])('lets through %s', async (_, protocol, argv) => {
+    expect(await gate(protocol, argv)).toMatchObject({ code: 0 });
+  });
+
+  it.each([
+    ['one that ends', node('plain.mjs', '--exit-on-start'), 'ended before it answered'],
+    ['a program that is not there', ['/nowhere/server'], 'ended before it answered'],
+    ['one that answers with an error', node('sdk2-stdio.mjs', '--modern-only'), '"error"'],
+  ])('says why not, of %s', async (_, argv, why) => {
+    const { code, stderr } = await gate('legacy', argv);
+    expect(code).not.toBe(0);
+    expect(stderr).toContain(why);
+  });
+
+  it('is over when its time is, and leaves no process', async () => {
+    const { code } = await gate('legacy', ['sh', '-c', 'trap "" TERM; exec sleep 777.5'], 1);
+    expect(code).not.toBe(0);
+  });
+});
+
+describe('the gate of a server over HTTP', () => {
+  let children: ChildProcess[] = [];
+  const ports = new Map<string, string>();
+  beforeAll(async () => {
+    for (const name of ['sdk1-http.mjs', 'all-modern.mjs']) {
+      const child = spawn(process.execPath, [fixture(name)], { env: { ...process.env, PORT: '0' }, stdio: 'pipe' });
+      children.push(child);
+      const port = await new Promise<string>((resolve) => {
+        for (const stream of [child.stdout, child.stderr]) {
+          createInterface({ input: stream }).on('line', (line) => {
+            const found = /(\d{4,5})\D*$/.exec(line)?.[1];
+            if (found !== undefined) resolve(found);
+          });
+        }
+      });
+      ports.set(name, port);
+    }
+  });
+  afterAll(() => {
+    for (const child of children) child.kill();
+    children = [];
+  });
+
+  const gate = (protocol: string, transport: string, server: string, path: string) =>
+    ended(inPod().start('perl', 'gate-http.pl', '20', protocol, transport, ports.get(server) ?? '1', path));
+
+  it.each([
+    ['one of sessions', 'legacy', 'streamable-http', 'sdk1-http.mjs', '/mcp'],
+    ['one of the transport of 2024', 'legacy', 'sse', 'sdk1-http.mjs', '/sse'],
+    ['a stateless one', '2026-07-28', 'streamable-http', 'all-modern.mjs', '/mcp'],
+    ['one of sessions, asked for either', 'auto', 'streamable-http', 'sdk1-http.mjs', '/mcp'],
+  ])('lets through %s', async (_, protocol, transport, server, path) => {
+    expect(await gate(protocol, transport, server, path)).toEqual({ code: 0, stderr: '' });
+  });
+
+  it.each([
+    ['another path', 'legacy', 'streamable-http', 'sdk1-http.mjs', '/nothing', 'HTTP/1.1 4'],
+    ['a port where nobody listens', 'legacy', 'streamable-http', 'none', '/mcp', 'nothing listens on port 1'],
+  ])('says why not, at %s', async (_, protocol, transport, server, path, why) => {
+    const { code, stderr } = await gate(protocol, transport, server, path);
+    expect(code).toBe(1);
+    expect(stderr).toContain(why);
+  });
+});
+
+it('what is idle ends when it is told to, and what it waits with', async () => {
+  const child = inPod().start('sh', 'idle.sh');
+  const children = (): string => {
+    try {
+      return readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, 'utf8').trim();
+    } catch {
+      return '';
+    }
+  };
+  const over = ended(child);
+  await eventually(() => expect(children()).not.toBe(''));
+  child.kill('SIGTERM');
+  // Its streams are closed only once nobody has them.
+  expect(await over).toEqual({ code: 0, stderr: '' });
+});
