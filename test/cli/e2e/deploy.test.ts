@@ -17,8 +17,10 @@ const socket = '/var/run/docker.sock';
 /** What this machine needs besides, to be without a registry and behind a house's own CA: what images are built with. */
 const certificates = ['/etc/ssl/certs/ca-certificates.crt', '/usr/local/share/ca-certificates'].filter(existsSync);
 
+/** The recipe hands over the usual socket, which another engine's containers would find nothing behind. */
+const isUsual = ['', `unix://${socket}`, 'unix:///run/docker.sock'].includes(process.env.DOCKER_HOST ?? '');
 const { findCompose } = await import('../../../bench/lib/compose.mjs');
-const compose = withoutEngine() || !existsSync(socket) ? undefined : await findCompose();
+const compose = withoutEngine() || !isUsual || !existsSync(socket) ? undefined : await findCompose();
 if (compose === undefined) console.log('skipped: there is no Docker Compose, or no engine at its usual socket');
 
 const firstStart = `set -e
