@@ -54,9 +54,10 @@ export function exportServers(
 
 /** What has to be there before the objects are applied, in comments of YAML. */
 const heading = ({ secrets, images }: Exported, target: ExportTarget): string => {
-  const pushed = images.filter(({ here, there }) => here !== there);
+  // Servers with the same recipe have one image.
+  const pushed = new Map(images.filter(({ here, there }) => here !== there).map(({ here, there }) => [here, there]));
   const lines = [
-    ...pushed.map(({ here, there }) => `docker tag ${here} ${there} && docker push ${there}`),
+    ...[...pushed].map(([here, there]) => `docker tag ${here} ${there} && docker push ${there}`),
     ...secrets.map(({ name, variables }) =>
       target === 'kubernetes'
         ? `Secret ${name} with the keys ${variables.join(', ')}`
