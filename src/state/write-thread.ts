@@ -6,6 +6,9 @@ import { fileOf, type StatePlaces, type StateWrite, type StateWriter, writeFault
 /** Tells this module apart that it runs as a thread of its own. */
 const task = 'looms-write-state';
 
+/** How long a program that ends waits for what is still to be written, ms: a disk may be gone. */
+const lastWritesMs = 10_000;
+
 type Task = { readonly task: typeof task; readonly places: StatePlaces };
 type Request = { readonly id: number; readonly write: StateWrite };
 /** What became of a write: why it was not done. */
@@ -13,8 +16,8 @@ type Answer = { readonly id: number; readonly fault?: { readonly why: string; re
 
 /**
  * Writes in a thread of its own, each file in the order in which its writes come: in a program that goes on, calls of
- * clients and the keeping of servers' logs would else wait for one another's disk. The thread starts with the first write
- * and keeps no program alive; `close` waits for what is still to be written.
+ * clients and the keeping of servers' logs would else wait for one another's disk. The thread starts with the first write,
+ * and keeps no program alive but for what it has still to write; `close` waits for that, at most `lastWritesMs`.
  */
 export function writesInThread(places: StatePlaces): StateWriter {
   const waiting = new Map<number, { readonly write: StateWrite; readonly settle: (fault?: LoomsError) => void }>();
@@ -26,6 +29,7 @@ export function writesInThread(places: StatePlaces): StateWriter {
     waiting.delete(id);
     one?.settle(fault);
     if (waiting.size > 0) return;
+    thread?.unref();
     for (const resolve of onEmpty) resolve();
     onEmpty = [];
   };
@@ -57,6 +61,7 @@ export function writesInThread(places: StatePlaces): StateWriter {
       waiting.set(last, { write: one, settle: (fault) => (fault === undefined ? resolve() : reject(fault)) });
       try {
         thread ??= start();
+        thread.ref();
         thread.postMessage({ id: last, write: one } satisfies Request);
       } catch (error) {
         settle(last, writeFault(error, places, one));
@@ -67,7 +72,17 @@ export function writesInThread(places: StatePlaces): StateWriter {
     async leave(one) {
       write(one).catch(() => undefined);
     },
-    close: () => (waiting.size === 0 ? Promise.resolve() : new Promise((resolve) => onEmpty.push(resolve))),
+    async close() {
+      if (waiting.size === 0) return;
+      await new Promise<void>((resolve) => {
+        const bound = setTimeout(resolve, lastWritesMs);
+        onEmpty.push(() => {
+          clearTimeout(bound);
+          resolve();
+        });
+      });
+      thread?.unref();
+    },
   };
 }
 

@@ -100,7 +100,9 @@ function createKeeper({ sessions, container }: Place, leaseMs: number, isOver: (
       if (running === undefined) open();
       else say(beginning(session));
     },
-    began: (session) => void say(beginning(session)),
+    began(session) {
+      if (kept.has(session)) say(beginning(session));
+    },
     remove(session) {
       if (kept.delete(session) && running !== undefined) say(`- ${session.mark}\n`);
     },

@@ -186,8 +186,8 @@ exit 1`;
  * Keeps the sessions of a program. $0: its name, under which it counts as no session; $1: `endScript`; $2…: marks of
  * sessions that begin. Its input is `+ MARK` for a session that is about to begin, `+ MARK WATCHER GROUP` for one that has,
  * `- MARK` for one that is over, and `.` to renew the leases of all. It ends when its program does, however that dies: then
- * the sessions get a second to go by themselves, and are ended, those by their mark that had not said who watches them. A
- * renewal starts no process, of which a crowded container may have none left; a watcher is known by when it started, as
+ * the sessions get a second to go by themselves, and are ended, those by their mark that had not said who watches them. Neither
+ * a beginning nor a renewal starts a process, of which a crowded container may have none left; a watcher is known by when it started, as
  * its id may be another's by now.
  */
 export const keeperScript = `end=$1 known=
@@ -211,7 +211,7 @@ while read -r what mark watcher group; do
     +)
       if [ -z "$watcher" ]; then
         case "$known " in *" $mark:"*) ;; *) known="$known $mark:::0" ;; esac
-      elif grep -qs "${markVariable}=$mark" "/proc/$watcher/environ" && start_of "$watcher"; then
+      elif start_of "$watcher"; then
         forget "$mark"
         known="$known $mark:$watcher:$start:$group"
       fi

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -91,6 +92,21 @@ describe('writes in a thread', () => {
     await close();
     expect(await recallFinding(places.ledger, 'a')).toBe('legacy');
   });
+});
+
+it.each([
+  ['what is waited for', "await write({ kind: 'finding', key: 'a', found: 'legacy' });"],
+  ['what is left when it is closed', "leave({ kind: 'finding', key: 'a', found: 'legacy' }); await close();"],
+])('a program that does nothing else goes on until it is written: %s', async (_, work) => {
+  const places = placesIn(emptyFolder());
+  const module = new URL('../../../src/state/write-thread.ts', import.meta.url);
+  const script = `import { writesInThread } from ${JSON.stringify(module)};
+    const { write, leave, close } = writesInThread(${JSON.stringify(places)});
+    ${work}
+    console.log('written');`;
+  const args = ['--no-warnings', '--input-type=module', '-e', script];
+  expect(execFileSync(process.execPath, args, { encoding: 'utf8' })).toBe('written\n');
+  expect(await recallFinding(places.ledger, 'a')).toBe('legacy');
 });
 
 describe.runIf(process.platform === 'linux')('a ledger that is open', () => {

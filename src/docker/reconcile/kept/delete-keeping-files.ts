@@ -1,7 +1,7 @@
 import type { ProjectName, ServerName } from '../../../model/ids.ts';
 import { type Blocker, isNonEmpty, type PlanWarning } from '../../../model/plan.ts';
 import { canonicalJson } from '../../../model/values/canonical-json.ts';
-import { holderToKeep, isUp } from '../../model/generations.ts';
+import { holderToKeep, isSettled, isUp } from '../../model/generations.ts';
 import { dataName, label, type Role } from '../../model/labels.ts';
 import type { Observed, ObservedContainer } from '../../model/observed.ts';
 import type { PlannedContainer, StepDraft, Target } from '../../steps.ts';
@@ -71,6 +71,7 @@ function keepAndRemove(
   source: ObservedContainer,
   others: readonly ObservedContainer[],
   into: Keeper,
+  project: ProjectName,
 ): StepDraft[] {
   const { id, name } = source;
   const ready = [into.made.id];
@@ -84,6 +85,18 @@ function keepAndRemove(
     { after: stop.length > 0 ? stop.map((one) => one.id) : ready },
   );
   const failing = [...stop, carry].map((one) => one.id);
+  // Where the source has not the server's name, the copy tells that it has the files: whoever comes next removes the copy.
+  const discard =
+    isSettled(project, server)(source) || stop.length === 0
+      ? [
+          step(
+            server,
+            'discard',
+            { op: 'remove-container', target: into.target, name: into.name },
+            { after: failing, onFailureOf: failing },
+          ),
+        ]
+      : [];
   const rest = [...removeCopies(server, into.begun, [carry.id]), ...retireEach(server, others, [carry.id])];
   const after = [carry.id, ...removalsIn(rest).map((one) => one.id)];
   const remove = step(server, 'remove', { op: 'remove-container', target: { id }, name }, { after });
@@ -94,17 +107,10 @@ function keepAndRemove(
       server,
       'start:again',
       { op: 'start-container', target: { id }, name },
-      { after: unfinished, onFailureOf: unfinished },
+      { after: [...unfinished, ...discard.map((one) => one.id)], onFailureOf: unfinished },
     ),
   );
-  // Not before it serves again: until then the copy tells that it has the files.
-  const discard = step(
-    server,
-    'discard',
-    { op: 'remove-container', target: into.target, name: into.name },
-    { after: [...failing, ...again.map((one) => one.id)], onFailureOf: failing },
-  );
-  return [...into.old, into.made, ...stop, carry, ...rest, remove, ...again, discard];
+  return [...into.old, into.made, ...stop, carry, ...discard, ...rest, remove, ...again];
 }
 
 /** Without a readable record nobody can name them. */
@@ -171,7 +177,7 @@ export function deleteKeepingFiles(
   }
   return {
     changes: [keptChange({ name }, 'create', 'requested')],
-    steps: keepAndRemove(server, source, others, keeperFor(server, source, kept, context)),
+    steps: keepAndRemove(server, source, others, keeperFor(server, source, kept, context), context.project),
     warnings: [keptWarning(server, name, paths)],
   };
 }

@@ -31,10 +31,10 @@ describe('deleting a server and keeping its files', () => {
       a/keep: create looms-test-a.data from sha256:example:1
       a/stop: stop looms-test-a c10000000000 after a/keep
       a/carry: carry /state over to looms-test-a.data after a/stop
+      a/discard: remove looms-test-a.data (a/keep) after a/stop, a/carry only if a/stop or a/carry fails
       a/record: record looms-test-a as looms-test-a.h1 (deleted) after a/carry
       a/remove: remove looms-test-a c10000000000 after a/carry, a/record
-      a/start:again: start looms-test-a after a/stop, a/carry, a/remove only if a/stop or a/carry or a/remove fails
-      a/discard: remove looms-test-a.data (a/keep) after a/stop, a/carry, a/start:again only if a/stop or a/carry fails
+      a/start:again: start looms-test-a after a/stop, a/carry, a/remove, a/discard only if a/stop or a/carry or a/remove fails
       network:isolated/remove: remove network looms-test after a/remove
       warning a: data-kept"
     `);
@@ -202,11 +202,11 @@ describe('a server whose deletion did not come to its end', () => {
       a/keep: create looms-test-a.data from sha256:example:1 after name:c10100000000/free
       a/stop: stop looms-test-a c10000000000 after a/keep
       a/carry: carry /state over to looms-test-a.data after a/stop
+      a/discard: remove looms-test-a.data (a/keep) after a/stop, a/carry only if a/stop or a/carry fails
       a/forget: remove looms-test-a.data c10100000000 after a/carry, name:c10100000000/free
       a/record: record looms-test-a as looms-test-a.h1 (deleted) after a/carry, a/forget
       a/remove: remove looms-test-a c10000000000 after a/carry, a/forget, a/record
-      a/start:again: start looms-test-a after a/stop, a/carry, a/forget, a/remove only if a/stop or a/carry or a/forget or a/remove fails
-      a/discard: remove looms-test-a.data (a/keep) after a/stop, a/carry, a/start:again only if a/stop or a/carry fails
+      a/start:again: start looms-test-a after a/stop, a/carry, a/forget, a/remove, a/discard only if a/stop or a/carry or a/forget or a/remove fails
       network:isolated/remove: remove network looms-test after a/remove
       warning a: data-kept"
     `);
