@@ -1,5 +1,5 @@
 import * as Flags from '@oclif/core/flags';
-import { exportServers, exportTargets, exportText } from '../app/export/export-servers.ts';
+import { exportServers, exportTargets, exportText, neededBefore } from '../app/export/export-servers.ts';
 import { BaseCommand } from '../cli/base-command.ts';
 import { SpecError } from '../cli/errors.ts';
 import { outputFlag, placeFlags, specFlags } from '../cli/flags.ts';
@@ -7,6 +7,7 @@ import { readUsableSpecs } from '../cli/project/specs.ts';
 import { countDiagnostics, renderDiagnostics } from '../cli/render/diagnostics/diagnostics.ts';
 import { relayImageOf } from '../model/container/relay-image.ts';
 import { type Diagnostic, hasErrors } from '../model/diagnostics.ts';
+import { LoomsError } from '../model/errors.ts';
 import type { Exported } from '../orchestrator/export.ts';
 
 /** What `--json` prints. */
@@ -42,7 +43,7 @@ export default class Export extends BaseCommand {
     const context = await this.open(flags);
     const { ports, project, exporter } = context;
     const loaded = await readUsableSpecs(flags, context, this.jsonEnabled());
-    const registry = flags.registry?.replace(/\/+$/, '');
+    const registry = registryName(flags.registry);
     const { findings, exported } = exportServers(loaded, await exporter(flags.to), flags.to, {
       project: project.name,
       registry,
@@ -55,7 +56,18 @@ export default class Export extends BaseCommand {
     const { terminal } = context;
     const look = { palette: terminal.noticePalette, width: terminal.width };
     if (findings.length > 0) this.notice(`${renderDiagnostics(findings, loaded.texts, look)}\n`);
+    // JSON has no comments.
+    if (flags.output === 'json') this.notice(neededBefore(exported).join('\n'));
     this.answer(() => exportText(exported, flags.to, flags.output).trimEnd());
     return { ...exported, diagnostics: findings };
   }
+}
+
+/** A registry as it begins the names of images. Throws `usage`. */
+function registryName(written: string | undefined): string | undefined {
+  const name = written?.replace(/\/+$/, '');
+  if (name === undefined || /^[a-z0-9.-]+(?::\d+)?(?:\/[a-z0-9._-]+)*$/i.test(name)) return name;
+  throw new LoomsError('usage', `${JSON.stringify(written)} does not begin the name of an image`, {
+    hint: 'write --registry HOST/FOLDER, as in registry.example.com/team-a',
+  });
 }

@@ -6,12 +6,12 @@ export type Unlike =
   | { readonly kind: 'approximate'; readonly path: string; readonly message: string }
   | { readonly kind: 'refused'; readonly path: string; readonly message: string; readonly hint: string };
 
-/** A variable that holds a secret, as the exported objects refer to it. */
+/** What has to be there before the objects are: a Secret with its keys, or the environment of the other program. */
 export type NeededSecret = {
-  /** The Secret, or the variable of the environment, that has to be there. */
-  readonly name: string;
-  /** The variables of the server that it has to hold, sorted. */
-  readonly variables: readonly string[];
+  /** Of a Secret; absent: variables of the environment. */
+  readonly name?: string;
+  /** Sorted; each with what its value is, written as in a spec: a secret, or a text with secrets in it. */
+  readonly keys: readonly { readonly name: string; readonly value: string }[];
 };
 
 export type ExportSettings = {

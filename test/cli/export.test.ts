@@ -27,7 +27,7 @@ describe('export', () => {
     const { code, stdout, stderr } = await looms(['export', '--to', 'kubernetes', '--project', 'team'], { cwd, env });
     expect(code).toBe(0);
     expect(stdout).toMatch(
-      /^# Needed before:\n# Secret looms-fs-env with the keys TOKEN\napiVersion: v1\nkind: Namespace\n/,
+      /^# Needed before:\n# Secret looms-fs-env with these keys:\n# {3}TOKEN: "\$\{secret:fs-token\}"\napiVersion: v1\nkind: Namespace\n/,
     );
     expect(stderr).toContain('warning[other-in-kubernetes]: a named volume is a claim of 1 GiB');
     expect(stderr).toContain('mcp.yaml:4');
@@ -54,9 +54,12 @@ describe('export', () => {
   test('is one list in JSON, and tells programs the rest beside it', async () => {
     const cwd = folderWith(spec('  pull_policy: never'));
     const list = await looms(['export', '--to', 'kubernetes', '-o', 'json'], { cwd });
+    expect(list.stderr).toContain('Secret looms-fs-env with these keys:');
     expect(JSON.parse(list.stdout)).toMatchObject({ kind: 'List', items: expect.any(Array) });
     const { stdout } = await looms(['export', '--to', 'kubernetes', '--json'], { cwd });
-    expect(JSON.parse(stdout)).toMatchObject({ secrets: [{ name: 'looms-fs-env', variables: ['TOKEN'] }] });
+    expect(JSON.parse(stdout)).toMatchObject({
+      secrets: [{ name: 'looms-fs-env', keys: [{ name: 'TOKEN', value: '${secret:fs-token}' }] }],
+    });
     expect(schemaProblems('export', JSON.parse(stdout))).toEqual([]);
   });
 
@@ -65,7 +68,9 @@ describe('export', () => {
       cwd: folderWith(spec('  description: files')),
     });
     expect(code).toBe(0);
-    expect(stdout).toContain('# LOOMS_SECRET_FS_TOKEN in the environment of docker compose (for TOKEN)');
+    expect(stdout).toContain(
+      '# in the environment of docker compose:\n#   LOOMS_SECRET_FS_TOKEN: "${secret:fs-token}"\n',
+    );
     expect(parseAllDocuments(stdout)[0]?.toJS()).toMatchObject({
       services: {
         fs: {
@@ -80,6 +85,12 @@ describe('export', () => {
       },
       networks: { isolated: { internal: true } },
     });
+  });
+
+  test('takes no address for a registry', async () => {
+    const args = ['export', '--to', 'kubernetes', '--registry', 'https://registry.example/team'];
+    const { code, stderr } = await looms(args, { cwd: folderWith(spec('  pull_policy: never')) });
+    expect([code, stderr]).toEqual([64, expect.stringContaining('write --registry HOST/FOLDER')]);
   });
 
   const files = readdirSync(examples).filter((name) => name.endsWith('.yaml'));

@@ -1,6 +1,7 @@
 import type { Diagnostic } from '../../model/diagnostics.ts';
 import { LoomsError } from '../../model/errors.ts';
 import type { ServerName } from '../../model/ids.ts';
+import { seenJson } from '../../model/values/unseen.ts';
 import type { Exported, Exporter, ExportSettings, Unlike } from '../../orchestrator/export.ts';
 import { recordSpec } from '../../spec/record/record.ts';
 import { writeDocuments } from '../../spec/write-documents.ts';
@@ -52,24 +53,26 @@ export function exportServers(
   return { findings, exported: exporter.write(servers, { ...settings, recordOf }) };
 }
 
-/** What has to be there before the objects are applied, in comments of YAML. */
-const heading = ({ secrets, images }: Exported, target: ExportTarget): string => {
+/** What has to be there before the objects are applied, a line each; none where nothing has. */
+export function neededBefore({ secrets, images }: Exported): readonly string[] {
   // Servers with the same recipe have one image.
   const pushed = new Map(images.filter(({ here, there }) => here !== there).map(({ here, there }) => [here, there]));
   const lines = [
     ...[...pushed].map(([here, there]) => `docker tag ${here} ${there} && docker push ${there}`),
-    ...secrets.map(({ name, variables }) =>
-      target === 'kubernetes'
-        ? `Secret ${name} with the keys ${variables.join(', ')}`
-        : `${name} in the environment of docker compose (for ${variables.join(', ')})`,
-    ),
+    ...secrets.flatMap(({ name, keys }) => [
+      name === undefined ? 'in the environment of docker compose:' : `Secret ${name} with these keys:`,
+      ...keys.map((key) => `  ${key.name}: ${seenJson(JSON.stringify(key.value))}`),
+    ]),
   ];
-  return lines.length === 0 ? '' : ['Needed before:', ...lines].map((line) => `# ${line}\n`).join('');
-};
+  return lines.length === 0 ? [] : ['Needed before:', ...lines];
+}
 
 /** The objects as text: YAML behind a comment that says what has to be there before, or JSON. */
 export function exportText(exported: Exported, target: ExportTarget, form: 'yaml' | 'json'): string {
-  if (form === 'yaml') return heading(exported, target) + writeDocuments(exported.documents);
+  if (form === 'yaml') {
+    const before = neededBefore(exported).map((line) => `# ${line}\n`);
+    return before.join('') + writeDocuments(exported.documents);
+  }
   const [only] = exported.documents;
   const whole = target === 'compose' ? only : { apiVersion: 'v1', kind: 'List', items: exported.documents };
   return `${JSON.stringify(whole, null, 2)}\n`;

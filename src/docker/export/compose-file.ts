@@ -1,11 +1,13 @@
 import { argvTemplateOf } from '../../model/container/argv.ts';
 import { hasForwarder } from '../../model/container/egress.ts';
-import { type DeclaredServer, type DesiredServer, type Env, isHttp } from '../../model/desired.ts';
-import { processEnv, secretUses, secretVariable } from '../../model/secrets/secret-names.ts';
+import { keptByLooms } from '../../model/container/kept-by-looms.ts';
+import { ownedBy } from '../../model/container/tmpfs.ts';
+import { type DeclaredServer, type DesiredServer, type Env, isHttp, usualWorkingDir } from '../../model/desired.ts';
+import { processEnv, secretUses, secretVariable, writtenRef } from '../../model/secrets/secret-names.ts';
 import type { Exported, Exporter, ExportSettings, Unlike } from '../../orchestrator/export.ts';
+import { volumeName } from '../model/labels.ts';
+import { isWithin, workingDirTmpfs } from '../model/resolve-shape.ts';
 import { templateOf } from '../reconcile/server/container-template.ts';
-
-const mebibyte = 1024 * 1024;
 
 /** Compose fills in `$NAME` and `${NAME}` everywhere; a spec's text is meant as it stands. */
 const escaped = (text: string): string => text.replaceAll('$', () => '$$');
@@ -37,12 +39,26 @@ function processOf(spec: DesiredServer): object {
   };
 }
 
+const home: Env = { HOME: { kind: 'literal', value: '/tmp' } };
+
+/** The images that looms builds from packages have no working directory of their own. */
+const builtDirOf = ({ image }: DesiredServer): string | undefined =>
+  image.kind === 'node' || image.kind === 'python' ? usualWorkingDir : undefined;
+
 const pullPolicies = { missing: 'missing', always: 'always', never: 'never' } as const;
 
 function service(server: DeclaredServer, { project }: ExportSettings): object {
   const { spec, image } = server;
   const shape = templateOf(spec, project);
   const { mode } = spec.network;
+  const workingDir = spec.workingDir ?? builtDirOf(spec);
+  const isMounted = [...Object.keys(shape.tmpfs), ...spec.mounts.map(({ target }) => target)].some(
+    (folder) => workingDir !== undefined && isWithin(workingDir, folder),
+  );
+  const tmpfs =
+    spec.workingDir !== undefined || workingDir === undefined || isMounted
+      ? shape.tmpfs
+      : { ...shape.tmpfs, [workingDir]: ownedBy(shape.user, workingDirTmpfs) };
   return {
     image: image.ref,
     pull_policy: image.kind === 'built' ? 'never' : pullPolicies[spec.pullPolicy],
@@ -50,8 +66,8 @@ function service(server: DeclaredServer, { project }: ExportSettings): object {
     ...(spec.hostname === '' ? {} : { hostname: spec.hostname }),
     ...(spec.enabled ? {} : { profiles: ['disabled'] }),
     ...processOf(spec),
-    ...(spec.workingDir === undefined ? {} : { working_dir: spec.workingDir }),
-    environment: environmentOf({ ...spec.environment, ...processEnv(spec) }),
+    ...(workingDir === undefined ? {} : { working_dir: escaped(workingDir) }),
+    environment: environmentOf({ ...home, ...spec.environment, ...processEnv(spec) }),
     user: shape.user,
     init: shape.init,
     restart: shape.restart,
@@ -64,16 +80,16 @@ function service(server: DeclaredServer, { project }: ExportSettings): object {
     memswap_limit: `${spec.limits.memoryMiB}m`,
     pids_limit: shape.pidsLimit,
     ...(spec.limits.storageMiB === undefined ? {} : { storage_opt: { size: `${spec.limits.storageMiB}m` } }),
-    tmpfs: Object.entries(shape.tmpfs).map(([path, { sizeBytes, exec, mode: bits, owner }]) => {
+    tmpfs: Object.entries(tmpfs).map(([path, { sizeBytes, exec, mode: bits, owner }]) => {
       const [uid, gid] = owner?.split(':') ?? [];
       const options = [
-        `size=${sizeBytes / mebibyte}m`,
+        `size=${sizeBytes}`,
         `mode=${bits}`,
         ...(exec ? ['exec'] : []),
         ...(uid === undefined ? [] : [`uid=${uid}`]),
         ...(gid === undefined ? [] : [`gid=${gid}`]),
       ];
-      return `${path}:${options.join(',')}`;
+      return `${escaped(path)}:${options.join(',')}`;
     }),
     ...(spec.mounts.length === 0
       ? {}
@@ -111,18 +127,22 @@ function write(servers: readonly DeclaredServer[], settings: ExportSettings): Ex
     },
     ...(volumes.length === 0
       ? {}
-      : { volumes: Object.fromEntries([...new Set(volumes)].sort().map((name) => [name, {}])) }),
+      : {
+          volumes: Object.fromEntries(
+            [...new Set(volumes)].sort().map((name) => [name, { name: volumeName(settings.project, name) }]),
+          ),
+        }),
   };
-  const needed = specs.flatMap((spec) =>
-    secretUses(spec).flatMap(({ variable, refs }) =>
-      refs.map(({ from, name }) => ({ variable, name: from === 'provider' ? secretVariable(name) : name })),
-    ),
+  const refs = specs.flatMap((spec) => secretUses(spec).flatMap((use) => use.refs));
+  const keys = new Map(
+    refs.map((ref) => [ref.from === 'provider' ? secretVariable(ref.name) : ref.name, writtenRef(ref)] as const),
   );
   return {
     documents: [document],
-    secrets: [...Map.groupBy(needed, ({ name }) => name)]
-      .map(([name, uses]) => ({ name, variables: [...new Set(uses.map(({ variable }) => variable))].sort() }))
-      .sort((a, b) => (a.name < b.name ? -1 : 1)),
+    secrets:
+      keys.size === 0
+        ? []
+        : [{ keys: [...keys].sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, value]) => ({ name, value })) }],
     images: sorted.flatMap(({ image }) => (image.kind === 'built' ? [{ here: image.ref, there: image.ref }] : [])),
   };
 }
@@ -154,6 +174,7 @@ function unlike(spec: DesiredServer): readonly Unlike[] {
             'keep the files in a named volume that is mounted there',
           ),
         ]),
+    ...keptByLooms(spec).map(({ path, what }) => approximate(path, `${what} is kept by looms alone: Compose does not`)),
     ...(secretUses(spec).length === 0
       ? []
       : [

@@ -11,7 +11,8 @@ export const secretsFilePath = '/run/looms/secrets.env';
 /** PID 1 of a stdio server: idle under the engine's init; sessions are execs beside it (docs/architecture.md). */
 const idle = { entrypoint: ['sleep'], command: ['infinity'] } as const;
 
-const workingDirTmpfs: TmpfsMount = { sizeBytes: 64 * 1024 * 1024, exec: false, mode: '1777' };
+/** The working directory of a server whose image has another one, or none. */
+export const workingDirTmpfs: TmpfsMount = { sizeBytes: 64 * 1024 * 1024, exec: false, mode: '1777' };
 
 /** The argv of a server: the spec's, else the image's. Throws `spec-invalid` when neither names a program. */
 export function resolveArgv(

@@ -1,13 +1,14 @@
 import { argvTemplateOf } from '../../model/container/argv.ts';
 import { hasForwarder } from '../../model/container/egress.ts';
+import { keptByLooms } from '../../model/container/kept-by-looms.ts';
 import { type DesiredServer, isHttp } from '../../model/desired.ts';
 import type { Unlike } from '../../orchestrator/export.ts';
-import { isLabelValue, isOpenKey } from './names.ts';
+import { isLabelValue, isObjectName, isOpenKey } from './names.ts';
 import { numericUser } from './pod.ts';
 
 /**
- * How a field of a spec is on a cluster. `looms`: no object says it; looms itself keeps it, wherever the server runs.
- * What is approximate or refused depends on the value, and is told where a spec has such a one.
+ * How a field of a spec is on a cluster. `looms`: no object says it, as looms itself keeps it, and does not on a cluster.
+ * What is not exact depends on the value, and is told where a spec has such a one.
  */
 export type Fit = 'exact' | 'approximate' | 'looms' | 'refused';
 
@@ -45,7 +46,7 @@ export const fits: Readonly<Record<string, Fit>> = {
   'docker_backend.network.egress_learn': 'refused',
   'docker_backend.lifecycle.health_check_interval_seconds': 'looms',
   'docker_backend.lifecycle.auto_cleanup': 'looms',
-  'docker_backend.lifecycle.drain_seconds': 'exact',
+  'docker_backend.lifecycle.drain_seconds': 'approximate',
   'docker_backend.lifecycle.rotation_interval_hours': 'looms',
   'docker_backend.lifecycle.max_executions': 'looms',
   'docker_backend.lifecycle.rotate_on_image_change': 'looms',
@@ -80,6 +81,9 @@ export function unlikeOnKubernetes(spec: DesiredServer, where: { readonly regist
     ...ofNetwork(spec),
     ...ofLifecycle(spec),
     ...ofProcess(spec),
+    ...keptByLooms(spec).map(({ path, what }) =>
+      approximate(path, `${what} is kept by looms alone: on a cluster it is not`),
+    ),
   ];
 }
 
@@ -115,9 +119,12 @@ function ofImage({ image, platform }: DesiredServer, hasRegistry: boolean): read
 }
 
 function ofContainer(spec: DesiredServer): readonly Unlike[] {
-  const { mounts, limits, labels, hostname } = spec;
+  const { mounts, limits, labels, hostname, workingDir } = spec;
   const folder = mounts.find(({ type }) => type === 'bind');
-  const odd = Object.entries(labels).find(([key, value]) => !isOpenKey(key) || !isLabelValue(value));
+  const entries = Object.entries(labels);
+  const closed = entries.find(([key]) => !isOpenKey(key));
+  const long = entries.find(([key, value]) => isOpenKey(key) && !isLabelValue(value));
+  const misnamed = mounts.find(({ type, source }) => type === 'volume' && !isObjectName(source));
   return [
     ...(hostname === '' || /^[a-z0-9](?:[-a-z0-9]*[a-z0-9])?$/.test(hostname)
       ? []
@@ -128,19 +135,31 @@ function ofContainer(spec: DesiredServer): readonly Unlike[] {
             'lower-case letters, digits and inner hyphens, without a dot',
           ),
         ]),
-    ...(odd === undefined
+    ...(long === undefined
       ? []
       : [
-          isOpenKey(odd[0])
-            ? approximate(
-                'docker_backend.custom.labels',
-                `${odd[0]} is an annotation: labels hold 63 characters of a small alphabet`,
-              )
-            : refused(
-                'docker_backend.custom.labels',
-                `${odd[0]} cannot be the key of a label or an annotation`,
-                'a name of letters, digits, ".", "_" and "-", behind a host of your own and a slash if you like',
-              ),
+          approximate(
+            'docker_backend.custom.labels',
+            `${long[0]} is an annotation: labels hold 63 characters of a small alphabet`,
+          ),
+        ]),
+    ...(closed === undefined
+      ? []
+      : [
+          refused(
+            'docker_backend.custom.labels',
+            `${closed[0]} cannot be the key of a label here: what others may write, or whose it is, is another's to say`,
+            'a name of letters, digits, ".", "_" and "-", behind a host of your own and a slash if you like',
+          ),
+        ]),
+    ...(misnamed === undefined
+      ? []
+      : [
+          refused(
+            'docker_backend.volume_mounts',
+            `${misnamed.source} cannot be the name of a claim`,
+            'name the volume in lower-case letters, digits and inner hyphens',
+          ),
         ]),
     ...(folder === undefined
       ? []
@@ -155,10 +174,18 @@ function ofContainer(spec: DesiredServer): readonly Unlike[] {
       ? [
           approximate(
             'docker_backend.volume_mounts',
-            'a named volume is a claim of 1 GiB for one node at a time; one that is there under its name is left as it is',
+            'a named volume is a claim of 1 GiB that begins empty, for one node at a time: pods of several servers that use it have to be there',
           ),
         ]
       : []),
+    ...(workingDir === undefined
+      ? []
+      : [
+          approximate(
+            'docker_backend.working_dir',
+            'no folder in memory is made there: name one in security.tmpfs where the image has none that can be written',
+          ),
+        ]),
     ...(limits.storageMiB === undefined
       ? []
       : [
@@ -186,9 +213,7 @@ function ofSecurity({ security }: DesiredServer): readonly Unlike[] {
     ...(user === undefined
       ? [refused(path, `${security.user} is a name that only an image knows`, 'write it in numbers: UID:GID')]
       : []),
-    ...(user?.uid === 0
-      ? [approximate(path, 'a namespace that enforces Pod Security `baseline` or stricter may refuse root')]
-      : []),
+    ...(user?.uid === 0 ? [approximate(path, 'a namespace that enforces Pod Security `restricted` refuses root')] : []),
     ...(executable
       ? []
       : [
@@ -240,8 +265,17 @@ function ofNetwork(spec: DesiredServer): readonly Unlike[] {
   ];
 }
 
-function ofLifecycle({ lifecycle }: DesiredServer): readonly Unlike[] {
+function ofLifecycle(spec: DesiredServer): readonly Unlike[] {
+  const { lifecycle } = spec;
   return [
+    ...(isHttp(spec) && lifecycle.drainSeconds > 0
+      ? [
+          approximate(
+            'docker_backend.lifecycle.drain_seconds',
+            'a server over HTTP is told to end at once, and has 30 s for what it does',
+          ),
+        ]
+      : []),
     ...(lifecycle.preserve.length === 0
       ? []
       : [

@@ -45,3 +45,6 @@ export const isOpenKey = (text: string): boolean => {
   const isKept = prefix !== undefined && /(?:^|\.)(?:kubernetes\.io|k8s\.io|looms\.dev)$/.test(prefix);
   return isHost && !isKept && name !== '' && isLabelValue(name);
 };
+
+/** Whether a text may stand in the name of an object. */
+export const isObjectName = (text: string): boolean => /^[a-z0-9](?:[a-z0-9-]{0,200}[a-z0-9])?$/.test(text);

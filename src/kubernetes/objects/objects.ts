@@ -1,6 +1,5 @@
 import type { DeclaredServer, DesiredServer } from '../../model/desired.ts';
-import { secretUses } from '../../model/secrets/secret-names.ts';
-import { sourceText } from '../../model/source.ts';
+import { processEnv, secretUses, writtenValue } from '../../model/secrets/secret-names.ts';
 import type { Exported, Exporter, ExportSettings } from '../../orchestrator/export.ts';
 import { unlikeOnKubernetes } from './fits.ts';
 import {
@@ -46,9 +45,8 @@ function ownLabels({ labels }: DesiredServer) {
   };
 }
 
-/** A volume that two pods may not write at once: one is gone before the next one begins. */
-const isWrittenByOne = ({ mounts }: DesiredServer): boolean =>
-  mounts.some(({ type, readOnly }) => type === 'volume' && !readOnly);
+/** A claim is for one node at a time: the pod that has it is gone before the next one begins. */
+const isForOne = ({ mounts }: DesiredServer): boolean => mounts.some(({ type }) => type === 'volume');
 
 function deployment(server: DeclaredServer, settings: ExportSettings): object {
   const { spec, hash, source } = server;
@@ -58,7 +56,8 @@ function deployment(server: DeclaredServer, settings: ExportSettings): object {
     ...own.annotations,
     [annotation.record]: settings.recordOf(server),
     [annotation.specHash]: hash,
-    [annotation.source]: sourceText(source),
+    // Without the commit: the objects stay as they are where a commit changes nothing of them.
+    [annotation.source]: `${source.file}:${source.line}`,
     ...(spec.description === undefined ? {} : { [annotation.description]: spec.description }),
   };
   return {
@@ -69,7 +68,7 @@ function deployment(server: DeclaredServer, settings: ExportSettings): object {
       replicas: spec.enabled ? 1 : 0,
       revisionHistoryLimit: 3,
       selector: { matchLabels: { [label.server]: spec.name } },
-      strategy: isWrittenByOne(spec)
+      strategy: isForOne(spec)
         ? { type: 'Recreate' }
         : { type: 'RollingUpdate', rollingUpdate: { maxSurge: 1, maxUnavailable: 0 } },
       template: {
@@ -150,8 +149,9 @@ function write(servers: readonly DeclaredServer[], settings: ExportSettings): Ex
       ...sorted.flatMap((server) => [deployment(server, settings), ...service(server, settings)]),
     ],
     secrets: specs.flatMap((spec) => {
-      const variables = secretUses(spec).map(({ variable }) => variable);
-      return variables.length === 0 ? [] : [{ name: secretName(spec.name), variables }];
+      const env = processEnv(spec);
+      const keys = secretUses(spec).map(({ variable }) => ({ name: variable, value: writtenValue(env[variable]) }));
+      return keys.length === 0 ? [] : [{ name: secretName(spec.name), keys }];
     }),
     images: sorted.flatMap((server) =>
       server.image.kind === 'built' ? [{ here: server.image.ref, there: imageOf(server, settings) }] : [],

@@ -1,7 +1,7 @@
 import { argvTemplateOf } from '../../model/container/argv.ts';
 import { isIpv4 } from '../../model/container/egress.ts';
 import { readTmpfs } from '../../model/container/tmpfs.ts';
-import { type DesiredServer, type Env, isHttp, type Mount } from '../../model/desired.ts';
+import { type DesiredServer, type Env, isHttp, type Mount, usualWorkingDir } from '../../model/desired.ts';
 import { isNonEmpty } from '../../model/plan.ts';
 import { processEnv } from '../../model/secrets/secret-names.ts';
 import { label, scriptsName, secretName, volumeClaimName, workloadName } from './names.ts';
@@ -99,7 +99,7 @@ const mountedBy = (all: readonly Mounted[]) => ({
 });
 
 const probe = (command: readonly string[], timeoutSeconds: number): object => ({
-  exec: { command },
+  exec: { command: command.map(escaped) },
   timeoutSeconds: timeoutSeconds + probeSlackSeconds,
   periodSeconds: 5,
   failureThreshold: 3,
@@ -128,6 +128,8 @@ function resources({ limits }: DesiredServer): object {
     },
     requests: {
       cpu: coresQuantity(Math.min(asked.cpu, limits.cpuCores)),
+      // A limit alone would be taken for what is asked.
+      ...(limits.storageMiB === undefined ? {} : { 'ephemeral-storage': '1Mi' }),
       memory: bytesQuantity(Math.min(asked.memoryBytes, memoryBytes)),
     },
   };
@@ -143,7 +145,11 @@ function stdioProcess(spec: DesiredServer): object {
   return {
     command: inShell('idle.sh'),
     ...drain(spec),
-    startupProbe: probe(inShell('gate.sh', String(timeoutSeconds), protocol, ...argv), timeoutSeconds),
+    // Where the spec leaves it open how a server is spoken to, it may be asked twice.
+    startupProbe: probe(
+      inShell('gate.sh', String(timeoutSeconds), protocol, ...argv),
+      protocol === 'auto' ? 2 * timeoutSeconds : timeoutSeconds,
+    ),
   };
 }
 
@@ -153,7 +159,18 @@ function httpProcess(spec: DesiredServer): object {
   return {
     ...(entrypoint === undefined ? {} : { command: entrypoint.map(escaped) }),
     ...(command === undefined ? {} : { args: command.map(escaped) }),
-    ...('port' in transport ? { ports: [{ name: 'mcp', containerPort: transport.port, protocol: 'TCP' }] } : {}),
+    ...('port' in transport
+      ? {
+          ports: [{ name: 'mcp', containerPort: transport.port, protocol: 'TCP' }],
+          readinessProbe: {
+            tcpSocket: { port: 'mcp' },
+            timeoutSeconds: 1,
+            periodSeconds: 5,
+            failureThreshold: 3,
+            successThreshold: 1,
+          },
+        }
+      : {}),
   };
 }
 
@@ -168,7 +185,6 @@ function reachContainer(spec: DesiredServer, image: string): readonly object[] {
       image,
       imagePullPolicy: 'IfNotPresent',
       command: inShell('idle.sh'),
-      ...drain(spec),
       resources: { limits: reachLimits, requests: { cpu: coresQuantity(asked.cpu), memory: '16Mi' } },
       securityContext: {
         allowPrivilegeEscalation: false,
@@ -223,6 +239,20 @@ function hostAliases({ network }: DesiredServer): object {
   };
 }
 
+/** Where programs of a user without an entry in `/etc/passwd` look for their files; the root may be read-only. */
+const home: Env = { HOME: { kind: 'literal', value: '/tmp' } };
+
+/** The images that looms builds from packages have no working directory of their own. */
+const builtDirOf = ({ image, workingDir }: DesiredServer): string | undefined =>
+  workingDir === undefined && (image.kind === 'node' || image.kind === 'python') ? usualWorkingDir : undefined;
+
+/** That directory in memory, unless something is mounted there. */
+function builtDir(spec: DesiredServer, others: readonly Mounted[]): readonly Mounted[] {
+  const path = builtDirOf(spec);
+  const isMounted = others.some(({ mount }) => path === mount.mountPath || path?.startsWith(`${mount.mountPath}/`));
+  return path === undefined || isMounted ? [] : [memoryFolder('workspace', path, 64 * mebibyte)];
+}
+
 export type PodImages = {
   /** What the server runs, as nodes can pull it. */
   readonly server: string;
@@ -232,7 +262,9 @@ export type PodImages = {
 
 /** The pod of a server, as its Deployment's template has it (docs/kubernetes.md). */
 export function podOf(spec: DesiredServer, images: PodImages): object {
-  const all = [...own(), ...tmpfs(spec), ...volumes(spec)];
+  const mounted = [...own(), ...tmpfs(spec), ...volumes(spec)];
+  const all = [...mounted, ...builtDir(spec, mounted)];
+  const workingDir = spec.workingDir ?? builtDirOf(spec);
   const byName = new Map(all.map(({ volume }) => [volume.name, volume]));
   const { limits: _, hostname, network, lifecycle } = spec;
   return {
@@ -244,15 +276,16 @@ export function podOf(spec: DesiredServer, images: PodImages): object {
     ...hostAliases(spec),
     securityContext: { seccompProfile: { type: 'RuntimeDefault' }, ...groupOf(spec) },
     // Sessions may go on for so long, and then the processes have what Kubernetes gives them by default.
-    terminationGracePeriodSeconds: lifecycle.drainSeconds + 30,
+    terminationGracePeriodSeconds: isHttp(spec) ? 30 : lifecycle.drainSeconds + 30,
     containers: [
       {
         name: 'server',
         image: images.server,
-        imagePullPolicy: pullPolicies[spec.pullPolicy],
+        // Of an image that is built, a spec's policy is about what the build starts from.
+        imagePullPolicy: spec.image.kind === 'image' ? pullPolicies[spec.pullPolicy] : 'IfNotPresent',
         ...(isHttp(spec) ? httpProcess(spec) : stdioProcess(spec)),
-        ...(spec.workingDir === undefined ? {} : { workingDir: spec.workingDir }),
-        env: environment(secretName(spec.name), { ...spec.environment, ...processEnv(spec) }),
+        ...(workingDir === undefined ? {} : { workingDir }),
+        env: environment(secretName(spec.name), { ...home, ...spec.environment, ...processEnv(spec) }),
         resources: resources(spec),
         securityContext: securityContext(spec),
         ...mountedBy(all),

@@ -54,6 +54,7 @@ end() {
   rm -f "$in" "$out"
 }
 trap end EXIT
+trap 'echo "the server ended before it answered" >&2; exit 1' PIPE
 answered() {
   while IFS= read -r line <&4; do
     case $line in
@@ -67,6 +68,7 @@ answered() {
   return 1
 }
 begin() {
+  rm -f "$in" "$out"
   mkfifo "$in" "$out" || exit 1
   if (exec 2>>/proc/1/fd/2) 2>/dev/null; then
     "$@" <"$in" >"$out" 2>>/proc/1/fd/2 &
@@ -99,12 +101,18 @@ esac
  */
 const httpGateScript = `use strict;
 my ($seconds, $protocol, $transport, $port, $path) = @ARGV;
+my $end = time + $seconds - 1;
 alarm $seconds;
 $SIG{PIPE} = 'IGNORE';
 sub ask { # method, body, further headers; what it has until it is enough
   my ($method, $body, $headers, $enough) = @_;
-  socket my $server, 2, 1, 0 or die "no socket: $!\\n"; # AF_INET, SOCK_STREAM
-  connect $server, pack 'S n C4 x8', 2, $port, 127, 0, 0, 1 or die "nothing listens on port $port\\n";
+  my $server;
+  for (;;) {
+    socket $server, 2, 1, 0 or die "no socket: $!\\n"; # AF_INET, SOCK_STREAM
+    last if connect $server, pack 'S n C4 x8', 2, $port, 127, 0, 0, 1;
+    die "nothing listens on port $port\\n" if time >= $end;
+    select undef, undef, undef, .2; # a server needs a moment until it listens
+  }
   my $length = length $body;
   syswrite $server, "$method $path HTTP/1.1\\r\\nHost: 127.0.0.1:$port\\r\\nConnection: close\\r\\n"
     . "Accept: application/json, text/event-stream\\r\\n$headers"
@@ -118,7 +126,10 @@ sub ask { # method, body, further headers; what it has until it is enough
 }
 sub result {
   my ($id, $answer) = @_;
-  my ($line) = $answer =~ /^(.*"looms-gate-$id".*)$/m;
+  my ($head, $body) = split /\\r\\n\\r\\n/, $answer, 2;
+  # JSON may stand in several lines; an event's data in one.
+  my $line = $head =~ m{^content-type: *application/json}im ? $body : ($body =~ /^(.*"looms-gate-$id".*)$/m)[0];
+  $line = undef unless defined $line && $line =~ /"looms-gate-$id"/;
   return 1 if defined $line && $line =~ /"result"/;
   print STDERR substr(defined $line ? $line : $answer, 0, 2000), "\\n";
   return;

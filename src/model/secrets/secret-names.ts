@@ -1,4 +1,4 @@
-import type { DesiredServer, Env, SecretRef } from '../desired.ts';
+import type { DesiredServer, Env, EnvValue, SecretRef } from '../desired.ts';
 import { LoomsError } from '../errors.ts';
 
 /** What a secret may be called: it becomes part of a variable's name and a file's name. */
@@ -29,6 +29,13 @@ export type ListedKeys = {
 /** A reference as a spec writes it: `${secret:name}`, `${NAME}`. */
 export const writtenRef = ({ from, name }: SecretRef): string =>
   from === 'provider' ? `\${secret:${name}}` : `\${${name}}`;
+
+/** A value as a spec writes it, with references in place of secrets. */
+export const writtenValue = (value: EnvValue | undefined): string => {
+  if (value === undefined) return '';
+  if (value.kind === 'literal') return value.value;
+  return value.parts.map((part) => (typeof part === 'string' ? part : writtenRef(part))).join('');
+};
 
 /** All variables that reach a server's process besides those in its container's config; `env_from` wins. */
 export function processEnv({ environment, mcp }: Pick<DesiredServer, 'environment' | 'mcp'>): Env {

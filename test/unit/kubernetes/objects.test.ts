@@ -78,12 +78,13 @@ describe('the pod of a server', () => {
                   timeoutSeconds: 35,
                 },
                 env: [
+                  { name: 'HOME', value: '/tmp' },
                   { name: 'LEVEL', value: '$$(HOME) $$$ $x' },
                   { name: 'TOKEN', valueFrom: { secretKeyRef: { name: 'looms-a-env', key: 'TOKEN' } } },
                 ],
                 resources: {
                   limits: { cpu: '500m', memory: '1Gi', 'ephemeral-storage': '100Mi' },
-                  requests: { cpu: '10m', memory: '64Mi' },
+                  requests: { cpu: '10m', memory: '64Mi', 'ephemeral-storage': '1Mi' },
                 },
                 securityContext: {
                   allowPrivilegeEscalation: false,
@@ -99,7 +100,9 @@ describe('the pod of a server', () => {
         },
       },
     });
-    expect(written(one).secrets).toEqual([{ name: 'looms-a-env', variables: ['TOKEN'] }]);
+    expect(written(one).secrets).toEqual([
+      { name: 'looms-a-env', keys: [{ name: 'TOKEN', value: '${secret:token}' }] },
+    ]);
   });
 
   it('is not there while it is disabled, and is gone before the next one where it writes to a volume', () => {
