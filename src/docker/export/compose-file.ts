@@ -2,7 +2,8 @@ import { argvTemplateOf } from '../../model/container/argv.ts';
 import { hasForwarder } from '../../model/container/egress.ts';
 import { keptByLooms } from '../../model/container/kept-by-looms.ts';
 import { ownedBy } from '../../model/container/tmpfs.ts';
-import { type DeclaredServer, type DesiredServer, type Env, isHttp, usualWorkingDir } from '../../model/desired.ts';
+import { builtDirOf, usualHome } from '../../model/container/usual-process.ts';
+import { type DeclaredServer, type DesiredServer, type Env, isHttp } from '../../model/desired.ts';
 import { processEnv, secretUses, secretVariable, writtenRef } from '../../model/secrets/secret-names.ts';
 import type { Exported, Exporter, ExportSettings, Unlike } from '../../orchestrator/export.ts';
 import { volumeName } from '../model/labels.ts';
@@ -39,12 +40,6 @@ function processOf(spec: DesiredServer): object {
   };
 }
 
-const home: Env = { HOME: { kind: 'literal', value: '/tmp' } };
-
-/** The images that looms builds from packages have no working directory of their own. */
-const builtDirOf = ({ image }: DesiredServer): string | undefined =>
-  image.kind === 'node' || image.kind === 'python' ? usualWorkingDir : undefined;
-
 const pullPolicies = { missing: 'missing', always: 'always', never: 'never' } as const;
 
 function service(server: DeclaredServer, { project }: ExportSettings): object {
@@ -56,7 +51,7 @@ function service(server: DeclaredServer, { project }: ExportSettings): object {
     (folder) => workingDir !== undefined && isWithin(workingDir, folder),
   );
   const tmpfs =
-    spec.workingDir !== undefined || workingDir === undefined || isMounted
+    builtDirOf(spec) === undefined || workingDir === undefined || isMounted
       ? shape.tmpfs
       : { ...shape.tmpfs, [workingDir]: ownedBy(shape.user, workingDirTmpfs) };
   return {
@@ -67,7 +62,7 @@ function service(server: DeclaredServer, { project }: ExportSettings): object {
     ...(spec.enabled ? {} : { profiles: ['disabled'] }),
     ...processOf(spec),
     ...(workingDir === undefined ? {} : { working_dir: escaped(workingDir) }),
-    environment: environmentOf({ ...home, ...spec.environment, ...processEnv(spec) }),
+    environment: environmentOf({ ...usualHome, ...spec.environment, ...processEnv(spec) }),
     user: shape.user,
     init: shape.init,
     restart: shape.restart,

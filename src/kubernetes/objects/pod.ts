@@ -1,7 +1,8 @@
 import { argvTemplateOf } from '../../model/container/argv.ts';
 import { isIpv4 } from '../../model/container/egress.ts';
 import { readTmpfs } from '../../model/container/tmpfs.ts';
-import { type DesiredServer, type Env, isHttp, type Mount, usualWorkingDir } from '../../model/desired.ts';
+import { builtDirOf, usualHome } from '../../model/container/usual-process.ts';
+import { type DesiredServer, type Env, isHttp, type Mount } from '../../model/desired.ts';
 import { isNonEmpty } from '../../model/plan.ts';
 import { processEnv } from '../../model/secrets/secret-names.ts';
 import { label, scriptsName, secretName, volumeClaimName, workloadName } from './names.ts';
@@ -239,13 +240,6 @@ function hostAliases({ network }: DesiredServer): object {
   };
 }
 
-/** Where programs of a user without an entry in `/etc/passwd` look for their files; the root may be read-only. */
-const home: Env = { HOME: { kind: 'literal', value: '/tmp' } };
-
-/** The images that looms builds from packages have no working directory of their own. */
-const builtDirOf = ({ image, workingDir }: DesiredServer): string | undefined =>
-  workingDir === undefined && (image.kind === 'node' || image.kind === 'python') ? usualWorkingDir : undefined;
-
 /** That directory in memory, unless something is mounted there. */
 function builtDir(spec: DesiredServer, others: readonly Mounted[]): readonly Mounted[] {
   const path = builtDirOf(spec);
@@ -285,7 +279,7 @@ export function podOf(spec: DesiredServer, images: PodImages): object {
         imagePullPolicy: spec.image.kind === 'image' ? pullPolicies[spec.pullPolicy] : 'IfNotPresent',
         ...(isHttp(spec) ? httpProcess(spec) : stdioProcess(spec)),
         ...(workingDir === undefined ? {} : { workingDir }),
-        env: environment(secretName(spec.name), { ...home, ...spec.environment, ...processEnv(spec) }),
+        env: environment(secretName(spec.name), { ...usualHome, ...spec.environment, ...processEnv(spec) }),
         resources: resources(spec),
         securityContext: securityContext(spec),
         ...mountedBy(all),
