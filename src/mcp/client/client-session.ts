@@ -48,7 +48,7 @@ export async function circumstancesOf(
   target: SessionTarget,
   connection: Connection,
   phase: Circumstances['phase'],
-  bounds: { limitMs: number; signal?: AbortSignal | undefined },
+  bounds: { limitMs: number; signal?: AbortSignal | undefined; stuckBeside?: number },
 ): Promise<Circumstances> {
   const ending = await connection.ending(exitWaitMs);
   const wantsLog = (phase === 'handshake' || ending !== undefined) && ending?.kind !== 'no-room';
@@ -65,6 +65,7 @@ export async function circumstancesOf(
     ...(ending === undefined ? {} : { ending }),
     ...(others === undefined ? {} : { others }),
     ...(mayBeCrowded ? { refused: (await connection.wasRefused?.()) === true } : {}),
+    ...(bounds.stuckBeside ? { others: bounds.stuckBeside, refused: true } : {}),
     stray: connection.stray(),
     log: wantsLog ? [...connection.stderr(), ...(await logTail(target))] : [],
   };

@@ -54,8 +54,15 @@ export async function converse(
     observe(message);
   };
   if (answer !== undefined) answerQuestions(client, target.spec.name, { answer, clocks, hooksInUse });
+  /** Sessions beside which a server hangs that the kernel refused a process or a thread while it started. */
+  let stuckBeside = 0;
+  const isStuck = async (): Promise<boolean> => {
+    const beside = connection.beside?.() ?? 0;
+    if (beside > 0 && (await connection.wasRefused?.())) stuckBeside = beside;
+    return stuckBeside > 0;
+  };
   try {
-    await handshake(client, connection, leftMs, signal);
+    await handshake(client, connection, { ms: leftMs, signal, isStuck });
     const parts = { listTimeoutMs: limitMs, clocks, exact, ends, hooks: options, hooksInUse };
     return { session: createSession(target, client, connection, parts) };
   } catch (error) {
@@ -63,7 +70,7 @@ export async function converse(
       return {
         error: explain(
           error,
-          await circumstancesOf(target, connection, 'handshake', { limitMs, signal: options.signal }),
+          await circumstancesOf(target, connection, 'handshake', { limitMs, signal: options.signal, stuckBeside }),
         ),
       };
     } finally {
@@ -72,18 +79,34 @@ export async function converse(
   }
 }
 
-/** The SDK's own timeouts bound single requests; this bounds the whole, also where a transport only waits. */
-async function handshake(client: Client, connection: Connection, ms: number, signal: AbortSignal): Promise<void> {
+/**
+ * The SDK's own timeouts bound single requests; this bounds the whole, also where a transport only waits. A server that was
+ * refused a thread may hang instead of ending (seen of Node in a full container): once half of the time is over, that is
+ * asked, and leaves the other half for a new one.
+ */
+async function handshake(
+  client: Client,
+  connection: Connection,
+  {
+    ms,
+    signal,
+    isStuck,
+  }: { readonly ms: number; readonly signal: AbortSignal; readonly isStuck: () => Promise<boolean> },
+): Promise<void> {
   const connecting = client.connect(connection.transport, { timeout: ms, signal });
   connecting.catch(() => {}); // Told below, unless the bound came first.
   await new Promise<void>((resolve, reject) => {
     const giveUp = () => reject(new SdkError(SdkErrorCode.RequestTimeout, 'the handshake took too long'));
     // A moment later than the request's own timeout, which says more.
     const timer = setTimeout(giveUp, ms + 100);
+    const halfway = setTimeout(async () => {
+      if (await isStuck().catch(() => false)) giveUp();
+    }, ms / 2);
     const onAbort = () => setTimeout(giveUp, 100);
     signal.addEventListener('abort', onAbort, { once: true });
     connecting.then(resolve, reject).finally(() => {
       clearTimeout(timer);
+      clearTimeout(halfway);
       signal.removeEventListener('abort', onAbort);
     });
   });

@@ -181,8 +181,10 @@ function timedOut(
 
 /** What a server lacked that was not begun, or that began beside others and could not start. */
 function lackOf(about: Circumstances): Lack | undefined {
-  const { ending, others = 0 } = about;
+  const { ending, others = 0, refused, phase } = about;
   if (ending?.kind === 'no-room') return ending.lack;
+  // It did not end, and will not begin any more.
+  if (ending === undefined && phase === 'handshake' && refused === true) return { of: 'processes', open: others };
   if (ending?.kind !== 'exited' || others === 0) return undefined;
   if (lacksProcesses(about)) return { of: 'processes', open: others };
   return ending.code === killed ? { of: 'memory', open: others } : undefined;

@@ -8,22 +8,22 @@ import { specs, tinySpec } from '../../support/tiny-server.ts';
 const limits = (limit: object) => ({ backend: { resource_limits: limit } });
 
 /**
- * Put before a tiny server: its third session, beside an open one, starts processes until the kernel refuses one, and aborts
- * without a word, as Node does where it gets no thread.
+ * Put before a tiny server: its third session, beside an open one, starts processes until the kernel refuses one, and then
+ * does as Node does where it gets no thread: aborts without a word, or hangs.
  */
-const refusedOnce = `
+const refusedOnce = (end: string): string => `
 const fs = require('node:fs');
 const stage = ['gate', 'held', 'refused'].find((name) => !fs.existsSync('/tmp/' + name));
 if (stage !== undefined) fs.writeFileSync('/tmp/' + stage, '');
 if (stage === 'refused') {
   for (let left = 60; left > 0; left -= 1) require('node:child_process').spawn('sleep', ['3']).on('error', () => {});
-  process.abort();
+  ${end}
 }
 `;
-const refused = (name: string): string => {
-  const spec = tinySpec({ name, timeoutSeconds: 60 });
+const refused = (name: string, end: string, timeoutSeconds: number): string => {
+  const spec = tinySpec({ name, timeoutSeconds });
   const [, script = ''] = JSON.parse(spec).mcp_server.args as readonly string[];
-  return changed(spec, { args: ['-e', refusedOnce + script], ...limits({ pids_limit: 40 }) });
+  return changed(spec, { args: ['-e', refusedOnce(end) + script], ...limits({ pids_limit: 40 }) });
 };
 
 describe.skipIf(withoutEngine())('many programs that call one server at once', () => {
@@ -42,7 +42,8 @@ describe.skipIf(withoutEngine())('many programs that call one server at once', (
         changed(tinySpec({ name: 'small', timeoutSeconds: 120 }), limits({ memory_mb: 128 })),
         changed(tinySpec({ name: 'full', timeoutSeconds: 10 }), limits({ pids_limit: 30 })),
         changed(httpSpec('web'), { timeoutSeconds: 120 }),
-        refused('late'),
+        refused('late', 'process.abort();', 60),
+        refused('stuck', 'Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);', 30),
       ),
     );
     expect({ code, stderr: code === 0 ? '' : stderr }).toEqual({ code: 0, stderr: '' });
@@ -61,17 +62,21 @@ describe.skipIf(withoutEngine())('many programs that call one server at once', (
     expect(await outcomes(50, 'web', 'digest')).toMatch(/^0 [0-9a-f]{64}$/);
   }, 240_000);
 
-  test('one that the kernel refuses a process while it starts, after there was room for it, is begun again', async () => {
-    const holder = project.start(['mcp', 'call', 'late', 'wait']);
-    await eventually(async () => {
-      const listed = await project.container('late').top({ ps_args: '-eo pid,args' });
-      expect((listed as { Processes: string[][] }).Processes.join('\n')).toMatch(/timeout .* node -e/);
-    }, 30_000);
-    const { code, stdout, stderr } = await project.run(['mcp', 'call', 'late', 'echo', 'text=hi']);
-    expect({ code, stdout, stderr: code === 0 ? '' : stderr }).toEqual({ code: 0, stdout: 'hi\n', stderr: '' });
-    holder.child.kill('SIGINT');
-    expect((await holder.finished).code).toBe(130);
-  }, 120_000);
+  test.each(['late', 'stuck'])(
+    'one that the kernel refuses a process while it starts, after there was room for it, is begun again (%s)',
+    async (server) => {
+      const holder = project.start(['mcp', 'call', server, 'wait']);
+      await eventually(async () => {
+        const listed = await project.container(server).top({ ps_args: '-eo pid,args' });
+        expect((listed as { Processes: string[][] }).Processes.join('\n')).toMatch(/timeout .* node -e/);
+      }, 30_000);
+      const { code, stdout, stderr } = await project.run(['mcp', 'call', server, 'echo', 'text=hi']);
+      expect({ code, stdout, stderr: code === 0 ? '' : stderr }).toEqual({ code: 0, stdout: 'hi\n', stderr: '' });
+      holder.child.kill('SIGINT');
+      expect((await holder.finished).code).toBe(130);
+    },
+    120_000,
+  );
 
   test('who finds no room in time is told what there is too little of, and what to write', async () => {
     const holders = ['first', 'second'].map(() => project.start(['mcp', 'call', 'full', 'wait']));
