@@ -1,0 +1,101 @@
+import { createHash } from 'node:crypto';
+import { existsSync, readdirSync, readFileSync, renameSync } from 'node:fs';
+import { join } from 'node:path';
+import { installPackages } from './apt.mjs';
+import { platform } from './platform.mjs';
+import { root } from './root.mjs';
+import { run, tryRun } from './run.mjs';
+import { stateDir } from './state-dir.mjs';
+
+const kit = join(root, 'scripts/kube');
+const packages = [
+  ...['containerd', 'runc', 'containernetworking-plugins', 'ipset', 'iptables', 'conntrack', 'iproute2'],
+  ...['curl', 'openssl', 'gcc', 'libc6-dev'],
+];
+
+/** Kubernetes, as the packages of Go that the program is made of are versioned; it tells this version of itself. */
+const version = 'v1.36.1';
+
+/**
+ * The programs of a cluster for tests: all of Kubernetes and etcd in one, and what keeps the sandbox of a pod. They are
+ * built once (12 minutes of CPU) and kept by a hash of what they are made of.
+ *
+ * @param {(note: string) => void} note
+ * @returns {Promise<{ LOOMS_KUBE_BIN: string, LOOMS_KUBE_PAUSE: string, LOOMS_KUBE_CACHE: string, LOOMS_KUBE_ROOT: string }>}
+ *   the environment of scripts/kube/cluster.sh
+ * @throws on a machine where it cannot be: this takes Debian or Ubuntu, root, and Go
+ */
+export async function ensureKubernetes(note) {
+  const machine = platform();
+  if (machine.os !== 'debian' || !machine.root) {
+    throw new Error(`This needs Debian or Ubuntu, and root. This machine: ${machine.name}.`);
+  }
+  await installPackages(packages);
+  const made = stateDir('kube', hashOf());
+  const [program, pause] = ['kubernetes', 'pause'].map((name) => join(made, name));
+  if (!existsSync(program)) {
+    note(`building Kubernetes ${version}: 12 minutes of CPU, once`);
+    await buildKubernetes(`${program}.unfinished`);
+    renameSync(`${program}.unfinished`, program);
+  }
+  if (!existsSync(pause)) await run('gcc', ['-Os', '-static', '-s', '-o', pause, join(kit, 'pause.c')]);
+  return {
+    LOOMS_KUBE_BIN: program,
+    LOOMS_KUBE_PAUSE: pause,
+    LOOMS_KUBE_CACHE: stateDir('kube', 'nodes'),
+    LOOMS_KUBE_ROOT: join(stateDir('kube'), 'run'),
+  };
+}
+
+/** Of all that the programs are made of. */
+function hashOf() {
+  const hash = createHash('sha256').update(version);
+  const files = ['pause.c', ...readdirSync(join(kit, 'program')).map((name) => `program/${name}`)].sort();
+  for (const file of files) hash.update(file).update(readFileSync(join(kit, file)));
+  return hash.digest('hex').slice(0, 16);
+}
+
+async function buildKubernetes(target) {
+  const go = await findGo();
+  const [major, minor] = version.slice(1).split('.');
+  const facts = {
+    gitVersion: version,
+    gitMajor: major,
+    gitMinor: minor,
+    gitCommit: 'unknown',
+    gitTreeState: 'clean',
+    buildDate: '1970-01-01T00:00:00Z',
+  };
+  const settings = ['k8s.io/component-base/version', 'k8s.io/client-go/pkg/version'].flatMap((place) =>
+    Object.entries(facts).map(([name, value]) => `-X ${place}.${name}=${value}`),
+  );
+  const args = ['build', '-trimpath', '-tags', 'netgo,osusergo', '-ldflags', ['-s', '-w', ...settings].join(' ')];
+  await run(go, [...args, '-o', target, '.'], {
+    cwd: join(kit, 'program'),
+    env: { ...process.env, CGO_ENABLED: '0' },
+  });
+}
+
+/** A Go that can fetch the one that go.mod asks for; Debian's own is older. */
+async function findGo() {
+  for (const go of ['go', '/usr/local/go/bin/go']) {
+    const found = await tryRun(go, ['env', 'GOVERSION']).catch(() => undefined);
+    const [, minor] = /^go1\.(\d+)/.exec(found?.stdout ?? '') ?? [];
+    if (Number(minor) >= 21) return go;
+  }
+  throw new Error('Building Kubernetes takes Go 1.21 or newer, on the path or in /usr/local/go.');
+}
+
+/**
+ * Runs scripts/kube/cluster.sh.
+ *
+ * @param {Awaited<ReturnType<typeof ensureKubernetes>>} places
+ * @param {readonly string[]} args
+ * @returns {Promise<void>} what it says is shown
+ */
+export async function runCluster(places, args) {
+  await run('bash', [join(kit, 'cluster.sh'), ...args], { env: { ...process.env, ...places }, show: true });
+}
+
+/** Where the administrator of the cluster that is up is told, for programs of this machine. */
+export const kubeconfigOf = ({ LOOMS_KUBE_ROOT: folder }) => join(folder, 'pki/host.kubeconfig');

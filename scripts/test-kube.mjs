@@ -1,0 +1,50 @@
+import { ensureBaseImages } from './lib/base-images.mjs';
+import { ensureEngine } from './lib/ensure-engine.mjs';
+import { onInterrupt } from './lib/interrupts.mjs';
+import { ensureKubernetes, kubeconfigOf, runCluster } from './lib/kubernetes.mjs';
+import { narrator } from './lib/narrator.mjs';
+import { ensurePackages, projectEnvironment } from './lib/packages.mjs';
+import { root } from './lib/root.mjs';
+import { run } from './lib/run.mjs';
+import { runVitest } from './lib/run-vitest.mjs';
+
+/** What the tests run in pods. */
+const images = ['node:24-slim', 'debian:bookworm-slim'];
+
+const { title, step, note } = narrator();
+const interrupt = onInterrupt();
+
+/** Brings a cluster of one node up, runs the tests that need one on it, and takes it down again. */
+async function main() {
+  title('looms: what it writes for Kubernetes, on a real one');
+  step('prepare');
+  await ensurePackages(root, note);
+  const { host } = await ensureEngine(note);
+  await ensureBaseImages(host, images, note);
+  const env = projectEnvironment(root);
+  await run('npm', ['run', '--silent', 'build'], { cwd: root, env });
+  const places = await ensureKubernetes(note);
+  note('ready');
+  step('a cluster of one node');
+  await runCluster(places, ['down']);
+  try {
+    await runCluster(places, ['up', '1']);
+    await runCluster({ ...places, DOCKER_HOST: host }, ['load', ...images]);
+    const kubeconfig = kubeconfigOf(places);
+    const { ok } = await runVitest(['kube'], {
+      root,
+      env: { ...env, KUBECONFIG: kubeconfig, LOOMS_TEST_KUBECTL: places.LOOMS_KUBE_BIN },
+      signal: interrupt.signal,
+    });
+    process.exitCode = interrupt.exitCode() ?? (ok ? 0 : 1);
+  } finally {
+    await runCluster(places, ['down']);
+  }
+}
+
+try {
+  await main();
+} catch (error) {
+  console.error(error.message);
+  process.exitCode = 1;
+}
