@@ -1,7 +1,7 @@
 import { randomInt } from 'node:crypto';
 import { parseArgs } from 'node:util';
 import { isGood, randomFrom, runHarness, sample, subset, tallyTable, transitionNamed } from './harness.ts';
-import { transitions } from './transitions.ts';
+import { transitionsHere } from './transitions.ts';
 
 const usage = `npm run test:fault -- [--all] [--transition NAME]… [--fault NAME]… [--at N] [--cuts N] [--seed N]
 Without --all, --fault or --at: ${subset.cuts} cuts of each transition, as in npm test, others each time;
@@ -24,7 +24,7 @@ if (values.help) {
   process.exit(0);
 }
 
-const chosen = values.transition?.map(transitionNamed) ?? transitions;
+const chosen = values.transition?.map(transitionNamed) ?? (await transitionsHere());
 const takesAll = values.all || values.fault !== undefined || values.at !== undefined;
 if (!takesAll) console.log(`seed ${values.seed}, ${values.cuts} cuts of each transition`);
 const interrupted = new AbortController();

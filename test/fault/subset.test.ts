@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { withoutEngine } from '../support/images.ts';
 import { isGood, randomFrom, runHarness, sample, subset, tallyTable } from './harness.ts';
-import { transitions } from './transitions.ts';
+import { transitionsHere } from './transitions.ts';
 
 const skipped = withoutEngine();
 const seed = Number(process.env.LOOMS_TEST_SEED);
@@ -9,6 +9,7 @@ const seed = Number(process.env.LOOMS_TEST_SEED);
 describe.skipIf(skipped)('a run that is cut off at one of its writing calls', () => {
   test(`is completed by the next one, as if nothing had been (npm run test:fault -- --all cuts everywhere)`, async () => {
     const seen: string[] = [];
+    const transitions = await transitionsHere();
     const tallies = await runHarness({
       transitions,
       parallelism: 2,

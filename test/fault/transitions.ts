@@ -2,6 +2,7 @@ import { buffer } from 'node:stream/consumers';
 import { pack } from 'tar-stream';
 import type { Finished } from '../support/looms.ts';
 import { changed, httpSpec } from '../support/odd-servers.ts';
+import { onPodman } from '../support/podman.ts';
 import type { TestProject } from '../support/test-project.ts';
 import { specs, tinySpec } from '../support/tiny-server.ts';
 import { dataFolder, keptFile } from './state.ts';
@@ -17,6 +18,8 @@ export type Pointless = { readonly why: string; readonly before: string };
  * turns go back and forth between two states.
  */
 export type Transition = {
+  /** Why there is none of it on Podman. */
+  readonly notOnPodman?: string;
   readonly name: string;
   readonly what: string;
   /** `server:tool` of what must answer all the time. */
@@ -101,6 +104,7 @@ export const transitions: readonly Transition[] = [
   {
     name: 'egress',
     what: 'a server with an allow-list that changes, while it serves',
+    notOnPodman: 'a server with a list is blocked there',
     probes: ['a:echo'],
     keepers: [],
     chained: true,
@@ -211,4 +215,13 @@ export async function writeKept(project: TestProject, server: string): Promise<v
   archive.entry({ name, mode: 0o644, ...owner }, 'still here\n');
   archive.finalize();
   await container.putArchive(await buffer(archive), { path: isVolume ? dataFolder : '/' });
+}
+
+/** Those that the engine of the tests can make. */
+export async function transitionsHere(): Promise<readonly Transition[]> {
+  if (!(await onPodman())) return transitions;
+  return transitions.filter(({ name, notOnPodman }) => {
+    if (notOnPodman !== undefined) console.log(`left out on Podman: ${name}: ${notOnPodman}`);
+    return notOnPodman === undefined;
+  });
 }
