@@ -26,9 +26,8 @@ async function main() {
   const places = await ensureKubernetes(note);
   note('ready');
   step('a cluster of one node');
-  await runCluster(places, ['down']);
+  await runCluster(places, ['up', '1']);
   try {
-    await runCluster(places, ['up', '1']);
     await runCluster({ ...places, DOCKER_HOST: host }, ['load', ...images]);
     const kubeconfig = kubeconfigOf(places);
     const { ok } = await runVitest(['kube'], {

@@ -53,7 +53,7 @@ none_running() { ! "$@" tasks ls 2>/dev/null | grep -q RUNNING; }
 no_cgroups() { ! cat /sys/fs/cgroup/*/"$NS"-n?/cgroup.procs /sys/fs/cgroup/*/"$NS"-n?/*/*/cgroup.procs 2>/dev/null | grep -q .; }
 
 pki() {
-  mkdir -p "$P"; cd "$P"
+  mkdir -p -m 700 "$P"; cd "$P" # whoever has a key of it is root on this machine
   openssl ecparam -name prime256v1 -genkey -noout -out ca.key
   openssl req -x509 -new -key ca.key -subj /CN=kube-ca -days 3650 -out ca.crt 2>/dev/null
   openssl genrsa -out sa.key 2048 2>/dev/null; openssl rsa -in sa.key -pubout -out sa.pub 2>/dev/null
@@ -236,7 +236,8 @@ SYSCTLS="vm/overcommit_memory kernel/panic kernel/panic_on_oops kernel/keys/root
 case ${1:-} in
 up)
   N=${2:-1}
-  [ -e "$ROOT/pids" ] && { echo "it is up already, or was not taken down: $ROOT" >&2; exit 1; }
+  [ -e "$ROOT/pids" ] && { echo "it is up already, or was not taken down: npm run kube -- down" >&2; exit 1; }
+  [ "$N" = 0 ] || [ ! -e /var/lib/kubelet ] || { echo "this machine has a kubelet of its own (/var/lib/kubelet)" >&2; exit 1; }
   mkdir -p "$ROOT" "$L"; : >"$ROOT/pids"
   [ "$N" = 0 ] && NS=''; echo "NS=$NS" >"$ROOT/env"
   for s in $SYSCTLS; do echo "$s $(cat /proc/sys/$s)"; done >"$ROOT/sysctls"   # the kubelet changes these
@@ -293,7 +294,7 @@ down)
   if [ -d "$ROOT/n1" ]; then
     find /var/log/containers -maxdepth 1 -type l -lname "$ROOT/*" -delete 2>/dev/null || true
     rm -f /var/lib/kubelet/device-plugins/kubelet.sock; rmdir -p /var/lib/kubelet/device-plugins 2>/dev/null || true
-    rm -f /var/lib/cni/results/k8s-* /var/lib/cni/results/cni-loopback-*
+    find /var/lib/cni/results -newer "$ROOT/sysctls" \( -name 'k8s-*' -o -name 'cni-loopback-*' \) -delete 2>/dev/null || true
   fi
   rm -rf "${ROOT:?}"
   ;;

@@ -8,10 +8,21 @@ import { run, tryRun } from './run.mjs';
 import { stateDir } from './state-dir.mjs';
 
 const kit = join(root, 'scripts/kube');
-const packages = [
-  ...['containerd', 'runc', 'containernetworking-plugins', 'ipset', 'iptables', 'conntrack', 'iproute2'],
-  ...['curl', 'openssl', 'gcc', 'libc6-dev'],
-];
+
+/** Packages of Debian by what of them is used: what another one brings (Docker's own containerd.io) is not replaced. */
+const packages = {
+  '/usr/bin/containerd': 'containerd',
+  '/usr/sbin/runc': 'runc',
+  '/usr/lib/cni/bridge': 'containernetworking-plugins',
+  '/usr/sbin/ipset': 'ipset',
+  '/usr/sbin/iptables': 'iptables',
+  '/usr/sbin/conntrack': 'conntrack',
+  '/usr/bin/nsenter': 'util-linux',
+  '/usr/bin/curl': 'curl',
+  '/usr/bin/openssl': 'openssl',
+  '/usr/bin/gcc': 'gcc',
+  '/usr/include/stdlib.h': 'libc6-dev',
+};
 
 /** Kubernetes, as the packages of Go that the program is made of are versioned; it tells this version of itself. */
 const version = 'v1.36.1';
@@ -30,7 +41,13 @@ export async function ensureKubernetes(note) {
   if (machine.os !== 'debian' || !machine.root) {
     throw new Error(`This needs Debian or Ubuntu, and root. This machine: ${machine.name}.`);
   }
-  await installPackages(packages);
+  if (process.arch !== 'x64' || existsSync('/sys/fs/cgroup/cgroup.controllers')) {
+    throw new Error('The nodes of this cluster are made for amd64 and cgroup v1, which this machine is not.');
+  }
+  await installPackages([
+    'iproute2',
+    ...Object.entries(packages).flatMap(([file, name]) => (existsSync(file) ? [] : [name])),
+  ]);
   const made = stateDir('kube', hashOf());
   const [program, pause] = ['kubernetes', 'pause'].map((name) => join(made, name));
   if (!existsSync(program)) {

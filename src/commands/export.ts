@@ -57,7 +57,8 @@ export default class Export extends BaseCommand {
     const look = { palette: terminal.noticePalette, width: terminal.width };
     if (findings.length > 0) this.notice(`${renderDiagnostics(findings, loaded.texts, look)}\n`);
     // JSON has no comments.
-    if (flags.output === 'json') this.notice(neededBefore(exported).join('\n'));
+    const before = neededBefore(exported);
+    if (flags.output === 'json' && before.length > 0) this.notice(before.join('\n'));
     this.answer(() => exportText(exported, flags.to, flags.output).trimEnd());
     return { ...exported, diagnostics: findings };
   }

@@ -6,7 +6,7 @@ import { fileOf, type StatePlaces, type StateWrite, type StateWriter, writeFault
 /** Tells this module apart that it runs as a thread of its own. */
 const task = 'looms-write-state';
 
-/** How long a program that ends waits for what is still to be written, ms: a disk may be gone. */
+/** How long a program that ends waits for what is still to be written, ms: another one may hold the file. */
 const lastWritesMs = 10_000;
 
 type Task = { readonly task: typeof task; readonly places: StatePlaces };

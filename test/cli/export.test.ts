@@ -27,7 +27,7 @@ describe('export', () => {
     const { code, stdout, stderr } = await looms(['export', '--to', 'kubernetes', '--project', 'team'], { cwd, env });
     expect(code).toBe(0);
     expect(stdout).toMatch(
-      /^# Needed before:\n# Secret looms-fs-env with these keys:\n# {3}TOKEN: "\$\{secret:fs-token\}"\napiVersion: v1\nkind: Namespace\n/,
+      /^# Needed before:\n# Secret looms-fs-env in the namespace below, with these keys \(its pods wait for it\):\n# {3}TOKEN: "\$\{secret:fs-token\}"\napiVersion: v1\nkind: Namespace\n/,
     );
     expect(stderr).toContain('warning[other-in-kubernetes]: a named volume is a claim of 1 GiB');
     expect(stderr).toContain('mcp.yaml:4');
@@ -54,7 +54,7 @@ describe('export', () => {
   test('is one list in JSON, and tells programs the rest beside it', async () => {
     const cwd = folderWith(spec('  pull_policy: never'));
     const list = await looms(['export', '--to', 'kubernetes', '-o', 'json'], { cwd });
-    expect(list.stderr).toContain('Secret looms-fs-env with these keys:');
+    expect(list.stderr).toContain('Secret looms-fs-env in the namespace below, with these keys');
     expect(JSON.parse(list.stdout)).toMatchObject({ kind: 'List', items: expect.any(Array) });
     const { stdout } = await looms(['export', '--to', 'kubernetes', '--json'], { cwd });
     expect(JSON.parse(stdout)).toMatchObject({

@@ -60,7 +60,9 @@ export function neededBefore({ secrets, images }: Exported): readonly string[] {
   const lines = [
     ...[...pushed].map(([here, there]) => `docker tag ${here} ${there} && docker push ${there}`),
     ...secrets.flatMap(({ name, keys }) => [
-      name === undefined ? 'in the environment of docker compose:' : `Secret ${name} with these keys:`,
+      name === undefined
+        ? 'in the environment of docker compose:'
+        : `Secret ${name} in the namespace below, with these keys (its pods wait for it):`,
       ...keys.map((key) => `  ${key.name}: ${seenJson(JSON.stringify(key.value))}`),
     ]),
   ];

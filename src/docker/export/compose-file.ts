@@ -169,6 +169,17 @@ function unlike(spec: DesiredServer): readonly Unlike[] {
             'keep the files in a named volume that is mounted there',
           ),
         ]),
+    ...(spec.mounts.some(({ type }) => type === 'volume')
+      ? [
+          approximate(
+            'docker_backend.volume_mounts',
+            'a named volume is the one that looms uses: the server must not run with both at once',
+          ),
+        ]
+      : []),
+    ...(lifecycle.drainSeconds > 0
+      ? [approximate('docker_backend.lifecycle.drain_seconds', 'Compose waits for no session')]
+      : []),
     ...keptByLooms(spec).map(({ path, what }) => approximate(path, `${what} is kept by looms alone: Compose does not`)),
     ...(secretUses(spec).length === 0
       ? []

@@ -1,9 +1,9 @@
 import { argvTemplateOf } from '../../model/container/argv.ts';
-import { hasForwarder } from '../../model/container/egress.ts';
+import { hasForwarder, isIpv4 } from '../../model/container/egress.ts';
 import { keptByLooms } from '../../model/container/kept-by-looms.ts';
 import { type DesiredServer, isHttp } from '../../model/desired.ts';
 import type { Unlike } from '../../orchestrator/export.ts';
-import { isLabelValue, isObjectName, isOpenKey } from './names.ts';
+import { isLabelValue, isObjectName, isOpenKey, isPodHostName } from './names.ts';
 import { numericUser } from './pod.ts';
 
 /**
@@ -27,7 +27,7 @@ export const fits: Readonly<Record<string, Fit>> = {
   'docker_backend.hostname': 'exact',
   'docker_backend.custom.entrypoint_cmd': 'exact',
   'docker_backend.custom.labels': 'approximate',
-  'docker_backend.environment': 'exact',
+  'docker_backend.environment': 'approximate',
   'docker_backend.working_dir': 'approximate',
   'docker_backend.volume_mounts': 'approximate',
   'docker_backend.resource_limits.cpu_cores': 'exact',
@@ -119,7 +119,9 @@ function ofImage({ image, platform }: DesiredServer, hasRegistry: boolean): read
 }
 
 function ofContainer(spec: DesiredServer): readonly Unlike[] {
-  const { mounts, limits, labels, hostname, workingDir } = spec;
+  const { mounts, limits, labels, hostname, workingDir, image } = spec;
+  const isFromPackages = image.kind === 'node' || image.kind === 'python';
+  const saysHome = 'HOME' in spec.environment || 'HOME' in spec.mcp.env || spec.mcp.envFrom.includes('HOME');
   const folder = mounts.find(({ type }) => type === 'bind');
   const entries = Object.entries(labels);
   const closed = entries.find(([key]) => !isOpenKey(key));
@@ -148,7 +150,7 @@ function ofContainer(spec: DesiredServer): readonly Unlike[] {
       : [
           refused(
             'docker_backend.custom.labels',
-            `${closed[0]} cannot be the key of a label here: what others may write, or whose it is, is another's to say`,
+            `${closed[0]} cannot be the key of a label: it has other characters, or its prefix is one of Kubernetes or looms (kubernetes.io, k8s.io, looms.dev)`,
             'a name of letters, digits, ".", "_" and "-", behind a host of your own and a slash if you like',
           ),
         ]),
@@ -178,6 +180,9 @@ function ofContainer(spec: DesiredServer): readonly Unlike[] {
           ),
         ]
       : []),
+    ...(isFromPackages || saysHome
+      ? []
+      : [approximate('docker_backend.environment', 'HOME is /tmp, also where the image says otherwise')]),
     ...(workingDir === undefined
       ? []
       : [
@@ -228,6 +233,7 @@ function ofSecurity({ security }: DesiredServer): readonly Unlike[] {
 function ofNetwork(spec: DesiredServer): readonly Unlike[] {
   const { mode, egress, egressLearn } = spec.network;
   const named = egress.find(({ address }) => address === undefined);
+  const odd = egress.find(({ host, address }) => address !== undefined && !isIpv4(host) && !isPodHostName(host));
   const walled = 'network policies keep it, which the cluster has to enforce: one that does not says nothing';
   return [
     ...(mode === 'isolated'
@@ -243,6 +249,15 @@ function ofNetwork(spec: DesiredServer): readonly Unlike[] {
             'docker_backend.network.egress',
             `${named.host} is a name, and a network policy knows addresses`,
             `write { host: ${named.host}, address: ADDRESS, port: ${named.port} }`,
+          ),
+        ]),
+    ...(odd === undefined
+      ? []
+      : [
+          refused(
+            'docker_backend.network.egress',
+            `${odd.host} cannot be a name for an address in a pod`,
+            'give it a name of lower-case letters, digits, dots and inner hyphens',
           ),
         ]),
     ...(egress.some(({ tls, address }) => tls && address !== undefined)

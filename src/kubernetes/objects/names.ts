@@ -48,3 +48,7 @@ export const isOpenKey = (text: string): boolean => {
 
 /** Whether a text may stand in the name of an object. */
 export const isObjectName = (text: string): boolean => /^[a-z0-9](?:[a-z0-9-]{0,200}[a-z0-9])?$/.test(text);
+
+/** Whether a text may be a host's name in `hostAliases`: labels of DNS (RFC 1123). */
+export const isPodHostName = (text: string): boolean =>
+  /^(?=.{1,253}$)[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*$/.test(text);

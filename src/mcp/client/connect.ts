@@ -33,9 +33,13 @@ export function createSessionSource(memory?: Findings): SessionSource {
     const ends = endMemory(target, memory);
     const tried: ProtocolChoice[] = [];
     let choice = await firstChoice(wanted, key, memory);
+    let wasStuck = false;
     for (let waits = 0; ; ) {
       tried.push(choice);
-      const { session, error } = await attempt(target, options, choice, { limitMs, deadline, ends, openLink });
+      const parts = { limitMs, deadline, ends, openLink, looksHalfway: !wasStuck };
+      const { session, error, stuck = false } = await attempt(target, options, choice, parts);
+      // Once only: beside one that keeps meeting the limit, the kernel's count says nothing of this server.
+      wasStuck ||= stuck;
       if (session !== undefined) {
         if (key !== undefined && (tried.length > 1 || choice === 'auto')) await memory?.remember(key, session.era);
         return session;
@@ -74,11 +78,13 @@ async function attempt(
     deadline,
     ends,
     openLink,
+    looksHalfway,
   }: {
     readonly limitMs: number;
     readonly deadline: number;
     readonly ends: EndMemory;
     readonly openLink: LinkSource;
+    readonly looksHalfway: boolean;
   },
 ): Promise<Attempt> {
   const { signal, answer } = options;
@@ -104,6 +110,7 @@ async function attempt(
     leftMs,
     limitMs,
     signal: linkOptions.signal,
+    looksHalfway,
   });
 }
 

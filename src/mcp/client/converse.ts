@@ -12,13 +12,21 @@ import { answerQuestions, assumeComplete, createObserver } from './server-reques
 import type { Session, SessionOptions, SessionTarget } from './session.ts';
 import { explain } from './session-errors.ts';
 
-/** A session, or why there is none. */
+/** A session, or why there is none; `stuck`: since the server was refused a process, and hung. */
 export type Attempt =
-  | { readonly session: Session; readonly error?: never }
-  | { readonly session?: never; readonly error: LoomsError };
+  | { readonly session: Session; readonly error?: never; readonly stuck?: never }
+  | { readonly session?: never; readonly error: LoomsError; readonly stuck?: boolean };
 
-/** Bounds of a handshake: what is left of the connect bound, the whole of it (ms), and what ends it early. */
-type HandshakeBounds = { readonly leftMs: number; readonly limitMs: number; readonly signal: AbortSignal };
+/**
+ * Bounds of a handshake: what is left of the connect bound, the whole of it (ms), what ends it early, and whether it is
+ * looked at once half of the time is over.
+ */
+type HandshakeBounds = {
+  readonly leftMs: number;
+  readonly limitMs: number;
+  readonly signal: AbortSignal;
+  readonly looksHalfway: boolean;
+};
 
 /** The handshake of the era asked for, and the session after it. A failure is returned, with the link closed. */
 export async function converse(
@@ -26,7 +34,7 @@ export async function converse(
   { link, exact, ends }: Pick<SessionParts, 'exact' | 'ends'> & { readonly link: StdioLink | HttpLink },
   options: SessionOptions,
   protocol: ProtocolChoice,
-  { leftMs, limitMs, signal }: HandshakeBounds,
+  { leftMs, limitMs, signal, looksHalfway }: HandshakeBounds,
 ): Promise<Attempt> {
   const { answer } = options;
   const connection = connectionOver(link);
@@ -57,7 +65,7 @@ export async function converse(
   /** Sessions beside which a server hangs that the kernel refused a process or a thread while it started. */
   let stuckBeside = 0;
   const isStuck = async (): Promise<boolean> => {
-    const beside = connection.beside?.() ?? 0;
+    const beside = looksHalfway ? (connection.beside?.() ?? 0) : 0;
     if (beside > 0 && (await connection.wasRefused?.())) stuckBeside = beside;
     return stuckBeside > 0;
   };
@@ -68,6 +76,7 @@ export async function converse(
   } catch (error) {
     try {
       return {
+        stuck: stuckBeside > 0,
         error: explain(
           error,
           await circumstancesOf(target, connection, 'handshake', { limitMs, signal: options.signal, stuckBeside }),

@@ -39,7 +39,7 @@ const told = (change: SpecChange, registry = false) =>
   );
 
 /** What is told of a spec with nothing but defaults. */
-const usual = ['approximate tmpfs', 'approximate mode'];
+const usual = ['approximate tmpfs', 'approximate mode', 'approximate environment'];
 
 test.each<[string, SpecChange, readonly string[]]>([
   ['defaults', {}, []],
@@ -76,6 +76,11 @@ test.each<[string, SpecChange, readonly string[]]>([
     'a key of Kubernetes’ own behind one for an annotation',
     { labels: { note: 'two words', 'k8s.io/x': 'y' } },
     ['approximate labels', 'refused labels'],
+  ],
+  [
+    'a name that no pod may have',
+    { network: { egress: [{ host: 'my_db', port: 5432, tls: false, address: '10.0.0.1' }] } },
+    ['refused egress'],
   ],
   ['learning', { network: { egressLearn: true } }, ['refused egress_learn']],
   ['a user by name', { security: { user: 'node' } }, ['refused user']],
