@@ -186,9 +186,9 @@ exit 1`;
  * Keeps the sessions of a program. $0: its name, under which it counts as no session; $1: `endScript`; $2…: marks of
  * sessions that begin. Its input is `+ MARK` for a session that is about to begin, `+ MARK WATCHER GROUP` for one that has,
  * `- MARK` for one that is over, and `.` to renew the leases of all. It ends when its program does, however that dies: then
- * the sessions get a second to go by themselves, and are ended, those by their mark that had not said who watches them. Neither
- * a beginning nor a renewal starts a process, of which a crowded container may have none left; a watcher is known by when it started, as
- * its id may be another's by now.
+ * the sessions get a second to go by themselves, and are ended, those by their mark that had not said who watches them.
+ * Neither a beginning nor a renewal starts a process, of which a crowded container may have none left; a watcher is known
+ * by when it started, as its id may be another's by now.
  */
 export const keeperScript = `end=$1 known=
 shift
