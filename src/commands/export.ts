@@ -1,5 +1,11 @@
 import * as Flags from '@oclif/core/flags';
-import { exportServers, exportTargets, exportText, neededBefore } from '../app/export/export-servers.ts';
+import {
+  type ExportTarget,
+  exportServers,
+  exportTargets,
+  exportText,
+  neededBefore,
+} from '../app/export/export-servers.ts';
 import { BaseCommand } from '../cli/base-command.ts';
 import { SpecError } from '../cli/errors.ts';
 import { outputFlag, placeFlags, specFlags } from '../cli/flags.ts';
@@ -31,7 +37,7 @@ export default class Export extends BaseCommand {
     ...specFlags,
     to: Flags.option({ description: 'for whom it is', options: exportTargets, required: true })(),
     registry: Flags.string({
-      description: 'where images that looms builds are pulled from',
+      description: 'with --to kubernetes: where its nodes pull images from that looms builds',
       helpValue: 'HOST/FOLDER',
     }),
     ...outputFlag(['yaml', 'json'], 'the form of the objects; json is one list'),
@@ -42,8 +48,8 @@ export default class Export extends BaseCommand {
     const { flags } = await this.parse(Export);
     const context = await this.open(flags);
     const { ports, project, exporter } = context;
+    const registry = registryName(flags);
     const loaded = await readUsableSpecs(flags, context, this.jsonEnabled());
-    const registry = registryName(flags.registry);
     const { findings, exported } = exportServers(loaded, await exporter(flags.to), flags.to, {
       project: project.name,
       registry,
@@ -65,8 +71,13 @@ export default class Export extends BaseCommand {
 }
 
 /** A registry as it begins the names of images. Throws `usage`. */
-function registryName(written: string | undefined): string | undefined {
+function registryName({ to, registry: written }: { to: ExportTarget; registry?: string | undefined }) {
   const name = written?.replace(/\/+$/, '');
+  if (name !== undefined && to === 'compose') {
+    throw new LoomsError('usage', '--registry is for Kubernetes, whose nodes pull images', {
+      hint: 'leave it out: Compose takes the images that looms built here',
+    });
+  }
   if (name === undefined || /^[a-z0-9.-]+(?::\d+)?(?:\/[a-z0-9._-]+)*$/i.test(name)) return name;
   throw new LoomsError('usage', `${JSON.stringify(written)} does not begin the name of an image`, {
     hint: 'write --registry HOST/FOLDER, as in registry.example.com/team-a',

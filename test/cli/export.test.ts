@@ -87,17 +87,21 @@ describe('export', () => {
     });
   });
 
-  test('takes no address for a registry', async () => {
+  test('takes no address for a registry, and none where nobody pulls from one', async () => {
     const args = ['export', '--to', 'kubernetes', '--registry', 'https://registry.example/team'];
     const { code, stderr } = await looms(args, { cwd: folderWith(spec('  pull_policy: never')) });
     expect([code, stderr]).toEqual([64, expect.stringContaining('write --registry HOST/FOLDER')]);
+    const compose = ['export', '--to', 'compose', '--registry', 'registry.example/team'];
+    const refused = await looms(compose, { cwd: folderWith(spec('  pull_policy: never')) });
+    expect([refused.code, refused.stderr]).toEqual([64, expect.stringContaining('--registry is for Kubernetes')]);
   });
 
   const files = readdirSync(examples).filter((name) => name.endsWith('.yaml'));
   test.each(files)('examples/%s is written, or refused with what to do', async (file) => {
     const env = { GITHUB_TOKEN: 'x', DATABASE_URI: 'x', TERADATA_HOST: 'td', TD_NAME: 'x' };
     for (const target of ['kubernetes', 'compose']) {
-      const args = ['export', '--to', target, '--registry', 'registry.example/team', '-f', join(examples, file)];
+      const registry = target === 'kubernetes' ? ['--registry', 'registry.example/team'] : [];
+      const args = ['export', '--to', target, ...registry, '-f', join(examples, file)];
       const { code, stdout, stderr } = await looms(args, { env });
       if (code === 0) expect(stdout.length).toBeGreaterThan(200);
       else
