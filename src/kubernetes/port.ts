@@ -1,0 +1,49 @@
+import { asContainerId, type ContainerId } from '../model/ids.ts';
+import type { CallOptions, ExecSession } from '../orchestrator/session-host.ts';
+
+/** One request to the API server. */
+export type ApiRequest = {
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+  /** With its leading slash: `/apis/apps/v1/namespaces/looms-a/deployments/looms-fs`. */
+  readonly path: string;
+  readonly query?: Readonly<Record<string, string>>;
+  readonly body?: object;
+};
+
+/** A container in a pod. */
+export type PodContainer = { readonly namespace: string; readonly pod: string; readonly container: string };
+
+/**
+ * What a cluster's API server can do, in our own terms. Every method throws `LoomsError`: `engine-unreachable` where nothing
+ * answers, `engine-timeout`, `engine-not-found` (404), `engine-conflict` (409), `engine-rejected` for what else it refuses
+ * (401 and 403 with a hint that says which right is lacking), `interrupted` when the signal aborts.
+ */
+export type Cluster = {
+  /** The kubeconfig context, `in-cluster` for one that a pod finds itself in. */
+  readonly context: string;
+  /** `https://127.0.0.1:6443`, for people. */
+  readonly endpoint: string;
+  /** One request with its answer as parsed JSON; null where the answer is empty. */
+  request(request: ApiRequest, options?: CallOptions): Promise<unknown>;
+  /** The lines of an answer that goes on, as watches and logs do; not read faster than they are taken. */
+  lines(request: Pick<ApiRequest, 'path' | 'query'>, options?: CallOptions): AsyncIterable<string>;
+  /**
+   * A process in a container (`v5.channel.k8s.io`: the end of its stdin reaches it), kept alive by pings. argv stands in the
+   * URL and so in audit logs of the cluster: it never holds a secret.
+   */
+  exec(at: PodContainer, argv: readonly string[], options?: CallOptions): Promise<ExecSession>;
+  /** Ends connections that are kept alive. */
+  close(): Promise<void>;
+};
+
+/** The one name of a pod in this program: by its UID first, which tells it from a later one of the same name. */
+export const podId = ({ uid, namespace, name }: PodName): ContainerId => asContainerId(`${uid}/${namespace}/${name}`);
+
+export type PodName = { readonly uid: string; readonly namespace: string; readonly name: string };
+
+/** The pod that `podId` made an id of; undefined for an id of another engine. */
+export function podOfId(id: ContainerId): PodName | undefined {
+  const [uid, namespace, name, ...more] = id.split('/');
+  if (uid === undefined || namespace === undefined || name === undefined || more.length > 0) return undefined;
+  return { uid, namespace, name };
+}
