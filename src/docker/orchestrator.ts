@@ -1,8 +1,8 @@
+import { projectLock } from '../orchestrator/common/project-lock.ts';
 import type { Orchestrator, OrchestratorPorts } from '../orchestrator/port.ts';
 import { slotsOf } from './model/generations.ts';
 import type { Engine } from './port.ts';
 import type { DockerPorts } from './ports.ts';
-import { projectLock } from './project-lock.ts';
 import { servingServer } from './views/serving.ts';
 
 /** A Docker Engine's orchestrator, or Podman's. Planning and views are loaded when used: a call needs neither. */

@@ -2,8 +2,8 @@ import type { Recipe } from '../model/container/recipe.ts';
 import type { EngineDescription, GenerationOutcome } from '../model/engine.ts';
 import type { StepProgress } from '../model/events.ts';
 import type { ContainerId, ImageId, NetworkId, ProjectName, ServerName } from '../model/ids.ts';
-import type { LockHolder } from '../model/lock.ts';
 import type { ServerContainer } from '../model/server-view.ts';
+import type { LockKeeper } from '../orchestrator/common/project-lock.ts';
 import type { Orchestrator } from '../orchestrator/port.ts';
 import type { CallOptions, SessionHost } from '../orchestrator/session-host.ts';
 import type { Role } from './model/labels.ts';
@@ -11,6 +11,7 @@ import type { NetworkShape, Observed } from './model/observed.ts';
 import type { ContainerShape, ImageFacts } from './model/shape.ts';
 
 export type { LockHolder } from '../model/lock.ts';
+export type { LockAttempt, LockRequest } from '../orchestrator/common/project-lock.ts';
 export type { EngineAttempt, EventQuery, ServerWatch } from '../orchestrator/port.ts';
 export type {
   CallOptions,
@@ -47,15 +48,6 @@ export type CreateContainer = {
   readonly secrets?: Readonly<Record<string, string>>;
 };
 
-/** Who wants the lock, and how long it lives without a renewal, ms. */
-export type LockRequest = Pick<LockHolder, 'who' | 'host' | 'pid' | 'processes' | 'command'> & {
-  readonly lifetimeMs: number;
-};
-
-export type LockAttempt =
-  | { readonly result: 'acquired'; readonly lock: LockHolder }
-  | { readonly result: 'held'; readonly holder: LockHolder; readonly expired: boolean };
-
 /** A container as its labels and state tell, without inspecting it. */
 export type LocatedContainer = Omit<ServerContainer, 'server'> & {
   readonly role: Role;
@@ -69,6 +61,7 @@ export type LocatedContainer = Omit<ServerContainer, 'server'> & {
 
 /** What runs containers: a method is a plan's step, or a question. Expected failures are `LoomsError`s. */
 export type Engine = SessionHost &
+  LockKeeper &
   Pick<Orchestrator, 'usage' | 'events' | 'watchServers'> & {
     describe(options?: CallOptions): Promise<EngineDescription>;
     /** Lists a project's reality; read-only. Only successful listings return: a failure is never an empty list. */
@@ -139,20 +132,6 @@ export type Engine = SessionHost &
       record: { readonly record: string; readonly outcome: GenerationOutcome; readonly failure?: string },
       options?: CallOptions,
     ): Promise<boolean>;
-    /** One atomic try to take the project's lock. */
-    acquireLock(project: ProjectName, request: LockRequest, options?: CallOptions): Promise<LockAttempt>;
-    /** Who holds the project's lock, and whether it ran out; null when nobody does. Read-only. */
-    findLock(
-      project: ProjectName,
-      options?: CallOptions,
-    ): Promise<{ readonly holder: LockHolder; readonly expired: boolean } | null>;
-    /** Prolongs a lock; throws `lock-lost` when the container with this id is gone. */
-    renewLock(lock: LockHolder, lifetimeMs: number, options?: CallOptions): Promise<LockHolder>;
-    /** Throws `lock-lost` when it is not ours any more. One cheap call. */
-    checkLock(lock: LockHolder, options?: CallOptions): Promise<void>;
-    /** Removes the lock by id; one that is gone already is no error. */
-    releaseLock(id: ContainerId, options?: CallOptions): Promise<void>;
-
     /** Ends connections that are kept alive. */
     close(): Promise<void>;
   };

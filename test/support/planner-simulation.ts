@@ -1,4 +1,4 @@
-import { turnOf } from '../../src/docker/execute/execute-plan.ts';
+import { turnOf } from '../../src/orchestrator/common/walk-plan.ts';
 import { label } from '../../src/docker/model/labels.ts';
 import type {
   GenerationRecord,

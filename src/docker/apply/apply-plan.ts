@@ -8,6 +8,7 @@ import type { ContainerId, ServerName } from '../../model/ids.ts';
 import { defined } from '../../model/values/defined.ts';
 import { engineWidth } from '../../model/values/map-bounded.ts';
 import { tellingLines } from '../../model/values/telling-lines.ts';
+import { type HeldLock, takeLock } from '../../orchestrator/common/project-lock.ts';
 import type { ApplyOptions, ApplyReport, LoggedServer, OrchestratorPorts, Prepared } from '../../orchestrator/port.ts';
 import { executePlan } from '../execute/execute-plan.ts';
 import type { StepEnvironment } from '../execute/perform-step.ts';
@@ -15,7 +16,6 @@ import { label } from '../model/labels.ts';
 import { planIntent } from '../plan/plan-intent.ts';
 import type { DockerPrepared } from '../plan/prepare.ts';
 import type { DockerPorts } from '../ports.ts';
-import { type HeldLock, takeLock } from '../project-lock.ts';
 import { servingContainer } from '../views/serving.ts';
 import { reportOf } from './apply-report.ts';
 

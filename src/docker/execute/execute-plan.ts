@@ -1,68 +1,19 @@
 import { LoomsError, traitsOf } from '../../model/errors.ts';
-import type { EventSink, Failure, StepResult } from '../../model/events.ts';
+import type { Failure, StepResult } from '../../model/events.ts';
 import { failureOf } from '../../model/failure.ts';
 import type { ContainerId, StepId } from '../../model/ids.ts';
+import { type StepResults, type WalkOptions, walkPlan } from '../../orchestrator/common/walk-plan.ts';
 import type { DockerPlan, DockerStep, Target } from '../steps.ts';
 import { isDestructive, performStep, type StepEnvironment } from './perform-step.ts';
 
-type ExecuteOptions = {
-  /** How many steps run at once, at least 1. */
-  readonly parallelism: number;
-  /** Aborted: no new step starts; running ones end. */
-  readonly stopSignal: AbortSignal;
-  /** Aborted: running calls are given up; what the engine was asked may still happen. */
-  readonly abortSignal: AbortSignal;
+type ExecuteOptions = Omit<WalkOptions<DockerStep>, 'perform'> & {
   /** Throws `lock-lost` when the project's lock is not held any more. */
   readonly checkLock: () => Promise<void>;
-  readonly sink: EventSink;
-  readonly monotonicMs: () => number;
 };
 
-export type StepResults = ReadonlyMap<StepId, StepResult>;
-
-const failed = (result: StepResult | undefined): boolean => result?.result === 'failed' || result?.result === 'unknown';
-
-type Turn = 'wait' | 'run' | { readonly skip: Extract<StepResult, { result: 'skipped' }> };
-
-/** Whether the work stops: at the next step, or at once, because nobody waits or the lock is lost. */
-type Halt = 'no' | 'no-new-steps' | 'at-once';
-
-/** Something was done, and what should have followed was not: as good as a failure for whoever waits to undo it. */
-const leftHalfway = (results: readonly (StepResult | undefined)[]): boolean =>
-  results.some((one) => one?.result === 'ok') && results.some((one) => one?.result === 'skipped');
-
-/** What a step may do now, from the results of the steps it hangs on. */
-export function turnOf(step: DockerStep, results: StepResults, halt: Halt): Turn {
-  const pending = [...step.after, ...(step.onFailureOf ?? [])].some((id) => !results.has(id));
-  if (step.onFailureOf !== undefined) {
-    if (pending) return 'wait';
-    const answered = step.onFailureOf.map((id) => results.get(id));
-    const halfway = step.failuresOnly !== true && leftHalfway(answered);
-    if (!answered.some(failed) && !halfway) return { skip: { result: 'skipped', because: 'not-needed' } };
-    // After a first Ctrl-C ways back still run: a server that was stopped for its successor must serve again.
-    return halt === 'at-once' ? { skip: { result: 'skipped', because: 'interrupted' } } : 'run';
-  }
-  const broken = step.after.find((id) => results.has(id) && results.get(id)?.result !== 'ok');
-  if (broken !== undefined) return { skip: { result: 'skipped', because: broken } };
-  const goesOn = halt === 'no' || (halt === 'no-new-steps' && step.completes === true);
-  if (!goesOn) return { skip: { result: 'skipped', because: 'interrupted' } };
-  return pending ? 'wait' : 'run';
-}
-
-/** Walks a plan's graph. Decides nothing; servers do not wait for one another; every step gets a result. */
-export async function executePlan(
-  plan: DockerPlan,
-  env: StepEnvironment,
-  options: ExecuteOptions,
-): Promise<StepResults> {
-  const results = new Map<StepId, StepResult>();
+/** Carries the steps of a plan out on an engine. */
+export function executePlan(plan: DockerPlan, env: StepEnvironment, options: ExecuteOptions): Promise<StepResults> {
   const made = new Map<StepId, ContainerId>();
-  const running = new Map<StepId, Promise<void>>();
-  const lockLost = new AbortController();
-  const halt = (): Halt => {
-    if (options.abortSignal.aborted || lockLost.signal.aborted) return 'at-once';
-    return options.stopSignal.aborted ? 'no-new-steps' : 'no';
-  };
 
   const resolve = (target: Target): ContainerId => {
     if ('id' in target) return target.id;
@@ -71,17 +22,12 @@ export async function executePlan(
     return id;
   };
 
-  const answeredBy = (step: DockerStep): Failure | undefined => {
-    const failures = (step.onFailureOf ?? []).map((id) => results.get(id));
-    return failures.flatMap((one) => (one !== undefined && 'failure' in one ? [one.failure] : []))[0];
-  };
-
-  const perform = async (step: DockerStep): Promise<StepResult> => {
+  const perform = async (step: DockerStep, answered: Failure | undefined): Promise<StepResult> => {
     try {
       if (isDestructive(step)) await options.checkLock();
       const progress = (update: { text: string }): void =>
         options.sink({ type: 'step-progress', step, progress: update });
-      const outcome = await performStep(step, step.server, { resolve, answered: answeredBy(step) }, env, progress, {
+      const outcome = await performStep(step, step.server, { resolve, answered }, env, progress, {
         signal: options.abortSignal,
       });
       if (!outcome.ok) return { result: 'failed', failure: outcome.failure };
@@ -90,37 +36,9 @@ export async function executePlan(
       return { result: 'ok', ...rest };
     } catch (error) {
       const failure = failureOf(error);
-      if (failure.code === 'lock-lost') lockLost.abort();
       return { result: traitsOf(failure.code).uncertain ? 'unknown' : 'failed', failure };
     }
   };
 
-  const run = async (step: DockerStep): Promise<void> => {
-    const started = options.monotonicMs();
-    options.sink({ type: 'step-started', step });
-    const result = await perform(step);
-    results.set(step.id, result);
-    running.delete(step.id);
-    options.sink({ type: 'step-ended', step, result, milliseconds: options.monotonicMs() - started });
-  };
-
-  const waiting = new Set(plan.steps);
-  while (waiting.size > 0 || running.size > 0) {
-    let moved = false;
-    for (const step of waiting) {
-      const turn = turnOf(step, results, halt());
-      if (turn === 'wait' || (turn === 'run' && running.size >= options.parallelism)) continue;
-      waiting.delete(step);
-      moved = true;
-      if (turn === 'run') running.set(step.id, run(step));
-      else {
-        results.set(step.id, turn.skip);
-        options.sink({ type: 'step-ended', step, result: turn.skip, milliseconds: 0 });
-      }
-    }
-    if (running.size > 0) await Promise.race(running.values());
-    else if (!moved) break; // Only a plan whose steps wait for one another in a circle ends here.
-  }
-  for (const step of waiting) results.set(step.id, { result: 'skipped', because: step.id });
-  return results;
+  return walkPlan(plan.steps, { ...options, perform });
 }

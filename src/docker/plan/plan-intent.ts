@@ -1,8 +1,8 @@
 import { assertNever, LoomsError } from '../../model/errors.ts';
 import type { ProjectName } from '../../model/ids.ts';
+import { projectLock } from '../../orchestrator/common/project-lock.ts';
 import type { Intent, ProjectLock, PruneIntent } from '../../orchestrator/port.ts';
 import type { DockerPorts } from '../ports.ts';
-import { projectLock } from '../project-lock.ts';
 import { prunePlan } from '../reconcile/prune.ts';
 import { planDeclared } from './plan-files.ts';
 import { planRecorded } from './plan-recorded.ts';

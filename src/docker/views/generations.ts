@@ -1,3 +1,4 @@
+import { compareSpecs } from '../../model/compare-specs.ts';
 import { type ProjectName, type ServerName, shortId } from '../../model/ids.ts';
 import type { FieldDifference } from '../../model/plan.ts';
 import { serverNotFound } from '../../model/server-not-found.ts';
@@ -5,7 +6,6 @@ import type { GenerationView } from '../../model/server-view.ts';
 import { serversOf, slotsOf } from '../model/generations.ts';
 import { containerName } from '../model/labels.ts';
 import type { GenerationRecord, Observed, ObservedContainer } from '../model/observed.ts';
-import { compareSpecs } from '../reconcile/compare/compare-specs.ts';
 import { stateOf } from './server-views.ts';
 
 type Entry = Omit<GenerationView, 'changes'>;

@@ -1,6 +1,7 @@
 import { argvTemplateOf } from '../../model/container/argv.ts';
 import { assertNever } from '../../model/errors.ts';
 import type { ProjectName, ServerName } from '../../model/ids.ts';
+import { rotationTime } from '../../model/rotation.ts';
 import type { ServerImage, ServerInstance, ServerListing, ServerState, ServerView } from '../../model/server-view.ts';
 import { defined } from '../../model/values/defined.ts';
 import { engineMounts, nameServer } from '../model/engine-gives.ts';
@@ -13,7 +14,6 @@ import type { Engine } from '../port.ts';
 import { strangersNotice } from '../reconcile/plan-warnings.ts';
 import { listedNames, mountOf, networksOf } from '../reconcile/server/container-template.ts';
 import { leadingOut } from '../reconcile/server/forwarder-containers.ts';
-import { rotationTime } from '../reconcile/server/rotation.ts';
 import { changedFields } from '../reconcile/support/support-reasons.ts';
 
 const mebibyte = 1024 * 1024;

@@ -1,17 +1,17 @@
+import { compareSpecs } from '../../../model/compare-specs.ts';
 import type { DeclaredServer } from '../../../model/desired.ts';
 import { isHttp } from '../../../model/desired.ts';
 import { type ContainerId, type ProjectName, type ServerName, shortId } from '../../../model/ids.ts';
 import { type FieldDifference, isNonEmpty, type NonEmpty, type Reason } from '../../../model/plan.ts';
+import { rotationDue } from '../../../model/rotation.ts';
 import { isRunning, isSettled, isUp } from '../../model/generations.ts';
 import type { GenerationRecord, Observed, ObservedContainer } from '../../model/observed.ts';
 import { resolveShape, unknownImage } from '../../model/resolve-shape.ts';
 import { liveFields } from '../../model/shape.ts';
 import { type EgressSubnets, wayOutOf } from '../../model/way-out.ts';
 import { compareShapes } from '../compare/compare-shapes.ts';
-import { compareSpecs } from '../compare/compare-specs.ts';
 import type { KeptFiles } from '../kept/kept-files.ts';
 import { templateOf } from './container-template.ts';
-import { rotationDue } from './rotation.ts';
 
 /** What the decision about one server depends on besides its spec and its containers. */
 export type SlotContext = {

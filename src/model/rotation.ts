@@ -1,17 +1,17 @@
 import { createHash } from 'node:crypto';
-import type { DesiredServer, Lifecycle } from '../../../model/desired.ts';
-import type { EngineTime } from '../../../model/engine.ts';
-import type { NextRotation, Reason } from '../../../model/plan.ts';
-import { duration, isoTime } from '../../../model/times.ts';
-import { plural } from '../../../model/values/words.ts';
-import type { ObservedContainer } from '../../model/observed.ts';
+import type { DesiredServer, Lifecycle } from './desired.ts';
+import type { EngineTime } from './engine.ts';
+import type { ContainerId } from './ids.ts';
+import type { NextRotation, Reason } from './plan.ts';
+import { duration, isoTime } from './times.ts';
+import { plural } from './values/words.ts';
 
 const hourMs = 3_600_000;
 
 /** Share of the interval, at most, by which a container is due before its end. */
 const spread = 0.2;
 
-type Aged = Pick<ObservedContainer, 'id' | 'createdAt'>;
+type Aged = { readonly id: ContainerId; readonly createdAt: EngineTime };
 
 /** A share from 0 up to 1 that is a container's own: its id decides, so nothing has to be remembered. */
 const ownShare = (id: string): number => createHash('sha256').update(id).digest().readUInt32BE() / 2 ** 32;

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
-import { compareSpecs } from '../../../../src/docker/reconcile/compare/compare-specs.ts';
-import type { Env, Transport } from '../../../../src/model/desired.ts';
-import { server } from '../../../support/planner-world.ts';
+import { compareSpecs } from '../../../src/model/compare-specs.ts';
+import type { Env, Transport } from '../../../src/model/desired.ts';
+import { server } from '../../support/planner-world.ts';
 
 const literal = (value: string) => ({ kind: 'literal', value }) as const;
 const recorded = (env: Env) => {

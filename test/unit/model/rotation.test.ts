@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
-import { rotationTime } from '../../../../src/docker/reconcile/server/rotation.ts';
-import { asContainerId } from '../../../../src/model/ids.ts';
-import { server } from '../../../support/planner-world.ts';
+import { asContainerId } from '../../../src/model/ids.ts';
+import { rotationTime } from '../../../src/model/rotation.ts';
+import { server } from '../../support/planner-world.ts';
 
 const hourMs = 3_600_000;
 const { lifecycle } = server('a', { lifecycle: { rotationIntervalHours: 24 } }).spec;

@@ -1,15 +1,44 @@
-import { LoomsError } from '../model/errors.ts';
-import { messageOf } from '../model/failure.ts';
-import type { ProjectName } from '../model/ids.ts';
-import { describeHolder, type LockHolder, shortLockId } from '../model/lock.ts';
-import type { FoundLock, OrchestratorPorts, ProjectLock } from '../orchestrator/port.ts';
-import type { Engine } from './port.ts';
-import type { DockerPorts } from './ports.ts';
+import { LoomsError } from '../../model/errors.ts';
+import { messageOf } from '../../model/failure.ts';
+import type { ProjectName } from '../../model/ids.ts';
+import { describeHolder, type LockHolder, shortLockId } from '../../model/lock.ts';
+import type { FoundLock, OrchestratorPorts, ProjectLock } from '../port.ts';
+import type { CallOptions } from '../session-host.ts';
 
 /** How long a lock lives without a sign of life from its holder, ms; renewed three times in that span. */
 const lifetimeMs = 60_000;
 const firstRetryMs = 100;
 const slowestRetryMs = 2000;
+
+/** Who wants the lock, and how long it lives without a renewal, ms. */
+export type LockRequest = Pick<LockHolder, 'who' | 'host' | 'pid' | 'processes' | 'command'> & {
+  readonly lifetimeMs: number;
+};
+
+export type LockAttempt =
+  | { readonly result: 'acquired'; readonly lock: LockHolder }
+  | { readonly result: 'held'; readonly holder: LockHolder; readonly expired: boolean };
+
+/** Where the locks of projects are kept. */
+export type LockKeeper = {
+  /** One atomic try to take the project's lock. */
+  acquireLock(project: ProjectName, request: LockRequest, options?: CallOptions): Promise<LockAttempt>;
+  /** Who holds the project's lock, and whether it ran out; null when nobody does. Read-only. */
+  findLock(
+    project: ProjectName,
+    options?: CallOptions,
+  ): Promise<{ readonly holder: LockHolder; readonly expired: boolean } | null>;
+  /** Prolongs a lock; throws `lock-lost` when the one with this id is gone. */
+  renewLock(lock: LockHolder, lifetimeMs: number, options?: CallOptions): Promise<LockHolder>;
+  /** Throws `lock-lost` when it is not ours any more. One cheap call. */
+  checkLock(lock: LockHolder, options?: CallOptions): Promise<void>;
+  /** Removes the lock by id; one that is gone already is no error. */
+  releaseLock(id: LockHolder['id'], options?: CallOptions): Promise<void>;
+};
+
+type LockPorts = Pick<OrchestratorPorts, 'whoAmI' | 'processIsAlive' | 'monotonicMs' | 'pause'> & {
+  readonly engine: LockKeeper;
+};
 
 /** The project's lock, held and kept alive. */
 export type HeldLock = {
@@ -20,10 +49,10 @@ export type HeldLock = {
 };
 
 /** A killed holder on this machine need not expire. A clone or container of it may share its name, not processes. */
-const isOrphan = ({ host, processes, pid }: LockHolder, { whoAmI, processIsAlive }: OrchestratorPorts): boolean =>
+const isOrphan = ({ host, processes, pid }: LockHolder, { whoAmI, processIsAlive }: LockPorts): boolean =>
   host === whoAmI.host && processes === whoAmI.processes && !processIsAlive(pid);
 
-function keepAlive(engine: Engine, acquired: LockHolder): HeldLock {
+function keepAlive(engine: LockKeeper, acquired: LockHolder): HeldLock {
   let lock = acquired;
   let lost: LoomsError | undefined;
   const renew = async (): Promise<void> => {
@@ -56,7 +85,7 @@ function keepAlive(engine: Engine, acquired: LockHolder): HeldLock {
 
 /** Takes the lock, waiting `timeoutMs`; a dead holder's is taken over. Throws `lock-held` naming it, `interrupted`. */
 export async function takeLock(
-  ports: DockerPorts,
+  ports: LockPorts,
   project: ProjectName,
   options: { readonly timeoutMs: number; readonly signal: AbortSignal; readonly onWait: (holder: LockHolder) => void },
 ): Promise<HeldLock> {
@@ -92,7 +121,7 @@ export async function takeLock(
 }
 
 /** The locks of projects, for those who do not work under them. */
-export const projectLock = (ports: DockerPorts): ProjectLock => ({
+export const projectLock = (ports: LockPorts): ProjectLock => ({
   look: async (project): Promise<FoundLock | null> => {
     const found = await ports.engine.findLock(project);
     if (found === null) return null;

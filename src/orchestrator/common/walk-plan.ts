@@ -1,0 +1,93 @@
+import type { EventSink, Failure, StepResult } from '../../model/events.ts';
+import type { StepId } from '../../model/ids.ts';
+import type { Step, StepHeader } from '../../model/plan.ts';
+
+export type StepResults = ReadonlyMap<StepId, StepResult>;
+
+export type WalkOptions<S extends Step> = {
+  /** How many steps run at once, at least 1. */
+  readonly parallelism: number;
+  /** Aborted: no new step starts; running ones end. */
+  readonly stopSignal: AbortSignal;
+  /** Aborted: running calls are given up; what was asked for may still happen. */
+  readonly abortSignal: AbortSignal;
+  readonly sink: EventSink;
+  readonly monotonicMs: () => number;
+  /** Does one step; `answered` is the failure that a way back answers. Never throws: a failure is a result. */
+  readonly perform: (step: S, answered: Failure | undefined) => Promise<StepResult>;
+};
+
+const failed = (result: StepResult | undefined): boolean => result?.result === 'failed' || result?.result === 'unknown';
+
+type Turn = 'wait' | 'run' | { readonly skip: Extract<StepResult, { result: 'skipped' }> };
+
+/** Whether the work stops: at the next step, or at once, because nobody waits or the lock is lost. */
+type Halt = 'no' | 'no-new-steps' | 'at-once';
+
+/** Something was done, and what should have followed was not: as good as a failure for whoever waits to undo it. */
+const leftHalfway = (results: readonly (StepResult | undefined)[]): boolean =>
+  results.some((one) => one?.result === 'ok') && results.some((one) => one?.result === 'skipped');
+
+/** What a step may do now, from the results of the steps it hangs on. */
+export function turnOf(step: StepHeader, results: StepResults, halt: Halt): Turn {
+  const pending = [...step.after, ...(step.onFailureOf ?? [])].some((id) => !results.has(id));
+  if (step.onFailureOf !== undefined) {
+    if (pending) return 'wait';
+    const answered = step.onFailureOf.map((id) => results.get(id));
+    const halfway = step.failuresOnly !== true && leftHalfway(answered);
+    if (!answered.some(failed) && !halfway) return { skip: { result: 'skipped', because: 'not-needed' } };
+    // After a first Ctrl-C ways back still run: a server that was stopped for its successor must serve again.
+    return halt === 'at-once' ? { skip: { result: 'skipped', because: 'interrupted' } } : 'run';
+  }
+  const broken = step.after.find((id) => results.has(id) && results.get(id)?.result !== 'ok');
+  if (broken !== undefined) return { skip: { result: 'skipped', because: broken } };
+  const goesOn = halt === 'no' || (halt === 'no-new-steps' && step.completes === true);
+  if (!goesOn) return { skip: { result: 'skipped', because: 'interrupted' } };
+  return pending ? 'wait' : 'run';
+}
+
+/** Walks a plan's graph. Decides nothing; servers do not wait for one another; every step gets a result. */
+export async function walkPlan<S extends Step>(steps: readonly S[], options: WalkOptions<S>): Promise<StepResults> {
+  const results = new Map<StepId, StepResult>();
+  const running = new Map<StepId, Promise<void>>();
+  let lockIsLost = false;
+  const halt = (): Halt => {
+    if (options.abortSignal.aborted || lockIsLost) return 'at-once';
+    return options.stopSignal.aborted ? 'no-new-steps' : 'no';
+  };
+
+  const answeredBy = (step: S): Failure | undefined => {
+    const failures = (step.onFailureOf ?? []).map((id) => results.get(id));
+    return failures.flatMap((one) => (one !== undefined && 'failure' in one ? [one.failure] : []))[0];
+  };
+
+  const run = async (step: S): Promise<void> => {
+    const started = options.monotonicMs();
+    options.sink({ type: 'step-started', step });
+    const result = await options.perform(step, answeredBy(step));
+    if ('failure' in result && result.failure.code === 'lock-lost') lockIsLost = true;
+    results.set(step.id, result);
+    running.delete(step.id);
+    options.sink({ type: 'step-ended', step, result, milliseconds: options.monotonicMs() - started });
+  };
+
+  const waiting = new Set(steps);
+  while (waiting.size > 0 || running.size > 0) {
+    let moved = false;
+    for (const step of waiting) {
+      const turn = turnOf(step, results, halt());
+      if (turn === 'wait' || (turn === 'run' && running.size >= options.parallelism)) continue;
+      waiting.delete(step);
+      moved = true;
+      if (turn === 'run') running.set(step.id, run(step));
+      else {
+        results.set(step.id, turn.skip);
+        options.sink({ type: 'step-ended', step, result: turn.skip, milliseconds: 0 });
+      }
+    }
+    if (running.size > 0) await Promise.race(running.values());
+    else if (!moved) break; // Only a plan whose steps wait for one another in a circle ends here.
+  }
+  for (const step of waiting) results.set(step.id, { result: 'skipped', because: step.id });
+  return results;
+}
