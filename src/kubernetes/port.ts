@@ -8,6 +8,8 @@ export type ApiRequest = {
   readonly path: string;
   readonly query?: Readonly<Record<string, string>>;
   readonly body?: object;
+  /** As what the answer is wanted; absent: `application/json`. */
+  readonly accept?: string;
 };
 
 /** A container in a pod. */

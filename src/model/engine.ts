@@ -9,7 +9,7 @@ export type EngineDescription = {
   /** The engine's own id (`/info` ID); Podman has none that stays, and is told by its machine and folder. */
   readonly id: string;
   readonly name: string;
-  readonly kind: 'docker' | 'podman';
+  readonly kind: 'docker' | 'podman' | 'kubernetes';
   readonly version: string;
   readonly apiVersion: string;
   readonly os: string;

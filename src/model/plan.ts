@@ -7,7 +7,13 @@ export type NonEmpty<T> = readonly [T, ...T[]];
 export const isNonEmpty = <T>(list: readonly T[]): list is NonEmpty<T> => list.length > 0;
 
 /** One field that differs, with both values as text; a secret shows as `(secret)`. */
-export type FieldDifference = { readonly path: string; readonly from: string; readonly to: string };
+export type FieldDifference = {
+  readonly path: string;
+  readonly from: string;
+  readonly to: string;
+  /** Who set it as it is, where the engine knows that, and when at the latest (RFC 3339). */
+  readonly setBy?: { readonly manager: string; readonly at?: string };
+};
 
 /** Why something changes: a closed set with machine names. */
 export type Reason =
@@ -109,9 +115,23 @@ export type Drift = {
   readonly fields: NonEmpty<FieldDifference>;
 };
 
-/** What stands behind the servers: networks, volumes, relays, forwarders, kept files, records and images. Sorted by name. */
+/**
+ * What stands behind the servers: networks, volumes, relays, forwarders, kept files, records and images; on a cluster the
+ * namespace, its network policies (`network`), scripts of pods, services and secrets. Sorted by name.
+ */
 export type SupportChange = {
-  readonly kind: 'network' | 'volume' | 'relay' | 'forwarder' | 'data' | 'record' | 'image';
+  readonly kind:
+    | 'network'
+    | 'volume'
+    | 'relay'
+    | 'forwarder'
+    | 'data'
+    | 'record'
+    | 'image'
+    | 'namespace'
+    | 'scripts'
+    | 'service'
+    | 'secret';
   readonly name: string;
   readonly action: 'create' | 'replace' | 'start' | 'restore' | 'remove';
   readonly reasons: NonEmpty<Reason>;

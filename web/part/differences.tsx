@@ -1,4 +1,4 @@
-import { valuesOf } from '../../src/cli/render/plan/reasons.ts';
+import { setByText, valuesOf } from '../../src/cli/render/plan/reasons.ts';
 import { visible } from '../../src/cli/render/text.ts';
 import type { FieldDifference } from '../../src/model/plan.ts';
 import { Wide } from './notes.tsx';
@@ -38,6 +38,7 @@ export function Differences({
                     →{' '}
                   </span>
                   <code>{to}</code>
+                  <span class="quiet">{setByText(field)}</span>
                 </td>
               </tr>
             );
@@ -49,4 +50,4 @@ export function Differences({
 }
 
 /** Drift as it happened: from what was declared to what somebody made of it. */
-export const asHappened = ({ path, from, to }: FieldDifference): FieldDifference => ({ path, from: to, to: from });
+export const asHappened = ({ from, to, ...field }: FieldDifference): FieldDifference => ({ ...field, from: to, to: from });

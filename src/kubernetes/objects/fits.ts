@@ -3,7 +3,7 @@ import { hasForwarder, isIpv4 } from '../../model/container/egress.ts';
 import { keptByLooms } from '../../model/container/kept-by-looms.ts';
 import { type DesiredServer, isHttp } from '../../model/desired.ts';
 import type { Unlike } from '../../orchestrator/export.ts';
-import { isLabelValue, isObjectName, isOpenKey, isPodHostName } from './names.ts';
+import { isLabelValue, isObjectName, isOpenKey, isPodHostName } from '../model/names.ts';
 import { numericUser } from './pod.ts';
 
 /**

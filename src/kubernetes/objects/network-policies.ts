@@ -1,9 +1,10 @@
 import type { DesiredServer } from '../../model/desired.ts';
-import { label, workloadName } from './names.ts';
+import { label, workloadName } from '../model/names.ts';
+import type { KubeObject, Metadata } from '../model/objects.ts';
 
-type Meta = (name: string) => object;
+type Meta = (name: string, server?: DesiredServer) => Metadata;
 
-const policy = (metadata: object, spec: object): object => ({
+const policy = (metadata: Metadata, spec: object): KubeObject => ({
   apiVersion: 'networking.k8s.io/v1',
   kind: 'NetworkPolicy',
   metadata,
@@ -16,8 +17,8 @@ const podsOf = (mode: DesiredServer['network']['mode']): object => ({ matchLabel
  * What keeps the pods of a project apart: nothing reaches a pod or is reached from it, unless a further policy says so.
  * Those of `bridge` reach all, and one another; isolated ones one another; and each what it lists by address.
  */
-export function networkPolicies(servers: readonly DesiredServer[], meta: Meta): readonly object[] {
-  const among = (mode: 'isolated' | 'bridge', egress: readonly object[]): object =>
+export function networkPolicies(servers: readonly DesiredServer[], meta: Meta): readonly KubeObject[] {
+  const among = (mode: 'isolated' | 'bridge', egress: readonly object[]): KubeObject =>
     policy(meta(`looms-${mode}`), {
       podSelector: podsOf(mode),
       policyTypes: ['Ingress', 'Egress'],
@@ -33,11 +34,12 @@ export function networkPolicies(servers: readonly DesiredServer[], meta: Meta): 
 }
 
 /** A way out to the addresses that a server lists. Names are refused before (`fits.ts`). */
-function listed({ name, network }: DesiredServer, meta: Meta): object {
+function listed(spec: DesiredServer, meta: Meta): KubeObject {
+  const { name, network } = spec;
   const egress = network.egress.flatMap(({ address, port }) =>
     address === undefined ? [] : [{ to: [{ ipBlock: { cidr: `${address}/32` } }], ports: [{ protocol: 'TCP', port }] }],
   );
-  return policy(meta(`${workloadName(name)}-egress`), {
+  return policy(meta(`${workloadName(name)}-egress`, spec), {
     podSelector: { matchLabels: { [label.server]: name } },
     policyTypes: ['Egress'],
     egress,

@@ -1,7 +1,6 @@
 import type { DeclaredServer, DesiredServer } from '../../model/desired.ts';
 import { processEnv, secretUses, writtenValue } from '../../model/secrets/secret-names.ts';
 import type { Exported, Exporter, ExportSettings } from '../../orchestrator/export.ts';
-import { unlikeOnKubernetes } from './fits.ts';
 import {
   annotation,
   isLabelValue,
@@ -12,7 +11,9 @@ import {
   secretName,
   volumeClaimName,
   workloadName,
-} from './names.ts';
+} from '../model/names.ts';
+import type { KubeObject } from '../model/objects.ts';
+import { unlikeOnKubernetes } from './fits.ts';
 import { networkPolicies } from './network-policies.ts';
 import { numericUser, podLabels, podOf } from './pod.ts';
 import { scripts } from './scripts.ts';
@@ -23,10 +24,15 @@ const volumeSize = '1Gi';
 /** An image that is built here, as the nodes of a cluster pull it. */
 const pushedName = (ref: string, registry: string): string => `${registry}/${ref.split('/').at(-1)}`;
 
-const imageOf = ({ image }: DeclaredServer, { registry }: ExportSettings): string =>
+/** What the pods of a server pull. */
+export const imageOf = ({ image }: DeclaredServer, { registry }: Pick<ExportSettings, 'registry'>): string =>
   image.kind === 'built' && registry !== undefined ? pushedName(image.ref, registry) : image.ref;
 
-const metadata = ({ project, managedBy }: ExportSettings, name: string, server?: DesiredServer) => ({
+const metadata = (
+  { project, managedBy }: Pick<ExportSettings, 'project' | 'managedBy'>,
+  name: string,
+  server?: DesiredServer,
+) => ({
   name,
   namespace: namespaceOf(project),
   labels: {
@@ -48,7 +54,25 @@ function ownLabels({ labels }: DesiredServer) {
 /** A claim is for one node at a time: the pod that has it is gone before the next one begins. */
 const isForOne = ({ mounts }: DesiredServer): boolean => mounts.some(({ type }) => type === 'volume');
 
-function deployment(server: DeclaredServer, settings: ExportSettings): object {
+/** What of a Deployment is decided when a server is made, and stands in no file. */
+export type Made = {
+  /** The Secret with its values. */
+  readonly secret: string;
+  /** Annotations of the Deployment that say which generation it is, and who made it. */
+  readonly annotations: Readonly<Record<string, string>>;
+  /** Annotations of its pods: where one is another, they are replaced. */
+  readonly podAnnotations: Readonly<Record<string, string>>;
+};
+
+/** What `looms export` writes: nobody is there who could count generations or sign. */
+const exported = ({ spec }: DeclaredServer): Made => ({
+  secret: secretName(spec.name),
+  annotations: {},
+  podAnnotations: {},
+});
+
+/** The Deployment of a server. */
+export function deploymentOf(server: DeclaredServer, settings: ExportSettings, made = exported(server)): KubeObject {
   const { spec, hash, source } = server;
   const own = ownLabels(spec);
   const meta = metadata(settings, workloadName(spec.name), spec);
@@ -59,6 +83,7 @@ function deployment(server: DeclaredServer, settings: ExportSettings): object {
     // Without the commit: the objects stay as they are where a commit changes nothing of them.
     [annotation.source]: `${source.file}:${source.line}`,
     ...(spec.description === undefined ? {} : { [annotation.description]: spec.description }),
+    ...made.annotations,
   };
   return {
     apiVersion: 'apps/v1',
@@ -75,16 +100,20 @@ function deployment(server: DeclaredServer, settings: ExportSettings): object {
         metadata: {
           labels: { ...own.labels, ...meta.labels },
           // What changes it replaces the pods: the spec does, and where it was read does not.
-          annotations: { ...own.annotations, [annotation.specHash]: hash },
+          annotations: { ...own.annotations, [annotation.specHash]: hash, ...made.podAnnotations },
         },
-        spec: podOf(spec, { server: imageOf(server, settings), reach: settings.relayImage }),
+        spec: podOf(spec, {
+          secret: made.secret,
+          server: imageOf(server, settings),
+          reach: settings.relayImage,
+        }),
       },
     },
   };
 }
 
-/** The Service of a server over HTTP, by which pods that reach it find it. */
-function service({ spec }: DeclaredServer, settings: ExportSettings): readonly object[] {
+/** The Service of a server over HTTP, by which pods that reach it find it; none of others. */
+export function servicesOf({ spec }: DeclaredServer, settings: ExportSettings): readonly KubeObject[] {
   const { transport } = spec.mcp;
   if (transport.kind === 'stdio' || spec.network.mode === 'none') return [];
   return [
@@ -101,7 +130,7 @@ function service({ spec }: DeclaredServer, settings: ExportSettings): readonly o
   ];
 }
 
-const claims = (servers: readonly DeclaredServer[], settings: ExportSettings): readonly object[] =>
+const claims = (servers: readonly DeclaredServer[], settings: ExportSettings): readonly KubeObject[] =>
   [
     ...new Set(
       servers.flatMap(({ spec }) => spec.mounts.flatMap(({ type, source }) => (type === 'volume' ? [source] : []))),
@@ -123,7 +152,7 @@ const isRestricted = ({ security }: DesiredServer): boolean => {
 };
 
 /** The namespace of a project. Where its servers need no more, it lets no pod in that could do more. */
-function namespace(servers: readonly DeclaredServer[], { project, ...settings }: ExportSettings): object {
+function namespace(servers: readonly DeclaredServer[], { project, ...settings }: ExportSettings): KubeObject {
   const { labels } = metadata({ project, ...settings }, '');
   const what = servers.every(({ spec }) => isRestricted(spec)) ? 'enforce' : 'warn';
   return {
@@ -136,17 +165,33 @@ function namespace(servers: readonly DeclaredServer[], { project, ...settings }:
   };
 }
 
+/** What servers stand on, in the order in which it can be made: their namespace first. */
+export function supportObjects(servers: readonly DeclaredServer[], settings: ExportSettings): readonly KubeObject[] {
+  const sorted = servers.toSorted((a, b) => (a.spec.name < b.spec.name ? -1 : 1));
+  return [
+    namespace(sorted, settings),
+    {
+      apiVersion: 'v1',
+      kind: 'ConfigMap',
+      metadata: metadata(settings, scriptsName),
+      data: scripts,
+    },
+    ...networkPolicies(
+      sorted.map(({ spec }) => spec),
+      (name, server) => metadata(settings, name, server),
+    ),
+    ...claims(sorted, settings),
+  ];
+}
+
 /** All objects of a project, in the order in which they can be applied; the same servers give the same text. */
 function write(servers: readonly DeclaredServer[], settings: ExportSettings): Exported {
   const sorted = servers.toSorted((a, b) => (a.spec.name < b.spec.name ? -1 : 1));
   const specs = sorted.map(({ spec }) => spec);
   return {
     documents: [
-      namespace(sorted, settings),
-      { apiVersion: 'v1', kind: 'ConfigMap', metadata: metadata(settings, scriptsName), data: scripts },
-      ...networkPolicies(specs, (name) => metadata(settings, name)),
-      ...claims(sorted, settings),
-      ...sorted.flatMap((server) => [deployment(server, settings), ...service(server, settings)]),
+      ...supportObjects(sorted, settings),
+      ...sorted.flatMap((server) => [deploymentOf(server, settings), ...servicesOf(server, settings)]),
     ],
     secrets: specs.flatMap((spec) => {
       const env = processEnv(spec);

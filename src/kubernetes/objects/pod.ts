@@ -5,7 +5,7 @@ import { builtDirOf, usualHome } from '../../model/container/usual-process.ts';
 import { type DesiredServer, type Env, isHttp, type Mount } from '../../model/desired.ts';
 import { isNonEmpty } from '../../model/plan.ts';
 import { processEnv } from '../../model/secrets/secret-names.ts';
-import { label, scriptsName, secretName, volumeClaimName, workloadName } from './names.ts';
+import { label, scriptsName, volumeClaimName, workloadName } from '../model/names.ts';
 import { bytesQuantity, coresQuantity } from './quantities.ts';
 import { runFolder, scriptsFolder } from './scripts.ts';
 
@@ -247,7 +247,9 @@ function builtDir(spec: DesiredServer, others: readonly Mounted[]): readonly Mou
   return path === undefined || isMounted ? [] : [memoryFolder('workspace', path, 64 * mebibyte)];
 }
 
-export type PodImages = {
+export type PodParts = {
+  /** The Secret that its variables with secrets are taken from. */
+  readonly secret: string;
   /** What the server runs, as nodes can pull it. */
   readonly server: string;
   /** What gates and reaches servers over HTTP: with a shell and Perl. */
@@ -255,7 +257,7 @@ export type PodImages = {
 };
 
 /** The pod of a server, as its Deployment's template has it (docs/kubernetes.md). */
-export function podOf(spec: DesiredServer, images: PodImages): object {
+export function podOf(spec: DesiredServer, parts: PodParts): object {
   const mounted = [...own(), ...tmpfs(spec), ...volumes(spec)];
   const all = [...mounted, ...builtDir(spec, mounted)];
   const workingDir = spec.workingDir ?? builtDirOf(spec);
@@ -274,17 +276,17 @@ export function podOf(spec: DesiredServer, images: PodImages): object {
     containers: [
       {
         name: 'server',
-        image: images.server,
+        image: parts.server,
         // Of an image that is built, a spec's policy is about what the build starts from.
         imagePullPolicy: spec.image.kind === 'image' ? pullPolicies[spec.pullPolicy] : 'IfNotPresent',
         ...(isHttp(spec) ? httpProcess(spec) : stdioProcess(spec)),
         ...(workingDir === undefined ? {} : { workingDir }),
-        env: environment(secretName(spec.name), { ...usualHome, ...spec.environment, ...processEnv(spec) }),
+        env: environment(parts.secret, { ...usualHome, ...spec.environment, ...processEnv(spec) }),
         resources: resources(spec),
         securityContext: securityContext(spec),
         ...mountedBy(all),
       },
-      ...reachContainer(spec, images.reach),
+      ...reachContainer(spec, parts.reach),
     ],
     volumes: [...byName.values()],
   };

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { isLabelValue, isOpenKey } from '../../../src/kubernetes/objects/names.ts';
+import { isLabelValue, isOpenKey } from '../../../src/kubernetes/model/names.ts';
 import { kubernetesExporter } from '../../../src/kubernetes/objects/objects.ts';
 import { bytesQuantity, coresQuantity } from '../../../src/kubernetes/objects/quantities.ts';
 import type { DeclaredServer } from '../../../src/model/desired.ts';

@@ -14,6 +14,7 @@ import {
   describeTotals,
   fieldsOf,
   imageWorkOf,
+  setByText,
   valuesOf,
 } from './reasons.ts';
 
@@ -63,12 +64,13 @@ export function fieldLines(
   return fields.flatMap((field) => {
     const path = visible(field.path);
     const { from: old, to: next } = valuesOf(field);
-    const line = `${indent}${padEnd(path, pathWidth)}  ${old} ${arrow} ${next}`;
+    const by = setByText(field);
+    const line = `${indent}${padEnd(path, pathWidth)}  ${old} ${arrow} ${next}${by}`;
     if (displayWidth(line) <= width && !line.includes('\n'))
-      return [`${indent}${padEnd(path, pathWidth)}  ${palette.quiet(`${old} ${arrow}`)} ${next}`];
+      return [`${indent}${padEnd(path, pathWidth)}  ${palette.quiet(`${old} ${arrow}`)} ${next}${palette.quiet(by)}`];
     const block = (mark: string, value: string, paint: Paint) =>
       value.split('\n').map((text, index) => `${indent}  ${paint(`${index === 0 ? mark : ' '} ${text}`)}`);
-    return [`${indent}${path}`, ...block('-', old, palette.quiet), ...block('+', next, (text) => text)];
+    return [`${indent}${path}${palette.quiet(by)}`, ...block('-', old, palette.quiet), ...block('+', next, (text) => text)];
   });
 }
 
@@ -101,7 +103,7 @@ function changeLines(change: Change, nameWidth: number, options: PlanTextOptions
 }
 
 /** A plan goes from what is to what shall be; drift is told as it happened: what somebody made of ours. */
-const asHappened = ({ path, from, to }: FieldDifference): FieldDifference => ({ path, from: to, to: from });
+const asHappened = ({ from, to, ...field }: FieldDifference): FieldDifference => ({ ...field, from: to, to: from });
 
 /** Servers of which the same is to be said as of the one above. */
 const below = (names: readonly string[], options: PlanTextOptions): readonly string[] =>

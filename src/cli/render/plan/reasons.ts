@@ -120,6 +120,10 @@ export function valuesOf({ path, from, to }: FieldDifference): { readonly from: 
   return { from: text(from), to: text(to) };
 }
 
+/** Who set a field as it is, and when at the latest, behind its values: ` · kubectl-edit · ≤ 10:02`; '' where nobody knows. */
+export const setByText = ({ setBy }: FieldDifference): string =>
+  setBy === undefined ? '' : ` · ${[visible(setBy.manager), ...(setBy.at === undefined ? [] : [`≤ ${shownTime(setBy.at)}`])].join(' · ')}`;
+
 /** Why something behind the servers changes, in one line. */
 export const describeSupportReasons = ({ kind, action, reasons }: SupportChange): string =>
   reasons

@@ -14,6 +14,17 @@ export const label = {
 export const annotation = {
   record: 'looms.dev/record',
   specHash: 'looms.dev/spec-hash',
+  /** Which container of its server in a row a pod is of; another one replaces the pods. */
+  generation: 'looms.dev/generation',
+  signature: 'looms.dev/signature',
+  /** Prints of the secrets that its pods were given (`SecretPrints`). */
+  secrets: 'looms.dev/secrets',
+  /** `looms/<version>`. */
+  managedBy: 'looms.dev/managed-by',
+  /** Of a ReplicaSet that did not pass its gate: what it failed with. */
+  failure: 'looms.dev/failure',
+  /** Of a ReplicaSet: how its time ended (`GenerationOutcome`). */
+  outcome: 'looms.dev/outcome',
   source: 'looms.dev/source',
   description: 'kubernetes.io/description',
 } as const;
@@ -24,8 +35,16 @@ export const namespaceOf = (project: ProjectName): string => `looms-${project}`;
 /** Of a server's Deployment, its Service and what else is its own. */
 export const workloadName = (server: ServerName): string => `looms-${server}`;
 
-/** The Secret with the values of a server's variables that hold secrets. */
-export const secretName = (server: ServerName): string => `looms-${server}-env`;
+/**
+ * The Secret with the values of a server's variables that hold secrets. `print` tells one set of values from the next, by
+ * keyed hashes; without one it is the Secret that a person makes for exported objects.
+ */
+export const secretName = (server: ServerName, print?: string): string =>
+  print === undefined ? `looms-${server}-env` : `looms-${server}-env-${print}`;
+
+/** Whether a name is that of a Secret of a server. */
+export const isSecretName = (server: ServerName, name: string): boolean =>
+  name === secretName(server) || (name.startsWith(`${secretName(server)}-`) && /-env-[0-9a-f]{12}$/.test(name));
 
 export const volumeClaimName = (volume: string): string => `looms-${volume}`;
 

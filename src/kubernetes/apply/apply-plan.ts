@@ -1,0 +1,159 @@
+import { planDifferences } from '../../model/compare-plans.ts';
+import { LoomsError, traitsOf } from '../../model/errors.ts';
+import type { Failure, StepResult } from '../../model/events.ts';
+import { failureOf } from '../../model/failure.ts';
+import type { HealthFinding } from '../../model/health.ts';
+import type { ServerName } from '../../model/ids.ts';
+import type { Change } from '../../model/plan.ts';
+import { type HeldLock, takeLock } from '../../orchestrator/common/project-lock.ts';
+import { brokenWayBack, reportOf } from '../../orchestrator/common/report.ts';
+import { type StepResults, walkPlan } from '../../orchestrator/common/walk-plan.ts';
+import type { ApplyOptions, ApplyReport, Prepared } from '../../orchestrator/port.ts';
+import { leases } from '../lock/leases.ts';
+import { isReady } from '../model/objects.ts';
+import { podsOf } from '../model/observed.ts';
+import { type KubePrepared, planIntent } from '../plan/plan-intent.ts';
+import type { KubePlan, KubeStep } from '../plan/steps.ts';
+import type { KubernetesPorts } from '../ports.ts';
+import { isDestructive, performStep, type StepEnvironment } from './perform-step.ts';
+import { createObject } from './requests.ts';
+
+/** Steps at once unless something else is asked for: the nodes do the work, not this machine. */
+const usualWidth = 16;
+
+/** `Orchestrator.apply`. */
+export async function applyPlan(
+  ports: KubernetesPorts,
+  confirmed: Prepared,
+  options: ApplyOptions,
+): Promise<ApplyReport> {
+  const plan = confirmed.plan as KubePlan;
+  if (plan.steps.length === 0) return reportOfRun(plan, new Map(), new Set());
+  await makeNamespace(ports, plan);
+  const lock = await takeLock({ ...ports, engine: leases(ports.cluster) }, plan.project, {
+    timeoutMs: options.lockTimeoutMs,
+    signal: options.stopSignal,
+    onWait: options.onLockWait,
+  });
+  const timeUp = new AbortController();
+  const timer = options.timeoutMs === undefined ? undefined : setTimeout(() => timeUp.abort(), options.timeoutMs);
+  const bounded = {
+    ...options,
+    stopSignal: AbortSignal.any([timeUp.signal, options.stopSignal]),
+    abortSignal: AbortSignal.any([timeUp.signal, options.abortSignal]),
+  };
+  let report: ApplyReport;
+  try {
+    report = await applyLocked(ports, confirmed, bounded, lock);
+  } catch (error) {
+    // What went wrong matters more than a lock that stays: that ends by itself.
+    await lock.release();
+    throw error;
+  } finally {
+    clearTimeout(timer);
+  }
+  const problem = await lock.release();
+  return {
+    ...report,
+    ...(timeUp.signal.aborted && report.outcome === 'interrupted' ? { outcome: 'timed-out' } : {}),
+    notices:
+      problem === undefined
+        ? report.notices
+        : [...report.notices, `the lock could not be released (${problem}); it ends by itself within a minute`],
+  };
+}
+
+/** The lock stands in the project's namespace, which the first run makes. */
+async function makeNamespace({ cluster }: KubernetesPorts, { steps }: KubePlan): Promise<void> {
+  for (const step of steps) {
+    if (step.op !== 'put-object' || step.object.kind !== 'Namespace' || step.over !== undefined) continue;
+    try {
+      await createObject(cluster, step.object);
+    } catch (error) {
+      if (!(error instanceof LoomsError) || error.code !== 'engine-conflict') throw error;
+    }
+  }
+}
+
+/** A namespace that this run has just made is no news. */
+const isMadeNamespace = (step: KubeStep): boolean =>
+  step.op === 'put-object' && step.object.kind === 'Namespace' && step.over === undefined;
+
+/** What a plan comes to beside the making of its namespace. */
+const essence = ({ plan }: { readonly plan: KubePlan }): string =>
+  JSON.stringify([
+    plan.changes,
+    plan.steps.filter((step) => !isMadeNamespace(step)).map(({ after: _, ...step }) => step),
+  ]);
+
+async function applyLocked(
+  ports: KubernetesPorts,
+  confirmed: Prepared,
+  options: ApplyOptions,
+  lock: HeldLock,
+): Promise<ApplyReport> {
+  const prepared = await planIntent(ports, confirmed.intent);
+  const isOther =
+    prepared.plan.basis !== confirmed.plan.basis && essence(prepared) !== essence({ plan: confirmed.plan as KubePlan });
+  if (isOther && !options.acceptNewPlan(prepared.plan)) {
+    throw new LoomsError('plan-stale', 'the cluster changed between the plan you confirmed and now', {
+      detail: planDifferences(confirmed.plan, prepared.plan),
+      hint: 'run the command again to see what it would do now; nothing was changed',
+    });
+  }
+  const warnings = await options.check(prepared);
+  const healthy: HealthFinding[] = [];
+  const env = environmentOf(ports, prepared, (finding) => healthy.push(finding));
+  const perform = async (step: KubeStep, answered: Failure | undefined): Promise<StepResult> => {
+    try {
+      if (isDestructive(step)) await lock.check();
+      return await performStep(step, env, answered, { signal: options.abortSignal });
+    } catch (error) {
+      const failure = failureOf(error);
+      return { result: traitsOf(failure.code).uncertain ? 'unknown' : 'failed', failure };
+    }
+  };
+  const results = await walkPlan(prepared.plan.steps, {
+    parallelism: options.parallelism ?? usualWidth,
+    stopSignal: options.stopSignal,
+    abortSignal: options.abortSignal,
+    sink: options.sink,
+    monotonicMs: ports.monotonicMs,
+    perform,
+  });
+  const serving = prepared.observed.servers.filter((workload) => podsOf(workload).some(isReady));
+  const plan = { ...prepared.plan, warnings: [...prepared.plan.warnings, ...warnings] };
+  return { ...reportOfRun(plan, results, new Set(serving.map(({ server }) => server))), healthy };
+}
+
+function environmentOf(
+  ports: KubernetesPorts,
+  { observed, servers }: KubePrepared,
+  onHealthy: StepEnvironment['onHealthy'],
+): StepEnvironment {
+  const declared = new Map(servers.map((server) => [server.spec.name, server]));
+  return {
+    ports,
+    observed,
+    made: new Map(),
+    onHealthy,
+    find: (name) => {
+      const server = declared.get(name);
+      if (server === undefined)
+        throw new LoomsError('internal', `the plan names server ${name}, which was not declared`);
+      return server;
+    },
+  };
+}
+
+/** What a walked plan came to; `serving`: the servers that had a pod that served before it. */
+function reportOfRun(plan: KubePlan, results: StepResults, serving: ReadonlySet<ServerName>): ApplyReport {
+  // Pods that served stay until others are ready; only a volume that is for one node takes them away before.
+  const stillServes = (change: Change): boolean =>
+    serving.has(change.server) && !(change.action === 'replace' && change.order === 'stop-first');
+  return reportOf(plan, results, {
+    stillServes,
+    stillServingNotes: () => [],
+    wayBackNotices: plan.steps.flatMap((step) => brokenWayBack(step, results)),
+  });
+}

@@ -1,0 +1,143 @@
+import { createHash, randomBytes } from 'node:crypto';
+import type { DeclaredServer } from '../../model/desired.ts';
+import { LoomsError } from '../../model/errors.ts';
+import { secretUses } from '../../model/secrets/secret-names.ts';
+import { type SecretPrints, writeSecretPrints } from '../../model/secrets/secret-prints.ts';
+import { canonicalJson } from '../../model/values/canonical-json.ts';
+import type { CallOptions } from '../../orchestrator/session-host.ts';
+import { recordSpec } from '../../spec/record/record.ts';
+import { signedText } from '../model/claims.ts';
+import { annotation, label, secretName } from '../model/names.ts';
+import { type Deployment, type KubeObject, revisionKey, templateHash } from '../model/objects.ts';
+import type { Generation, Observed } from '../model/observed.ts';
+import { deploymentOf, type Made } from '../objects/objects.ts';
+import { podLabels } from '../objects/pod.ts';
+import { lookAtServer } from '../observe/observe.ts';
+import { asRecorded, withReplicas } from '../plan/drift.ts';
+import { objectSettings } from '../plan/plan-intent.ts';
+import type { KubeStep } from '../plan/steps.ts';
+import type { KubernetesPorts } from '../ports.ts';
+import { createObject, replaceObject } from './requests.ts';
+
+type PutServer = Extract<KubeStep, { op: 'put-server' }>;
+
+/** Which values a Secret holds, by their keyed prints; without a key nothing tells two apart. */
+const printOf = (prints: SecretPrints | undefined): string =>
+  prints === undefined
+    ? randomBytes(6).toString('hex')
+    : createHash('sha256').update(canonicalJson(prints)).digest('hex').slice(0, 12);
+
+/**
+ * Writes the Secret that the pods of a server take its variables from, and says what it is called. It cannot be changed: other
+ * values are another Secret, so that a pod that is begun again has what its generation was made with.
+ */
+async function putSecret(
+  ports: KubernetesPorts,
+  { project, namespace }: Observed,
+  server: DeclaredServer,
+  options: CallOptions,
+): Promise<{ readonly name: string; readonly prints?: SecretPrints }> {
+  const { spec } = server;
+  const variables = secretUses(spec).map(({ variable }) => variable);
+  if (variables.length === 0) return { name: secretName(spec.name) };
+  const { values, prints } = await ports.containerSecrets(project, server);
+  const name = secretName(spec.name, printOf(prints));
+  const secret: KubeObject = {
+    apiVersion: 'v1',
+    kind: 'Secret',
+    metadata: {
+      name,
+      namespace,
+      labels: { [label.managedBy]: 'looms', [label.project]: project, ...podLabels(spec) },
+    },
+    immutable: true,
+    type: 'Opaque',
+    stringData: Object.fromEntries(variables.map((variable) => [variable, values[variable] ?? ''])),
+  };
+  try {
+    await createObject(ports.cluster, secret, options);
+  } catch (error) {
+    // One of the same values is there from an earlier generation.
+    if (!(error instanceof LoomsError) || error.code !== 'engine-conflict') throw error;
+  }
+  return { name, ...(prints === undefined ? {} : { prints }) };
+}
+
+/** What says of a Deployment which generation it is, and who made it. */
+function madeNow(
+  { settings, managedBy }: KubernetesPorts,
+  { project }: Observed,
+  { spec, image }: DeclaredServer,
+  generation: number,
+  secret: { readonly name: string; readonly prints?: SecretPrints },
+): Made {
+  const signature = settings.records.sign(signedText(project, spec.name, generation, recordSpec(spec, image.ref)));
+  return {
+    secret: secret.name,
+    annotations: {
+      [annotation.generation]: String(generation),
+      [annotation.managedBy]: managedBy,
+      ...(signature === undefined ? {} : { [annotation.signature]: signature }),
+      ...(secret.prints === undefined ? {} : { [annotation.secrets]: writeSecretPrints(secret.prints) }),
+    },
+    podAnnotations: { [annotation.generation]: String(generation) },
+  };
+}
+
+/**
+ * Writes a server's Deployment. Throws `engine-conflict` where another one is there by now, or somebody changed what is asked
+ * for since the plan was made.
+ */
+export async function putServer(
+  ports: KubernetesPorts,
+  observed: Observed,
+  server: DeclaredServer,
+  step: PutServer,
+  options: CallOptions,
+): Promise<KubeObject> {
+  const settings = objectSettings(ports, observed);
+  const { over, replicas } = step;
+  const make = async (): Promise<KubeObject> => {
+    const secret = await putSecret(ports, observed, server, options);
+    const made = madeNow(ports, observed, server, step.generation, secret);
+    return withReplicas(deploymentOf(server, settings, made), replicas);
+  };
+  if (over === undefined) return createObject(ports.cluster, await make(), options);
+  const there = await lookAtServer(ports, observed, server.spec.name, options);
+  const { uid, generation, resourceVersion = '' } = there?.deployment.metadata ?? {};
+  if (there === null || uid !== over.uid || generation !== over.generation) {
+    throw new LoomsError('engine-conflict', `Deployment ${step.name} was changed since the plan was made`, {
+      hint: 'run the command again to see what it would do now',
+    });
+  }
+  const asIs: Deployment = { ...there.deployment, apiVersion: 'apps/v1', kind: 'Deployment' };
+  const object = step.newPods ? await make() : withReplicas(asRecorded(there, settings) ?? asIs, replicas);
+  return replaceObject(ports.cluster, object, { uid: over.uid, resourceVersion }, options);
+}
+
+/** The Deployment that a past generation was, as its ReplicaSet tells. */
+export function restored(deployment: Deployment, { replicaSet }: Generation): KubeObject {
+  const { [templateHash]: _, ...labels } = replicaSet.spec.template.metadata?.labels ?? {};
+  const { template } = replicaSet.spec;
+  const notes = replicaSet.metadata.annotations ?? {};
+  const own = Object.values(annotation).flatMap((key) =>
+    key === annotation.failure || key === annotation.outcome || notes[key] === undefined
+      ? []
+      : [[key, notes[key]] as const],
+  );
+  const others = Object.entries(deployment.metadata.annotations ?? {}).filter(
+    ([key]) => !key.startsWith('looms.dev/') && key !== annotation.description && key !== revisionKey,
+  );
+  const { name, namespace, labels: ofDeployment } = deployment.metadata;
+  return {
+    apiVersion: 'apps/v1',
+    kind: 'Deployment',
+    metadata: {
+      name,
+      ...(namespace === undefined ? {} : { namespace }),
+      ...(ofDeployment === undefined ? {} : { labels: ofDeployment }),
+      annotations: Object.fromEntries([...others, ...own]),
+    },
+    spec: { ...deployment.spec, template: { ...template, metadata: { ...template.metadata, labels } } },
+  };
+}

@@ -1,0 +1,107 @@
+import { LoomsError } from '../../model/errors.ts';
+import type { ServerName } from '../../model/ids.ts';
+import { tellingLines } from '../../model/values/telling-lines.ts';
+import { isReady, type Pod, serverStatus } from '../model/objects.ts';
+import { type Generation, idOfPod, mainPod, meantOf, type Observed, type Workload } from '../model/observed.ts';
+import { lookAtServer } from '../observe/observe.ts';
+import type { KubernetesPorts } from '../ports.ts';
+import { eventsOf } from './requests.ts';
+
+/** Between two looks at a rollout, ms. */
+const lookEveryMs = 250;
+
+/** How long a pod may take until its node has it and its image, ms, beyond what its server takes. */
+const placingMs = 300_000;
+
+/** What ends a wait for an image: it is not there, or not to be had. */
+const imageReasons = new Set(['ErrImagePull', 'ImagePullBackOff', 'ErrImageNeverPull', 'InvalidImageName']);
+const startReasons = new Set(['CreateContainerConfigError', 'CreateContainerError', 'RunContainerError', 'StartError']);
+
+/** What keeps a rollout from ever ending well; undefined: it goes on. */
+type Trouble = {
+  readonly code: 'image-pull-failed' | 'container-start-failed' | 'server-unhealthy';
+  readonly why: string;
+};
+
+function troubleOf({ deployment }: Workload, pod: Pod | undefined): Trouble | undefined {
+  const refused = deployment.status?.conditions?.find(
+    ({ type, status }) => type === 'ReplicaFailure' && status === 'True',
+  );
+  if (refused !== undefined) {
+    return { code: 'container-start-failed', why: refused.message ?? refused.reason ?? 'the cluster makes no pod' };
+  }
+  for (const status of pod?.status?.containerStatuses ?? []) {
+    const { reason = '', message = '' } = status.state?.waiting ?? {};
+    if (imageReasons.has(reason)) return { code: 'image-pull-failed', why: `${reason}: ${message}` };
+    if (startReasons.has(reason)) return { code: 'container-start-failed', why: `${reason}: ${message}` };
+  }
+  const status = pod && serverStatus(pod);
+  if (status === undefined || (status.restartCount ?? 0) === 0 || status.ready === true) return undefined;
+  const last = status.lastState?.terminated;
+  return {
+    code: 'server-unhealthy',
+    why: `its pod was begun again${last === undefined ? '' : ` (${last.reason ?? 'ended'}, exit code ${last.exitCode})`}`,
+  };
+}
+
+/** Whether the Deployment's controller has seen what it was last asked for. */
+const isSeen = ({ deployment }: Workload): boolean =>
+  (deployment.status?.observedGeneration ?? 0) >= (deployment.metadata.generation ?? 0);
+
+export type RolledOut = { readonly workload: Workload; readonly generation: Generation; readonly pod: Pod };
+
+/**
+ * Waits until a pod of what the Deployment means is ready. Throws `server-unhealthy` when its server did not answer,
+ * `image-pull-failed`, `container-start-failed`, `server-not-found` when it is gone, `engine-timeout`, `interrupted`.
+ */
+export async function awaitRollout(
+  ports: KubernetesPorts,
+  observed: Observed,
+  server: ServerName,
+  { timeoutMs, signal }: { readonly timeoutMs: number; readonly signal?: AbortSignal | undefined },
+): Promise<RolledOut> {
+  const deadline = ports.monotonicMs() + timeoutMs + placingMs;
+  for (;;) {
+    if (signal?.aborted) throw new LoomsError('interrupted', `stopped waiting for ${server}`);
+    const workload = await lookAtServer(ports, observed, server, { signal });
+    if (workload === null) throw new LoomsError('server-not-found', `the Deployment of ${server} is gone`);
+    const generation = isSeen(workload) ? meantOf(workload) : undefined;
+    const pod = generation?.pods.findLast(isReady);
+    if (generation !== undefined && pod !== undefined) return { workload, generation, pod };
+    const main = generation && mainPod(generation);
+    const trouble = isSeen(workload) ? troubleOf(workload, main) : undefined;
+    if (trouble !== undefined) throw await failureOf(ports, server, main, trouble);
+    if (ports.monotonicMs() >= deadline) {
+      const unplaced = main?.status?.conditions?.find(
+        ({ type, status }) => type === 'PodScheduled' && status === 'False',
+      );
+      throw await failureOf(ports, server, main, {
+        code: 'server-unhealthy',
+        why: unplaced?.message === undefined ? 'it is not ready' : `no node takes its pod: ${unplaced.message}`,
+      });
+    }
+    await ports.pause(lookEveryMs, signal);
+  }
+}
+
+/** Longest detail of a failure, lines. */
+const detailLines = 12;
+
+/** A rollout that came to nothing, with what the cluster and the server say of it. */
+async function failureOf(
+  ports: KubernetesPorts,
+  server: ServerName,
+  pod: Pod | undefined,
+  { code, why }: Trouble,
+): Promise<LoomsError> {
+  const bound = AbortSignal.timeout(5000);
+  const [events, log] = await Promise.all([
+    pod === undefined ? [] : eventsOf(ports.cluster, pod, { signal: bound }).catch(() => []),
+    pod === undefined ? [] : ports.sessions.tailLog(idOfPod(pod), 20, { signal: bound }).catch(() => []),
+  ]);
+  const told = events.filter((text) => /^(?:Unhealthy|Failed|BackOff)/.test(text)).slice(-3);
+  const lines = [...told, ...log.map(({ text }) => text)];
+  return new LoomsError(code, `${server} did not become ready: ${why}`, {
+    detail: tellingLines(lines, detailLines),
+  });
+}

@@ -1,0 +1,175 @@
+import { isRecord } from '../../model/is-record.ts';
+import type { FieldDifference } from '../../model/plan.ts';
+import { hasPasswordInUri, looksLikeCredential, looksLikeKey } from '../../model/secrets/credentials.ts';
+import { canonicalJson } from '../../model/values/canonical-json.ts';
+import { type KubeObject, type ManagedFields, type Pod, type PodSpec, revisionKey } from '../model/objects.ts';
+
+/** One step into an object: a field, or the entry of a list that has this value in this field. */
+type Segment = string | { readonly field: string; readonly value: unknown };
+
+/** By which field the API server tells entries of a list apart, as its types say (`patchMergeKey`). */
+const listKeys: Readonly<Record<string, readonly string[]>> = {
+  containers: ['name'],
+  initContainers: ['name'],
+  ephemeralContainers: ['name'],
+  env: ['name'],
+  volumes: ['name'],
+  volumeMounts: ['mountPath'],
+  ports: ['containerPort', 'port'],
+  hostAliases: ['ip'],
+};
+
+/** What the API server and its controllers write by themselves. */
+const ofTheServer = new Set([
+  'managedFields',
+  'resourceVersion',
+  'uid',
+  'creationTimestamp',
+  'generation',
+  'selfLink',
+  'deletionTimestamp',
+  'deletionGracePeriodSeconds',
+]);
+const noteKeys = new Set([
+  revisionKey,
+  // What kubectl keeps for itself, and how it makes pods anew: a restart is no drift.
+  'kubectl.kubernetes.io/last-applied-configuration',
+  'kubectl.kubernetes.io/restartedAt',
+]);
+
+/** An object without what nobody asked for. */
+export function comparable({ status: _, ...object }: KubeObject): object {
+  const { metadata, ...rest } = object;
+  return { ...rest, metadata: comparableMetadata(metadata), ...templateOf(rest) };
+}
+
+function comparableMetadata(metadata: Readonly<Record<string, unknown>>): object {
+  const kept = Object.entries(metadata).filter(([key]) => !ofTheServer.has(key));
+  const { annotations, ...others } = Object.fromEntries(kept);
+  const notes = isRecord(annotations) ? Object.entries(annotations).filter(([key]) => !noteKeys.has(key)) : [];
+  return { ...others, ...(notes.length === 0 ? {} : { annotations: Object.fromEntries(notes) }) };
+}
+
+function templateOf({ spec }: Readonly<Record<string, unknown>>): object {
+  if (!isRecord(spec) || !isRecord(spec.template) || !isRecord(spec.template.metadata)) return {};
+  const { template } = spec;
+  return { spec: { ...spec, template: { ...template, metadata: comparableMetadata(template.metadata as never) } } };
+}
+
+/** A field that is another, and whether pods are made from it: setting it back replaces them. */
+export type ObjectDifference = { readonly field: FieldDifference; readonly ofPods: boolean };
+
+/**
+ * What of an object is another than it would be had looms alone written it, with who set it and when at the latest.
+ * `wanted` is the API server's answer to a dry run, so that defaults and what admission adds are in it.
+ */
+export function compareObjects(live: KubeObject, wanted: KubeObject): readonly ObjectDifference[] {
+  return walk([], comparable(live), comparable(wanted)).map(({ path, from, to }) => ({
+    field: differenceOf({ path, from, to }, live.metadata.managedFields ?? []),
+    ofPods: path[0] === 'spec' && path[1] === 'template',
+  }));
+}
+
+/** What somebody has changed of a pod itself: its resources in place, its images, containers that were added to it. */
+export function comparePod(pod: Pod, template: PodSpec): readonly FieldDifference[] {
+  const shared = ({ containers, ephemeralContainers = [] }: PodSpec): object => ({
+    containers: containers.map(({ name, image, resources }) => ({ name, image, resources: resources ?? {} })),
+    ephemeralContainers: ephemeralContainers.map(({ name, image }) => ({ name, image })),
+  });
+  return walk([], { spec: shared(pod.spec) }, { spec: shared(template) }).map((one) => {
+    const field = differenceOf(one, pod.metadata.managedFields ?? []);
+    return { ...field, path: `pod ${field.path}` };
+  });
+}
+
+function differenceOf({ path, from, to }: Difference, managed: readonly ManagedFields[]): FieldDifference {
+  const setBy = whoSet(path, managed);
+  const isSecret = isHidden(path);
+  return {
+    path: pathText(path),
+    from: valueText(path, from, isSecret),
+    to: valueText(path, to, isSecret),
+    ...(setBy === undefined ? {} : { setBy }),
+  };
+}
+
+type Difference = { readonly path: readonly Segment[]; readonly from: unknown; readonly to: unknown };
+
+function walk(path: readonly Segment[], from: unknown, to: unknown): readonly Difference[] {
+  if (from === to) return [];
+  if (isRecord(from) && isRecord(to)) {
+    return [...new Set([...Object.keys(from), ...Object.keys(to)])]
+      .sort()
+      .flatMap((key) => walk([...path, key], from[key], to[key]));
+  }
+  if (Array.isArray(from) && Array.isArray(to)) return walkList(path, from, to);
+  // A group that came or went is told by its own fields, so that it is seen who set each.
+  if (isGroup(from) && to === undefined) return walk(path, from, {});
+  if (isGroup(to) && from === undefined) return walk(path, {}, to);
+  if (canonicalJson(from ?? null) === canonicalJson(to ?? null)) return [];
+  return [{ path, from, to }];
+}
+
+const isGroup = (value: unknown): boolean => isRecord(value) && Object.keys(value).length > 0;
+
+function walkList(path: readonly Segment[], from: readonly unknown[], to: readonly unknown[]): readonly Difference[] {
+  const list = path.at(-1);
+  const keys = typeof list === 'string' ? (listKeys[list] ?? []) : [];
+  const key = keys.find((one) => [...from, ...to].every((entry) => isRecord(entry) && entry[one] !== undefined));
+  if (key === undefined) return canonicalJson(from) === canonicalJson(to) ? [] : [{ path, from, to }];
+  const named = (entries: readonly unknown[]) => new Map(entries.filter(isRecord).map((entry) => [entry[key], entry]));
+  const [before, after] = [named(from), named(to)];
+  return [...new Set([...before.keys(), ...after.keys()])].flatMap((value) =>
+    walk([...path, { field: key, value }], before.get(value), after.get(value)),
+  );
+}
+
+/** Shortened to what a person looks for: a Deployment has little but its template. */
+function pathText(path: readonly Segment[]): string {
+  const text = path.map((one) => (typeof one === 'string' ? `.${one}` : `[${String(one.value)}]`)).join('');
+  return text
+    .slice(1)
+    .replace(/^spec\.template\.(?:spec\.)?/, '')
+    .replace(/^spec\./, '');
+}
+
+/** Values of variables are shown like those of a spec: what looks like a credential is not. */
+function isHidden(path: readonly Segment[]): boolean {
+  const [list, entry] = path.slice(-3);
+  return list === 'env' && typeof entry === 'object' && looksLikeCredential(String(entry.value));
+}
+
+function valueText(path: readonly Segment[], value: unknown, isSecret: boolean): string {
+  if (value === undefined || value === null) return 'none';
+  const text = typeof value === 'string' ? value : canonicalJson(value);
+  const isCredential = isSecret || looksLikeKey(text) || hasPasswordInUri(text);
+  return path.includes('env') && isCredential ? '(secret)' : text;
+}
+
+/** Who owns a field of an object, as the API server keeps it; undefined for what nobody owns any more. */
+function whoSet(path: readonly Segment[], managed: readonly ManagedFields[]): FieldDifference['setBy'] {
+  const owners = managed.filter(({ fieldsV1 }) => owns(fieldsV1, path));
+  const last = owners.toSorted((a, b) => (a.time ?? '').localeCompare(b.time ?? '')).at(-1);
+  if (last === undefined || last.manager === undefined || last.manager === fieldManager) return undefined;
+  return { manager: last.manager, ...(last.time === undefined ? {} : { at: last.time }) };
+}
+
+function owns(fields: unknown, [segment, ...rest]: readonly Segment[]): boolean {
+  if (!isRecord(fields)) return false;
+  if (segment === undefined) return true;
+  if (typeof segment === 'string') {
+    const below = fields[`f:${segment}`];
+    // A list or map that is owned whole has no fields of its own below.
+    return isRecord(below) && (Object.keys(below).length === 0 || rest.length === 0 || owns(below, rest));
+  }
+  return Object.entries(fields).some(([key, below]) => isEntry(key, segment) && owns(below, rest));
+}
+
+function isEntry(key: string, { field, value }: Exclude<Segment, string>): boolean {
+  if (!key.startsWith('k:')) return false;
+  const entry: unknown = JSON.parse(key.slice(2));
+  return isRecord(entry) && entry[field] === value;
+}
+
+/** The name under which looms writes to a cluster (`metadata.managedFields`). */
+export const fieldManager = 'looms';

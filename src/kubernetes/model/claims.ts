@@ -1,0 +1,79 @@
+import { createHash } from 'node:crypto';
+import type { RecordedSpec } from '../../model/desired.ts';
+import { asServerName, namePattern, type ProjectName, type ServerName } from '../../model/ids.ts';
+import type { ForeignRecord, RecordMaker } from '../../model/records.ts';
+import { readSecretPrints, type SecretPrints } from '../../model/secrets/secret-prints.ts';
+import { canonicalJson } from '../../model/values/canonical-json.ts';
+import { defined } from '../../model/values/defined.ts';
+import { annotation, label } from './names.ts';
+import type { KubeObject } from './objects.ts';
+
+/** What records are written and read with. */
+export type RecordReader = {
+  /** Reads the record of a spec; undefined for text that this version cannot read. */
+  readonly read: (text: string) => RecordedSpec | undefined;
+  /** The signature of this machine; undefined where it has no key and can make none. */
+  readonly sign: (text: string) => string | undefined;
+  readonly makerOf: (text: string, signature: string) => RecordMaker;
+};
+
+/** What is signed of a server's record: of which server of which project it is, and what it was made from. */
+export const signedText = (project: ProjectName, server: ServerName, generation: number, record: string): string =>
+  canonicalJson(['kubernetes', project, server, generation, record]);
+
+/** What a Deployment or a ReplicaSet says that it was made from. Anybody who may write to the namespace can say it. */
+export type Claim = {
+  readonly server: ServerName;
+  /** 1 for objects that `looms export` wrote, which do not say. */
+  readonly generation: number;
+  readonly recorded?: RecordedSpec;
+  /** Set when this machine did not sign the record. */
+  readonly foreignRecord?: ForeignRecord;
+  readonly specHash: string;
+  readonly source?: string;
+  readonly secretPrints?: SecretPrints;
+  readonly managedBy: string;
+};
+
+const isGeneration = (text: string | undefined): text is string => /^[1-9]\d{0,8}$/.test(text ?? '');
+
+/** The claim in an object's labels and annotations; undefined for one that is not of a server of the project. */
+export function readClaim(
+  { metadata }: KubeObject,
+  project: ProjectName,
+  records: Pick<RecordReader, 'read' | 'makerOf'>,
+): Claim | undefined {
+  const { labels = {}, annotations = {} } = metadata;
+  const name = labels[label.server];
+  if (labels[label.project] !== project || name === undefined || !namePattern.test(name)) return undefined;
+  const server = asServerName(name);
+  const said = annotations[annotation.generation];
+  const generation = isGeneration(said) ? Number(said) : 1;
+  const source = annotations[annotation.source];
+  const text = annotations[annotation.record] ?? '';
+  const read = records.read(text);
+  const recorded = read?.spec.name === server ? read : undefined;
+  const signed = signedText(project, server, generation, text);
+  const maker = records.makerOf(signed, annotations[annotation.signature] ?? '');
+  const foreignRecord: ForeignRecord | undefined =
+    recorded === undefined || maker.kind === 'here'
+      ? undefined
+      : {
+          digest: createHash('sha256').update(signed).digest('hex'),
+          maker,
+          imageId: recorded.image,
+          ...defined({ source }),
+        };
+  return {
+    server,
+    generation,
+    specHash: annotations[annotation.specHash] ?? '',
+    managedBy: annotations[annotation.managedBy] ?? labels[label.managedBy] ?? '',
+    ...defined({
+      recorded,
+      foreignRecord,
+      source,
+      secretPrints: readSecretPrints(annotations[annotation.secrets] ?? ''),
+    }),
+  };
+}

@@ -1,0 +1,152 @@
+import type { EngineTime } from '../../model/engine.ts';
+
+// What of Kubernetes' objects is read here. The API server checks their shape; what stands in labels and annotations is a
+// claim of whoever may write to the namespace (claims.ts).
+
+type Texts = Readonly<Record<string, string>>;
+
+/** Who set which fields of an object, and when at the latest (`metadata.managedFields`). */
+export type ManagedFields = {
+  readonly manager?: string;
+  readonly time?: string;
+  readonly fieldsV1?: object;
+};
+
+export type Metadata = {
+  readonly name: string;
+  readonly namespace?: string;
+  readonly uid?: string;
+  readonly resourceVersion?: string;
+  /** Counts changes of what is asked for; status is none. */
+  readonly generation?: number;
+  readonly creationTimestamp?: string;
+  readonly deletionTimestamp?: string;
+  readonly labels?: Texts;
+  readonly annotations?: Texts;
+  readonly managedFields?: readonly ManagedFields[];
+  readonly ownerReferences?: readonly { readonly uid: string; readonly kind: string; readonly name: string }[];
+};
+
+export type KubeObject = {
+  readonly apiVersion?: string;
+  readonly kind?: string;
+  readonly metadata: Metadata;
+  readonly [field: string]: unknown;
+};
+
+export type Condition = {
+  readonly type: string;
+  readonly status: string;
+  readonly reason?: string;
+  readonly message?: string;
+};
+
+export type Container = {
+  readonly name: string;
+  readonly image?: string;
+  readonly command?: readonly string[];
+  readonly args?: readonly string[];
+  readonly resources?: { readonly limits?: Texts; readonly requests?: Texts };
+  readonly env?: readonly {
+    readonly name: string;
+    readonly value?: string;
+    readonly valueFrom?: { readonly secretKeyRef?: { readonly name?: string; readonly key: string } };
+  }[];
+  readonly volumeMounts?: readonly { readonly name: string; readonly mountPath: string; readonly readOnly?: boolean }[];
+  readonly securityContext?: {
+    readonly privileged?: boolean;
+    readonly allowPrivilegeEscalation?: boolean;
+    readonly readOnlyRootFilesystem?: boolean;
+    readonly runAsUser?: number;
+    readonly runAsGroup?: number;
+    readonly capabilities?: { readonly add?: readonly string[]; readonly drop?: readonly string[] };
+  };
+};
+
+export type PodSpec = {
+  readonly containers: readonly Container[];
+  readonly ephemeralContainers?: readonly Container[];
+  readonly volumes?: readonly {
+    readonly name: string;
+    readonly persistentVolumeClaim?: { readonly claimName: string };
+    readonly hostPath?: { readonly path: string };
+    readonly emptyDir?: { readonly medium?: string };
+  }[];
+  readonly hostNetwork?: boolean;
+  readonly hostPID?: boolean;
+  readonly hostIPC?: boolean;
+  readonly nodeName?: string;
+};
+
+export type Deployment = KubeObject & {
+  readonly spec: {
+    readonly replicas?: number;
+    readonly paused?: boolean;
+    readonly strategy?: { readonly type?: string };
+    readonly template: { readonly metadata?: Partial<Metadata>; readonly spec: PodSpec };
+  };
+  readonly status?: {
+    readonly observedGeneration?: number;
+    readonly replicas?: number;
+    readonly updatedReplicas?: number;
+    readonly availableReplicas?: number;
+    readonly conditions?: readonly Condition[];
+  };
+};
+
+export type ReplicaSet = KubeObject & {
+  readonly spec: {
+    readonly replicas?: number;
+    readonly template: { readonly metadata?: Partial<Metadata>; readonly spec: PodSpec };
+  };
+};
+
+export type ContainerStatus = {
+  readonly name: string;
+  readonly ready?: boolean;
+  readonly restartCount?: number;
+  readonly imageID?: string;
+  readonly state?: {
+    readonly running?: { readonly startedAt?: string };
+    readonly waiting?: { readonly reason?: string; readonly message?: string };
+    readonly terminated?: { readonly exitCode: number; readonly reason?: string; readonly finishedAt?: string };
+  };
+  readonly lastState?: { readonly terminated?: { readonly exitCode: number; readonly reason?: string } };
+};
+
+export type Pod = KubeObject & {
+  readonly spec: PodSpec;
+  readonly status?: {
+    readonly phase?: string;
+    readonly reason?: string;
+    readonly message?: string;
+    readonly conditions?: readonly Condition[];
+    readonly containerStatuses?: readonly ContainerStatus[];
+  };
+};
+
+/** A time as the API server writes it; 0 for what is none. */
+export const timeOf = (text: string | undefined): EngineTime => Date.parse(text ?? '') || 0;
+
+/** Whether a pod serves: it is ready, and is not being ended. */
+export const isReady = ({ metadata, status }: Pod): boolean =>
+  metadata.deletionTimestamp === undefined &&
+  (status?.conditions ?? []).some(({ type, status: is }) => type === 'Ready' && is === 'True');
+
+/** How the server's own container is in a pod. */
+export const serverStatus = ({ status }: Pod): ContainerStatus | undefined =>
+  status?.containerStatuses?.find(({ name }) => name === serverContainer);
+
+/** The name of the server's container in its pod; beside a server over HTTP there is `reachContainer`. */
+export const serverContainer = 'server';
+export const reachContainer = 'reach';
+
+/** Which run of a container this is: when it began, and how often it was begun again. */
+export const runOf = (status: ContainerStatus | undefined): string =>
+  status?.state?.running === undefined ? '' : `${status.state.running.startedAt ?? ''}#${status.restartCount ?? 0}`;
+
+/** The key of a ReplicaSet's pods, which Kubernetes gives them. */
+export const templateHash = 'pod-template-hash';
+
+/** Which of its ReplicaSets a Deployment means; Kubernetes writes it on both. */
+export const revisionKey = 'deployment.kubernetes.io/revision';

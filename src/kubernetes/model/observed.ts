@@ -1,0 +1,122 @@
+import type { EngineDescription, EngineTime } from '../../model/engine.ts';
+import type { ContainerId, ProjectName, ServerName } from '../../model/ids.ts';
+import { podId } from '../port.ts';
+import type { Claim } from './claims.ts';
+import { label } from './names.ts';
+import {
+  type Deployment,
+  isReady,
+  type KubeObject,
+  type Pod,
+  type ReplicaSet,
+  revisionKey,
+  templateHash,
+  timeOf,
+} from './objects.ts';
+
+/** A generation of a server: the ReplicaSet whose pods are it, and what it was made from. */
+export type Generation = {
+  readonly claim: Claim;
+  readonly replicaSet: ReplicaSet;
+  readonly pods: readonly Pod[];
+  /** Whether the Deployment means this one now. */
+  readonly isMeant: boolean;
+};
+
+/** A server on the cluster. */
+export type Workload = {
+  readonly server: ServerName;
+  readonly deployment: Deployment;
+  readonly claim: Claim;
+  /** By generation, the newest last. */
+  readonly generations: readonly Generation[];
+};
+
+/** All of a project that was looked at. */
+export type Observed = {
+  readonly project: ProjectName;
+  readonly namespace: string;
+  readonly engine: EngineDescription;
+  /** On the API server's clock. */
+  readonly now: EngineTime;
+  /** Null: it is not there yet. */
+  readonly space: KubeObject | null;
+  /** Sorted by server. */
+  readonly servers: readonly Workload[];
+  /** Deployments that are nobody's of the project. */
+  readonly foreign: readonly Deployment[];
+  /** What stands behind servers, whoever made it, by `supportKey`. */
+  readonly support: ReadonlyMap<string, KubeObject>;
+  /** Secrets with the project's labels, without their values. */
+  readonly secrets: readonly KubeObject[];
+};
+
+export const supportKey = ({ kind = '', metadata }: KubeObject): string => `${kind} ${metadata.name}`;
+
+/** Whether an object says that it is the project's; of a Namespace too. */
+export const isOurs = ({ metadata }: KubeObject, project: ProjectName): boolean =>
+  metadata.labels?.[label.project] === project;
+
+const isControlledBy = (one: KubeObject, owner: KubeObject): boolean =>
+  (one.metadata.ownerReferences ?? []).some(({ uid }) => uid === owner.metadata.uid);
+
+/** Puts the generations of a Deployment together; `readClaim` says what each was made from. */
+export function generationsOf(
+  deployment: Deployment,
+  replicaSets: readonly ReplicaSet[],
+  pods: readonly Pod[],
+  readClaim: (object: KubeObject) => Claim | undefined,
+): readonly Generation[] {
+  const revision = deployment.metadata.annotations?.[revisionKey];
+  return replicaSets
+    .filter((one) => isControlledBy(one, deployment))
+    .flatMap((replicaSet): readonly Generation[] => {
+      const claim = readClaim(replicaSet);
+      if (claim === undefined) return [];
+      return [
+        {
+          claim,
+          replicaSet,
+          pods: pods
+            .filter((pod) => isControlledBy(pod, replicaSet))
+            .toSorted((a, b) => timeOf(a.metadata.creationTimestamp) - timeOf(b.metadata.creationTimestamp)),
+          isMeant: revision !== undefined && replicaSet.metadata.annotations?.[revisionKey] === revision,
+        },
+      ];
+    })
+    .toSorted((a, b) => a.claim.generation - b.claim.generation || revisionOf(a) - revisionOf(b));
+}
+
+const revisionOf = ({ replicaSet }: Generation): number =>
+  Number(replicaSet.metadata.annotations?.[revisionKey] ?? 0) || 0;
+
+/** The generation that the Deployment means; undefined while its controller has not made it. */
+export const meantOf = ({ generations }: Workload): Generation | undefined =>
+  generations.find(({ isMeant }) => isMeant);
+
+/** The one that sessions go to: of those with a ready pod the one that is meant, else the newest. */
+export const servingOf = ({ generations }: Workload): Generation | undefined => {
+  const serving = generations.filter(({ pods }) => pods.some(isReady));
+  return serving.find(({ isMeant }) => isMeant) ?? serving.at(-1);
+};
+
+/** The pod that stands for a generation: a ready one, else one that is not being ended, else the newest. */
+export const mainPod = ({ pods }: Pick<Generation, 'pods'>): Pod | undefined =>
+  pods.findLast(isReady) ?? pods.findLast(({ metadata }) => metadata.deletionTimestamp === undefined) ?? pods.at(-1);
+
+/** The generation that a server is shown by. */
+export const shownOf = (workload: Workload): Generation | undefined =>
+  servingOf(workload) ?? meantOf(workload) ?? workload.generations.at(-1);
+
+export const idOfPod = ({ metadata }: KubeObject): ContainerId =>
+  podId({ uid: metadata.uid ?? '', namespace: metadata.namespace ?? '', name: metadata.name });
+
+/** By what a server is called where it has no pod: its ReplicaSet, or its Deployment. */
+export const idOfGeneration = (generation: Generation | undefined, deployment: Deployment): ContainerId =>
+  idOfPod((generation && (mainPod(generation) ?? generation.replicaSet)) ?? deployment);
+
+/** All pods of a server, by the generations that they are of. */
+export const podsOf = ({ generations }: Workload): readonly Pod[] => generations.flatMap(({ pods }) => pods);
+
+/** The value by which Kubernetes tells the pods of a generation. */
+export const hashOf = ({ replicaSet }: Generation): string => replicaSet.metadata.labels?.[templateHash] ?? '';

@@ -1,0 +1,58 @@
+import { LoomsError } from '../model/errors.ts';
+import { projectLock } from '../orchestrator/common/project-lock.ts';
+import type { Orchestrator, OrchestratorPorts } from '../orchestrator/port.ts';
+import type { SessionHost } from '../orchestrator/session-host.ts';
+import { leases } from './lock/leases.ts';
+import { clusterNow, describeCluster } from './observe/describe.ts';
+import { observe, projectsOf } from './observe/observe.ts';
+import type { Cluster } from './port.ts';
+import type { KubernetesPorts, KubernetesSettings } from './ports.ts';
+import { servingServer } from './views/serving.ts';
+
+/** A cluster's orchestrator. Planning and views are loaded when used: a call needs neither. */
+export function kubernetesOrchestrator(
+  cluster: Cluster,
+  sessions: SessionHost,
+  needs: OrchestratorPorts,
+  settings: KubernetesSettings,
+): Orchestrator {
+  const ports: KubernetesPorts = { ...needs, cluster, sessions, settings };
+  const look = (project: Parameters<Orchestrator['servers']>[0], options?: Parameters<typeof observe>[3]) =>
+    observe(cluster, project, settings.records, options);
+  return {
+    describe: (options) => describeCluster(cluster, options),
+    projects: (options) => projectsOf(cluster, options),
+    plan: async (intent) => (await import('./plan/plan-intent.ts')).planIntent(ports, intent),
+    apply: async (prepared, options) => (await import('./apply/apply-plan.ts')).applyPlan(ports, prepared, options),
+    servers: async (project, { names, ...options } = {}) => {
+      const { listingOf } = await import('./views/server-views.ts');
+      return listingOf(await look(project, options), names);
+    },
+    imageOf: async (view) => (await import('./views/server-views.ts')).imageOf(view),
+    refusals: async () => {
+      throw new LoomsError('engine-unsupported', 'network policies refuse, and tell nobody what');
+    },
+    history: async (project, server) => {
+      const { historyOf } = await import('./views/history.ts');
+      return historyOf(await look(project), server);
+    },
+    serving: (project, server, options) => servingServer(ports, project, server, options),
+    instances: async (project, options) => {
+      const { containersOf } = await import('./views/instances.ts');
+      return containersOf(await look(project, options));
+    },
+    usage: async (project, options) => {
+      const { usageOf } = await import('./views/usage.ts');
+      return usageOf(ports, await look(project, options), options);
+    },
+    events: async (project, query, hear, options) => {
+      const { events } = await import('./views/events.ts');
+      return events(ports, project, query, hear, () => clusterNow(cluster, options), options);
+    },
+    watchServers: async (project, hear, options) =>
+      (await import('./views/events.ts')).watchServers(ports, project, hear, options),
+    lock: projectLock({ ...ports, engine: leases(cluster) }),
+    sessions,
+    close: () => cluster.close(),
+  };
+}

@@ -1,0 +1,136 @@
+import type { DeclaredServer, DesiredServer } from '../../model/desired.ts';
+import type { FieldDifference } from '../../model/plan.ts';
+import { parseSource } from '../../model/source.ts';
+import { mapBounded } from '../../model/values/map-bounded.ts';
+import type { ExportSettings } from '../../orchestrator/export.ts';
+import type { CallOptions } from '../../orchestrator/session-host.ts';
+import { compareObjects, comparePod, fieldManager, type ObjectDifference } from '../compare/compare-objects.ts';
+import { type Kind, objectPath } from '../model/kinds.ts';
+import { annotation, isSecretName, secretName } from '../model/names.ts';
+import { type Deployment, type KubeObject, revisionKey } from '../model/objects.ts';
+import { meantOf, type Observed, supportKey, type Workload } from '../model/observed.ts';
+import { deploymentOf, type Made } from '../objects/objects.ts';
+import type { Cluster } from '../port.ts';
+
+/** Requests that are under way at once: an API server gives one client a share of what it does at a time. */
+const atOnce = 16;
+
+/** What of a server is another than its record asks for. */
+export type ServerDrift = {
+  /** Setting it back replaces the pods. */
+  readonly ofPods: readonly FieldDifference[];
+  readonly beside: readonly FieldDifference[];
+};
+
+export type FoundDrift = {
+  readonly servers: ReadonlyMap<string, ServerDrift>;
+  /** By `supportKey`. */
+  readonly support: ReadonlyMap<string, readonly FieldDifference[]>;
+};
+
+/** The annotations of a Deployment that no spec says, as they are. */
+const kept = [
+  annotation.generation,
+  annotation.signature,
+  annotation.secrets,
+  annotation.managedBy,
+  revisionKey,
+] as const;
+const keptOfPods = [annotation.generation, 'kubectl.kubernetes.io/restartedAt'] as const;
+
+const picked = (from: Readonly<Record<string, string>> | undefined, keys: readonly string[]) =>
+  Object.fromEntries(keys.flatMap((key) => (from?.[key] === undefined ? [] : [[key, from[key]]])));
+
+/** The Secret that the pods of a Deployment take their secrets from; of another server's nothing is taken. */
+function secretOf(server: DesiredServer['name'], { spec }: Deployment): string {
+  const named = spec.template.spec.containers
+    .flatMap(({ env = [] }) => env.map(({ valueFrom }) => valueFrom?.secretKeyRef?.name))
+    .find((name) => name !== undefined && isSecretName(server, name));
+  return named ?? secretName(server);
+}
+
+/** What was decided when a Deployment was made, as it says itself. */
+export const madeAsThere = ({ server, deployment }: Workload): Made => ({
+  secret: secretOf(server, deployment),
+  annotations: picked(deployment.metadata.annotations, kept),
+  podAnnotations: picked(deployment.spec.template.metadata?.annotations, keptOfPods),
+});
+
+/** A Deployment with so many pods. */
+export const withReplicas = (object: KubeObject, replicas: number): KubeObject => ({
+  ...object,
+  spec: { ...(object.spec as object), replicas },
+});
+
+/** The Deployment that its own record asks for; undefined where that cannot be read. */
+export function asRecorded(workload: Workload, settings: ExportSettings): KubeObject | undefined {
+  const { claim, deployment } = workload;
+  if (claim.recorded === undefined) return undefined;
+  const { spec, image } = claim.recorded;
+  const server: DeclaredServer = {
+    spec,
+    image:
+      spec.image.kind === 'image' ? { kind: 'pulled', ref: image } : { kind: 'built', ref: image, base: undefined },
+    hash: claim.specHash,
+    source: parseSource(claim.source ?? '', ''),
+  };
+  const record = deployment.metadata.annotations?.[annotation.record] ?? '';
+  const whole = deploymentOf(server, { ...settings, recordOf: () => record }, madeAsThere(workload));
+  const source = deployment.metadata.annotations?.[annotation.source];
+  const { metadata } = whole;
+  const annotations = { ...metadata.annotations, ...(source === undefined ? {} : { [annotation.source]: source }) };
+  // How many pods there are is told apart: somebody may have stopped the server.
+  return withReplicas({ ...whole, metadata: { ...metadata, annotations } }, deployment.spec.replicas ?? 1);
+}
+
+/** What the API server would make of an object; nothing is written. */
+const dryRun = async (cluster: Cluster, object: KubeObject, options?: CallOptions): Promise<KubeObject> =>
+  (await cluster.request(
+    {
+      method: 'PUT',
+      path: objectPath(object.kind as Kind, object.metadata.namespace, object.metadata.name),
+      query: { dryRun: 'All', fieldManager },
+      body: object,
+    },
+    options,
+  )) as KubeObject;
+
+/** Claims cannot be written over: what was asked for when one was made stays. */
+const canBeCompared = ({ kind }: KubeObject): boolean => kind !== 'PersistentVolumeClaim';
+
+/**
+ * Looks for what somebody has changed by hand: what is there is held against what the API server would make of what looms
+ * asks for, so that neither a default nor a webhook is taken for drift.
+ */
+export async function findDrift(
+  cluster: Cluster,
+  observed: Observed,
+  support: readonly KubeObject[],
+  settings: ExportSettings,
+  options?: CallOptions,
+): Promise<FoundDrift> {
+  const servers = mapBounded(observed.servers, atOnce, async (workload) => {
+    const wanted = asRecorded(workload, settings);
+    if (wanted === undefined) return [];
+    const found = compareObjects(workload.deployment, await dryRun(cluster, wanted, options));
+    return [[workload.server, driftOf(workload, found)] as const];
+  });
+  const present = support.flatMap((wanted) => {
+    const live = wanted.kind === 'Namespace' ? observed.space : observed.support.get(supportKey(wanted));
+    return live == null || !canBeCompared(wanted) ? [] : [{ wanted, live }];
+  });
+  const objects = mapBounded(present, atOnce, async ({ wanted, live }) => {
+    const found = compareObjects(live, await dryRun(cluster, wanted, options));
+    return [supportKey(wanted), found.map(({ field }) => field)] as const;
+  });
+  return { servers: new Map((await servers).flat()), support: new Map(await objects) };
+}
+
+function driftOf(workload: Workload, found: readonly ObjectDifference[]): ServerDrift {
+  const meant = meantOf(workload);
+  const ofPods = found.filter((one) => one.ofPods).map(({ field }) => field);
+  const pods = (meant?.pods ?? []).filter(({ metadata }) => metadata.deletionTimestamp === undefined);
+  const template = meant?.replicaSet.spec.template.spec;
+  const changed = template === undefined ? [] : pods.flatMap((pod) => comparePod(pod, template));
+  return { ofPods: [...ofPods, ...changed], beside: found.filter((one) => !one.ofPods).map(({ field }) => field) };
+}

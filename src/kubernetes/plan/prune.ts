@@ -1,0 +1,85 @@
+import { asStepId } from '../../model/ids.ts';
+import type { SupportChange } from '../../model/plan.ts';
+import { basisOf } from '../../model/plan-basis.ts';
+import type { PruneIntent } from '../../orchestrator/port.ts';
+import type { Kind } from '../model/kinds.ts';
+import { label } from '../model/names.ts';
+import type { KubeObject, PodSpec } from '../model/objects.ts';
+import { isOurs, type Observed } from '../model/observed.ts';
+import { type KubePlan, type StepDraft, stepText } from './steps.ts';
+
+/** Names of Secrets and claims that pods of any generation ask for. */
+function namesUsed({ servers, foreign }: Observed): ReadonlySet<string> {
+  const specs: readonly PodSpec[] = [
+    ...foreign.map(({ spec }) => spec.template.spec),
+    ...servers.flatMap(({ deployment, generations }) => [
+      deployment.spec.template.spec,
+      ...generations.map(({ replicaSet }) => replicaSet.spec.template.spec),
+    ]),
+  ];
+  return new Set(
+    specs.flatMap(({ containers, volumes = [] }) => [
+      ...containers.flatMap(({ env = [] }) =>
+        env.flatMap(({ valueFrom }) =>
+          valueFrom?.secretKeyRef?.name === undefined ? [] : [`Secret ${valueFrom.secretKeyRef.name}`],
+        ),
+      ),
+      ...volumes.flatMap(({ persistentVolumeClaim: claim }) =>
+        claim === undefined ? [] : [`PersistentVolumeClaim ${claim.claimName}`],
+      ),
+    ]),
+  );
+}
+
+/** What nothing uses any more: Secrets of past generations, past generations themselves, and claims where those are asked for. */
+export function prunePlan(observed: Observed, { volumes, history }: PruneIntent): KubePlan {
+  const used = namesUsed(observed);
+  const of = (kind: Kind, objects: readonly KubeObject[]) => objects.map((object) => ({ kind, object }));
+  const claims = [...observed.support.values()].filter(({ kind }) => kind === 'PersistentVolumeClaim');
+  const past = observed.servers.flatMap(({ generations }) =>
+    generations.filter(({ isMeant, pods }) => !isMeant && pods.length === 0).map(({ replicaSet }) => replicaSet),
+  );
+  const unused = [...of('Secret', observed.secrets), ...(volumes ? of('PersistentVolumeClaim', claims) : [])].filter(
+    ({ kind, object }) =>
+      isOurs(object, observed.project) &&
+      object.metadata.labels?.[label.managedBy] === 'looms' &&
+      !used.has(`${kind} ${object.metadata.name}`),
+  );
+  const gone = [...unused, ...(history ? of('ReplicaSet', past) : [])];
+  const words: Partial<Record<Kind, SupportChange['kind']>> = {
+    Secret: 'secret',
+    PersistentVolumeClaim: 'volume',
+    ReplicaSet: 'record',
+  };
+  const steps = gone.map(({ kind, object: { metadata } }) => {
+    const step: StepDraft = {
+      id: asStepId(`delete-object:${kind}:${metadata.name}`),
+      cause: { kind: 'support', why: 'nothing uses it any more' },
+      after: [],
+      op: 'delete-object',
+      kind,
+      name: metadata.name,
+      uid: metadata.uid ?? '',
+    };
+    return { ...step, text: stepText(step) };
+  });
+  const { id, name, kind, version, apiVersion, endpoint } = observed.engine;
+  return {
+    schemaVersion: 1,
+    project: observed.project,
+    engine: { id, name, kind, version, apiVersion, endpoint },
+    basis: basisOf({ changes: [], steps }),
+    changes: [],
+    support: gone.map(({ kind: is, object }) => ({
+      kind: words[is] ?? 'record',
+      name: object.metadata.name,
+      action: 'remove',
+      reasons: [{ kind: 'not-in-spec' }],
+    })),
+    images: [],
+    steps,
+    drift: [],
+    rotations: [],
+    warnings: [],
+  };
+}

@@ -1,0 +1,61 @@
+import type { StepId } from '../../model/ids.ts';
+import type { Plan, StepHeader } from '../../model/plan.ts';
+import { duration } from '../../model/times.ts';
+import type { Kind } from '../model/kinds.ts';
+import type { KubeObject } from '../model/objects.ts';
+
+/** The object that a step writes over: another one in its place, or a change since, is a conflict. */
+export type Over = { readonly uid: string; readonly resourceVersion: string };
+
+/** One request, or one wait or gate. */
+export type Operation =
+  /** Makes an object, or puts one in the place of what is there. */
+  | { readonly op: 'put-object'; readonly object: KubeObject; readonly over?: Over }
+  | { readonly op: 'delete-object'; readonly kind: Kind; readonly name: string; readonly uid: string }
+  /**
+   * Writes a server's Deployment, and before it the Secret that its pods need. `newPods`: under another generation, so that
+   * pods are replaced; else as the one that is there.
+   */
+  | {
+      readonly op: 'put-server';
+      readonly name: string;
+      readonly generation: number;
+      readonly newPods: boolean;
+      readonly replicas: number;
+      /** The Deployment that is there: its uid, and `metadata.generation`, which status does not change. */
+      readonly over?: { readonly uid: string; readonly generation: number };
+    }
+  /** Waits until a pod of the generation is ready, and opens a session to it. */
+  | { readonly op: 'gate'; readonly name: string; readonly timeoutSeconds: number }
+  /** Makes the Deployment mean the pods again that served before. */
+  | { readonly op: 'restore-server'; readonly name: string; readonly replicaSet: string; readonly generation: number }
+  /** Removes the Deployment that a step of this plan made. */
+  | { readonly op: 'undo-create'; readonly name: string; readonly madeBy: StepId }
+  /** Waits until the pods of a server are gone. */
+  | { readonly op: 'await-gone'; readonly name: string; readonly seconds: number };
+
+export type StepDraft = StepHeader & Operation;
+
+/** A step of the Kubernetes orchestrator. */
+export type KubeStep = StepDraft & { readonly text: string };
+
+export type KubePlan = Plan<KubeStep>;
+
+const texts: { readonly [Op in Operation['op']]: (step: Extract<Operation, { op: Op }>) => string } = {
+  'put-object': ({ object, over }) =>
+    `${over === undefined ? 'create' : 'update'} ${object.kind ?? ''} ${object.metadata.name}`,
+  'delete-object': ({ kind, name }) => `delete ${kind} ${name}`,
+  'put-server': ({ name, over, newPods, generation, replicas }) =>
+    replicas === 0
+      ? `scale Deployment ${name} to 0`
+      : `${over === undefined ? 'create' : 'update'} Deployment ${name}${newPods ? ` (generation ${generation})` : ''}`,
+  gate: ({ name, timeoutSeconds }) =>
+    `gate: a pod of ${name} answers MCP within ${duration(timeoutSeconds * 1000)} of its start`,
+  'restore-server': ({ name, generation }) => `take Deployment ${name} back to generation ${generation}`,
+  'undo-create': ({ name }) => `delete Deployment ${name}`,
+  'await-gone': ({ name, seconds }) => `wait until the pods of ${name} are gone, at most ${duration(seconds * 1000)}`,
+};
+
+/** What a step does, in a few words (`Step.text`). */
+export const stepText = (operation: Operation): string =>
+  (texts[operation.op] as (step: Operation) => string)(operation);

@@ -1,0 +1,157 @@
+import type { EngineEvent } from '../../model/engine-events.ts';
+import { LoomsError } from '../../model/errors.ts';
+import type { ProjectName } from '../../model/ids.ts';
+import { isRecord } from '../../model/is-record.ts';
+import { parsedJson } from '../../model/values/parsed-json.ts';
+import type { EventQuery, ServerWatch } from '../../orchestrator/port.ts';
+import type { CallOptions } from '../../orchestrator/session-host.ts';
+import { readClaim } from '../model/claims.ts';
+import { listPath } from '../model/kinds.ts';
+import { annotation, label, namespaceOf } from '../model/names.ts';
+import { isReady, type Pod, runOf, serverStatus, timeOf } from '../model/objects.ts';
+import { idOfPod } from '../model/observed.ts';
+import type { KubernetesPorts } from '../ports.ts';
+
+type Change = { readonly type: 'ADDED' | 'MODIFIED' | 'DELETED'; readonly pod: Pod };
+
+/** One line of a watch; undefined for what is no change of a pod. Throws `engine-conflict` where the server gave it up. */
+function changeOf(line: string): Change | undefined {
+  const said = parsedJson(line);
+  if (!isRecord(said) || !isRecord(said.object)) return undefined;
+  // The version that it began at is too old by now: whoever watches begins anew.
+  if (said.type === 'ERROR') throw new LoomsError('engine-unreachable', 'the API server ended a watch');
+  const isChange = said.type === 'ADDED' || said.type === 'MODIFIED' || said.type === 'DELETED';
+  return isChange ? { type: said.type as Change['type'], pod: said.object as Pod } : undefined;
+}
+
+type Listed = { readonly pods: readonly Pod[]; readonly version: string };
+
+async function listPods({ cluster }: KubernetesPorts, project: ProjectName, options?: CallOptions): Promise<Listed> {
+  const list = (await cluster.request(
+    { method: 'GET', path: listPath('Pod', namespaceOf(project)), query: { labelSelector: label.server } },
+    options,
+  )) as { readonly items?: readonly Pod[]; readonly metadata?: { readonly resourceVersion?: string } };
+  return { pods: list.items ?? [], version: list.metadata?.resourceVersion ?? '' };
+}
+
+/** What a pod says of itself; its record is not read, which is on its ReplicaSet. */
+function aboutOf(pod: Pod, project: ProjectName) {
+  const claim = readClaim(pod, project, { read: () => undefined, makerOf: () => ({ kind: 'unsigned' }) });
+  return (
+    claim && {
+      server: claim.server,
+      generation: Number(pod.metadata.annotations?.[annotation.generation] ?? claim.generation) || 1,
+      container: idOfPod(pod),
+      containerName: pod.metadata.name,
+    }
+  );
+}
+
+/** What happened to a pod between two looks at it, in the order in which it did. */
+export function eventsBetween(
+  before: Pod | undefined,
+  { type, pod }: Change,
+  project: ProjectName,
+): readonly EngineEvent[] {
+  const about = aboutOf(pod, project);
+  if (about === undefined) return [];
+  const event = (word: string, time: number, more: object): EngineEvent =>
+    ({
+      key: `${time} ${word} ${pod.metadata.uid ?? ''} ${runOf(serverStatus(pod))}`,
+      time,
+      ...about,
+      ...more,
+    }) as EngineEvent;
+  const [was, is] = [before && serverStatus(before), serverStatus(pod)];
+  const created = timeOf(pod.metadata.creationTimestamp);
+  const startedAt = timeOf(is?.state?.running?.startedAt);
+  const ended =
+    is?.state?.terminated ??
+    ((is?.restartCount ?? 0) > (was?.restartCount ?? 0) ? is?.lastState?.terminated : undefined);
+  const wasEnded = was?.state?.terminated !== undefined && was.restartCount === is?.restartCount;
+  const endedAt = timeOf((ended as { finishedAt?: string } | undefined)?.finishedAt);
+  return [
+    ...(before === undefined && type === 'ADDED' ? [event('created', created, { type: 'created' })] : []),
+    ...(ended === undefined || wasEnded
+      ? []
+      : [
+          ...(ended.reason === 'OOMKilled' ? [event('oom', endedAt, { type: 'oom' })] : []),
+          event('ended', endedAt, { type: 'ended', exitCode: ended.exitCode }),
+        ]),
+    ...(startedAt > 0 && runOf(was) !== runOf(is) ? [event('started', startedAt, { type: 'started' })] : []),
+    ...(type === 'DELETED' ? [event('removed', timeOf(pod.metadata.deletionTimestamp), { type: 'removed' })] : []),
+  ];
+}
+
+/** Whether another pod may serve after a change. */
+const isTelling = (before: Pod | undefined, { type, pod }: Change): boolean =>
+  type !== 'MODIFIED' ||
+  before === undefined ||
+  isReady(before) !== isReady(pod) ||
+  runOf(serverStatus(before)) !== runOf(serverStatus(pod));
+
+/** Follows the pods of a project from now on, until the API server ends the watch, which it does every few minutes. */
+async function followPods(
+  ports: KubernetesPorts,
+  project: ProjectName,
+  { pods, version }: Listed,
+  hear: (before: Pod | undefined, change: Change) => void,
+  options?: CallOptions,
+): Promise<void> {
+  const known = new Map<string | undefined, Pod>(pods.map((pod) => [pod.metadata.uid, pod]));
+  const query = { labelSelector: label.server, watch: '1', resourceVersion: version };
+  for await (const line of ports.cluster.lines({ path: listPath('Pod', namespaceOf(project)), query }, options)) {
+    const change = changeOf(line);
+    if (change === undefined) continue;
+    const { uid } = change.pod.metadata;
+    hear(known.get(uid), change);
+    if (change.type === 'DELETED') known.delete(uid);
+    else known.set(uid, change.pod);
+  }
+}
+
+/** `Orchestrator.watchServers`. */
+export async function watchServers(
+  ports: KubernetesPorts,
+  project: ProjectName,
+  { onReady, onChange, onEvent }: ServerWatch,
+  options?: CallOptions,
+): Promise<void> {
+  const listed = await listPods(ports, project, options);
+  onReady();
+  await followPods(
+    ports,
+    project,
+    listed,
+    (before, change) => {
+      const about = aboutOf(change.pod, project);
+      for (const event of eventsBetween(before, change, project)) onEvent?.(event);
+      if (about !== undefined && isTelling(before, change)) onChange(about.server);
+    },
+    options,
+  );
+}
+
+/** `Orchestrator.events`: of what is past, what the pods that are there tell of themselves. */
+export async function events(
+  ports: KubernetesPorts,
+  project: ProjectName,
+  { since, follow }: EventQuery,
+  hear: (event: EngineEvent) => void,
+  now: () => Promise<number>,
+  options?: CallOptions,
+): Promise<void> {
+  const listed = await listPods(ports, project, options);
+  const from = 'at' in since ? since.at : (await now()) - since.agoMs;
+  const past = listed.pods.flatMap((pod) => eventsBetween(undefined, { type: 'ADDED', pod }, project));
+  for (const event of past.toSorted((a, b) => a.time - b.time)) if (event.time >= from) hear(event);
+  if (follow) {
+    await followPods(
+      ports,
+      project,
+      listed,
+      (before, change) => eventsBetween(before, change, project).forEach(hear),
+      options,
+    );
+  }
+}

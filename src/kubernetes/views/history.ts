@@ -1,0 +1,64 @@
+import { compareSpecs } from '../../model/compare-specs.ts';
+import { type GenerationOutcome, generationOutcomes } from '../../model/engine.ts';
+import type { ServerName } from '../../model/ids.ts';
+import { serverNotFound } from '../../model/server-not-found.ts';
+import type { GenerationView } from '../../model/server-view.ts';
+import { annotation } from '../model/names.ts';
+import { serverContainer, serverStatus, timeOf } from '../model/objects.ts';
+import { type Generation, idOfGeneration, mainPod, type Observed, shownOf, type Workload } from '../model/observed.ts';
+import { stateOf } from './server-views.ts';
+
+/** How a past generation ended, as its ReplicaSet says; anybody may have written it. */
+function outcomeOf({ replicaSet }: Generation): GenerationOutcome {
+  const said = replicaSet.metadata.annotations?.[annotation.outcome];
+  return generationOutcomes.find((one) => one === said) ?? 'replaced';
+}
+
+function entryOf(
+  generation: Generation,
+  next: Generation | undefined,
+  workload: Workload,
+): Omit<GenerationView, 'changes'> {
+  const { claim, replicaSet, pods } = generation;
+  const isLive = pods.some(({ metadata }) => metadata.deletionTimestamp === undefined);
+  const pod = mainPod(generation);
+  const template = replicaSet.spec.template.spec.containers.find(({ name }) => name === serverContainer);
+  const outcome = outcomeOf(generation);
+  const isPast = generation !== shownOf(workload) && !isLive;
+  return {
+    generation: claim.generation,
+    container: idOfGeneration(generation, workload.deployment),
+    image: claim.recorded?.image ?? template?.image ?? '',
+    imageId: (pod && serverStatus(pod)?.imageID) ?? template?.image ?? '',
+    source: claim.source ?? null,
+    specHash: claim.specHash,
+    ...(claim.recorded === undefined ? {} : { recorded: claim.recorded }),
+    state: isPast || outcome === 'gate-failed' ? outcome : stateOf(workload, generation),
+    live: isLive,
+    failure: replicaSet.metadata.annotations?.[annotation.failure] ?? null,
+    since: timeOf(replicaSet.metadata.creationTimestamp) || null,
+    until: isPast && next !== undefined ? timeOf(next.replicaSet.metadata.creationTimestamp) || null : null,
+  };
+}
+
+/** `Orchestrator.history`: a server's ReplicaSets, each with the record that its Deployment had. */
+export function historyOf(observed: Observed, server: ServerName): readonly GenerationView[] {
+  const workload = observed.servers.find((one) => one.server === server);
+  if (workload === undefined) {
+    throw serverNotFound(
+      observed.project,
+      server,
+      observed.servers.map((one) => one.server),
+    );
+  }
+  const { generations } = workload;
+  const entries = generations.map((one, index) => entryOf(one, generations[index + 1], workload));
+  return entries
+    .map((entry, index): GenerationView => {
+      // What never served is nothing to be compared with.
+      const before = entries.slice(0, index).findLast(({ state }) => state !== 'gate-failed');
+      const known = before?.recorded !== undefined && entry.recorded !== undefined;
+      return { ...entry, changes: known ? compareSpecs(before.recorded, entry.recorded) : null };
+    })
+    .reverse();
+}

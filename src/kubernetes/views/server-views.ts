@@ -1,0 +1,219 @@
+import { argvTemplateOf } from '../../model/container/argv.ts';
+import { isHttp } from '../../model/desired.ts';
+import type { ContainerState } from '../../model/engine.ts';
+import type { ServerName } from '../../model/ids.ts';
+import { rotationTime } from '../../model/rotation.ts';
+import type { ServerInstance, ServerListing, ServerState, ServerView } from '../../model/server-view.ts';
+import { defined } from '../../model/values/defined.ts';
+import { label } from '../model/names.ts';
+import {
+  type Container,
+  isReady,
+  type Pod,
+  type PodSpec,
+  runOf,
+  serverContainer,
+  serverStatus,
+  timeOf,
+} from '../model/objects.ts';
+import {
+  type Generation,
+  idOfGeneration,
+  idOfPod,
+  mainPod,
+  type Observed,
+  shownOf,
+  type Workload,
+} from '../model/observed.ts';
+import { agedOf } from '../plan/assess.ts';
+
+const mebibyte = 1024 * 1024;
+
+/** How a pod's server is, as its node tells. */
+export function statusOf(pod: Pod | undefined): ContainerState {
+  const status = pod && serverStatus(pod);
+  const { running, terminated } = status?.state ?? {};
+  if (running !== undefined) return { status: 'running', startedAt: timeOf(running.startedAt), paused: false };
+  const last = terminated ?? status?.lastState?.terminated;
+  if (last === undefined) return { status: 'created' };
+  if (terminated === undefined) return { status: 'restarting', exitCode: last.exitCode };
+  return {
+    status: 'exited',
+    exitCode: terminated.exitCode,
+    finishedAt: timeOf(terminated.finishedAt),
+    oomKilled: terminated.reason === 'OOMKilled',
+  };
+}
+
+/** How a server is doing: it runs once a pod of it is ready. */
+export function stateOf({ deployment, claim }: Workload, generation: Generation | undefined): ServerState {
+  if (deployment.spec.replicas === 0) return claim.recorded?.spec.enabled === false ? 'disabled' : 'stopped';
+  if (generation?.pods.some(isReady)) return 'running';
+  const { status } = statusOf(generation && mainPod(generation));
+  return status === 'restarting' || status === 'exited' ? 'restarting' : 'pending';
+}
+
+export const instanceOf = ({ claim }: Generation, pod: Pod): ServerInstance => ({
+  container: idOfPod(pod),
+  containerName: pod.metadata.name,
+  generation: claim.generation,
+  run: runOf(serverStatus(pod)),
+  restarts: serverStatus(pod)?.restartCount ?? 0,
+  engineHealth: null,
+  engineHealthCommand: `kubectl -n ${pod.metadata.namespace ?? ''} describe pod ${pod.metadata.name}`,
+});
+
+/** Bytes of a quantity, as Kubernetes writes them; 0 for what is none. */
+export function bytesOf(quantity: string | undefined): number {
+  const [, number = '0', unit = ''] = /^(\d+(?:\.\d+)?)(Ki|Mi|Gi|Ti|k|M|G|T|m)?$/.exec(quantity ?? '') ?? [];
+  return Number(number) * (units[unit] ?? 1);
+}
+
+/** Cores of a quantity. */
+export const coresOf = (quantity: string | undefined): number => bytesOf(quantity);
+
+const units: Readonly<Record<string, number>> = {
+  m: 0.001,
+  Ki: 1024,
+  Mi: mebibyte,
+  Gi: 1024 * mebibyte,
+  Ti: 1024 * 1024 * mebibyte,
+  k: 1e3,
+  M: 1e6,
+  G: 1e9,
+  T: 1e12,
+};
+
+const serverOf = ({ containers }: PodSpec): Container | undefined =>
+  containers.find(({ name }) => name === serverContainer);
+
+/** Where the claims of a pod are mounted in its server. */
+function mountsOf(spec: PodSpec): ServerView['mounts'] {
+  const volumes = new Map((spec.volumes ?? []).map((volume) => [volume.name, volume]));
+  return (serverOf(spec)?.volumeMounts ?? []).flatMap(({ name, mountPath, readOnly = false }): ServerView['mounts'] => {
+    const { persistentVolumeClaim: claim, hostPath } = volumes.get(name) ?? {};
+    if (claim !== undefined) return [{ type: 'volume', source: claim.claimName, target: mountPath, readOnly }];
+    return hostPath === undefined ? [] : [{ type: 'bind', source: hostPath.path, target: mountPath, readOnly }];
+  });
+}
+
+/** What says how a pod is confined, in the words that are shared by all engines. */
+function confinementOf(spec: PodSpec, mounts: ServerView['mounts']): ServerView['confinement'] {
+  const container = serverOf(spec);
+  const memory = new Set(
+    (spec.volumes ?? []).flatMap(({ name, emptyDir }) => (emptyDir?.medium === 'Memory' ? [name] : [])),
+  );
+  const { hostNetwork = false, hostPID = false, hostIPC = false } = spec;
+  return {
+    privileged: container?.securityContext?.privileged ?? false,
+    swapMiB: null,
+    storageMiB: bytesOf(container?.resources?.limits?.['ephemeral-storage']) / mebibyte || null,
+    securityOptions: [],
+    sharedNamespaces: [
+      ...(hostNetwork ? ['network host'] : []),
+      ...(hostPID ? ['pid host'] : []),
+      ...(hostIPC ? ['ipc host'] : []),
+    ],
+    devices: [],
+    environment: (container?.env ?? []).map(({ name }) => name),
+    tmpfs: (container?.volumeMounts ?? []).flatMap(({ name, mountPath }) =>
+      memory.has(name) ? [{ path: mountPath, exec: true }] : [],
+    ),
+    recordedMounts: mounts,
+    nameServer: null,
+    engineMounts: { at: new Set(), tmpfsAt: new Set(), unnamedVolume: /(?!)/ },
+    otherSettings: (spec.ephemeralContainers ?? []).map(({ name }) => `ephemeral container ${name}`),
+    networks: [],
+    publishes: [],
+    listedNames: [],
+    forwarder: null,
+  };
+}
+
+function viewOf(workload: Workload, observed: Observed): ServerView {
+  const { server, deployment, claim } = workload;
+  const generation = shownOf(workload);
+  const said = generation?.claim ?? claim;
+  const pod = generation && mainPod(generation);
+  const spec = pod?.spec ?? deployment.spec.template.spec;
+  const container = serverOf(spec);
+  const limits = container?.resources?.limits ?? {};
+  const context = container?.securityContext ?? {};
+  const isServer = said.recorded !== undefined && isHttp(said.recorded.spec);
+  const mounts = mountsOf(spec);
+  const status = pod && serverStatus(pod);
+  const shown = generation && pod ? instanceOf(generation, pod) : undefined;
+  return {
+    container: idOfGeneration(generation, deployment),
+    containerName: shown?.containerName ?? deployment.metadata.name,
+    generation: said.generation,
+    run: shown?.run ?? '',
+    restarts: shown?.restarts ?? 0,
+    engineHealth: null,
+    engineHealthCommand: shown?.engineHealthCommand ?? '',
+    name: server,
+    project: observed.project,
+    ...defined({
+      recorded: said.recorded,
+      foreignRecord: said.foreignRecord,
+      secretPrints: said.secretPrints,
+    }),
+    state: stateOf(workload, generation),
+    renamed: false,
+    status: statusOf(pod),
+    image: said.recorded?.image ?? container?.image ?? '',
+    imageId: status?.imageID ?? container?.image ?? '',
+    createdAt: timeOf((pod ?? deployment).metadata.creationTimestamp),
+    source: said.source ?? null,
+    specHash: said.specHash,
+    managedBy: said.managedBy,
+    instances: workload.generations.flatMap((one) => one.pods.map((each) => instanceOf(one, each))),
+    pidOne: isServer ? [...(container?.command ?? []), ...(container?.args ?? [])] : null,
+    user: [context.runAsUser, context.runAsGroup].filter((id) => id !== undefined).join(':'),
+    limits: {
+      cpuCores: coresOf(limits.cpu),
+      memoryMiB: Math.round(bytesOf(limits.memory) / mebibyte),
+      // A pod has no such limit of its own: its node's kubelet has one for all.
+      pids: 0,
+    },
+    networks: [deployment.metadata.labels?.[label.network] ?? ''].filter((mode) => mode !== ''),
+    hidesHost: false,
+    mounts,
+    security: {
+      readOnlyRoot: context.readOnlyRootFilesystem ?? false,
+      capDrop: context.capabilities?.drop ?? [],
+      capAdd: context.capabilities?.add ?? [],
+      noNewPrivileges: context.allowPrivilegeEscalation === false,
+    },
+    confinement: confinementOf(spec, mounts),
+    rotatesAt: (generation && said.recorded && rotationTime(said.recorded.spec.lifecycle, agedOf(generation))) ?? null,
+  };
+}
+
+/** `Orchestrator.servers`. */
+export function listingOf(observed: Observed, names?: readonly ServerName[]): ServerListing {
+  const { project, engine, now, servers, foreign } = observed;
+  const claiming = foreign.filter(({ metadata }) => metadata.labels?.[label.project] === project);
+  return {
+    project,
+    engine,
+    now,
+    servers: servers
+      .filter(({ server }) => names?.includes(server) !== false)
+      .map((workload) => viewOf(workload, observed)),
+    deleted: [],
+    notices: claiming.map(
+      ({ metadata }) =>
+        `Deployment ${metadata.name} has the labels of project ${project}, but not the name of a server of looms: it is left alone`,
+    ),
+  };
+}
+
+/** `Orchestrator.imageOf`: nodes keep images, and tell their digests alone. */
+export const imageOf = ({ recorded, imageId, pidOne }: ServerView) => {
+  const { entrypoint = [], command = [] } = recorded === undefined ? {} : argvTemplateOf(recorded.spec);
+  return {
+    command: pidOne ?? [...entrypoint, ...command],
+    digests: imageId.includes('@sha256:') ? [imageId.replace(/^[a-z-]+:\/\//, '')] : [],
+  };
+};

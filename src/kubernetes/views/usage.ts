@@ -1,0 +1,117 @@
+import { text } from 'node:stream/consumers';
+import type { EngineTime } from '../../model/engine.ts';
+import type { ContainerUsage, UsageSample } from '../../model/trail/usage.ts';
+import { mapBounded } from '../../model/values/map-bounded.ts';
+import type { UsageOptions } from '../../orchestrator/port.ts';
+import { serverContainer, serverStatus, timeOf } from '../model/objects.ts';
+import { idOfPod, type Observed } from '../model/observed.ts';
+import type { KubernetesPorts } from '../ports.ts';
+import { bytesOf, coresOf, instanceOf, statusOf } from './server-views.ts';
+
+/**
+ * What the kernel counts of a container, as its own cgroup files say it in there: cgroup v2, else v1. Each line a word and a
+ * number; what is not there is left out. The words are those of the kernel's cgroup documentation.
+ */
+const script = `
+cd /sys/fs/cgroup || exit 1
+if [ -r cgroup.controllers ]; then
+  while read -r name value; do echo "cpu.$name $value"; done <cpu.stat
+  echo "memory $(cat memory.current)"
+  while read -r name value; do [ "$name" = inactive_file ] && echo "inactive $value"; done <memory.stat
+  echo "pids $(cat pids.current)"
+else
+  echo "cpu.usage_usec $(($(cat cpuacct/cpuacct.usage 2>/dev/null || cat cpu,cpuacct/cpuacct.usage) / 1000))"
+  while read -r name value; do echo "cpu.$name $value"; done <cpu/cpu.stat
+  echo "memory $(cat memory/memory.usage_in_bytes)"
+  while read -r name value; do [ "$name" = total_inactive_file ] && echo "inactive $value"; done <memory/memory.stat
+  echo "pids $(cat pids/pids.current)"
+fi
+while read -r name received _ _ _ _ _ _ _ sent _; do
+  case $name in lo:|*'|'*|face*) ;; *:) echo "net.in $received"; echo "net.out $sent" ;; esac
+done </proc/net/dev
+`;
+
+/** Reads what the script says; undefined where it says too little. */
+export function readSample(said: string, at: EngineTime): UsageSample | undefined {
+  const values = new Map<string, number>();
+  for (const line of said.split('\n')) {
+    const [word = '', number = ''] = line.split(' ');
+    if (/^\d+$/.test(number))
+      values.set(word, (word.startsWith('net.') ? (values.get(word) ?? 0) : 0) + Number(number));
+  }
+  const value = (word: string): number => values.get(word) ?? 0;
+  if (!values.has('memory') || !values.has('cpu.usage_usec')) return undefined;
+  return {
+    at,
+    cpuMs: value('cpu.usage_usec') / 1000,
+    cpuPeriods: value('cpu.nr_periods'),
+    throttledPeriods: value('cpu.nr_throttled'),
+    memoryBytes: Math.max(0, value('memory') - value('inactive')),
+    processes: value('pids'),
+    network: values.has('net.in') ? { receivedBytes: value('net.in'), sentBytes: value('net.out') } : null,
+    blockIo: { readBytes: 0, writtenBytes: 0 },
+  };
+}
+
+/** Pods that are measured at once, unless the caller says. */
+const usualWidth = 8;
+
+/** `Orchestrator.usage`: asked in each pod, as the metrics API is not everywhere and knows no processes. */
+export async function usageOf(
+  ports: KubernetesPorts,
+  observed: Observed,
+  { atOnce = usualWidth, ...options }: UsageOptions = {},
+): Promise<readonly ContainerUsage[]> {
+  const pods = observed.servers.flatMap((workload) =>
+    workload.generations.flatMap((generation) => generation.pods.map((pod) => ({ workload, generation, pod }))),
+  );
+  return mapBounded(pods, atOnce, async ({ workload, generation, pod }) => {
+    const status = statusOf(pod);
+    const isRunning = status.status === 'running';
+    const id = idOfPod(pod);
+    const [sample, sessions] = isRunning
+      ? await Promise.all([
+          measure(ports, id, observed.now, options),
+          ports.sessions.countSessions(id, options).catch(() => 0),
+        ])
+      : [null, 0];
+    const limits = pod.spec.containers.find(({ name }) => name === serverContainer)?.resources?.limits ?? {};
+    const { run, restarts } = instanceOf(generation, pod);
+    return {
+      server: workload.server,
+      container: id,
+      containerName: pod.metadata.name,
+      generation: generation.claim.generation,
+      status: isRunning ? 'running' : status.status === 'restarting' ? 'restarting' : 'stopped',
+      run,
+      startedAt: timeOf(serverStatus(pod)?.state?.running?.startedAt),
+      restarts,
+      image: generation.claim.recorded?.image ?? '',
+      limits: {
+        cpuCores: coresOf(limits.cpu) || null,
+        memoryBytes: bytesOf(limits.memory) || null,
+        processes: null,
+      },
+      sessions,
+      sample,
+    };
+  });
+}
+
+async function measure(
+  { sessions }: KubernetesPorts,
+  id: ContainerUsage['container'],
+  at: EngineTime,
+  options: { readonly signal?: AbortSignal | undefined },
+): Promise<UsageSample | null> {
+  try {
+    const exec = await sessions.exec(id, { argv: ['sh', '-c', script] }, options);
+    for (const stream of [exec.stdin, exec.stderr]) stream.on('error', () => {});
+    exec.stdin.end();
+    exec.stderr.resume();
+    return readSample(await text(exec.stdout), at) ?? null;
+  } catch {
+    // A pod that ends just now is not measured.
+    return null;
+  }
+}
