@@ -97,6 +97,11 @@ const rules: Readonly<Record<string, Rule>> = {
   },
   'docker/export': { folders: ['model', 'docker/model', 'orchestrator', 'docker/reconcile'], packages: [] },
   'kubernetes/objects': { folders: ['model', 'orchestrator'], packages: [] },
+  'kubernetes/client': {
+    folders: ['model'],
+    types: ['kubernetes/port.ts', 'orchestrator/session-host.ts'],
+    packages: ['yaml', 'ws'],
+  },
   'kubernetes/port.ts': { folders: ['model'], types: ['orchestrator/session-host.ts'], packages: [] },
   'mcp/link': { folders: ['model'], types: ['orchestrator/session-host.ts'], packages: ['eventsource-parser'] },
   'mcp/client': { folders: ['model', 'mcp/link'], packages: ['@modelcontextprotocol/client', 'ajv'] },
