@@ -10,6 +10,8 @@ export type ApiRequest = {
   readonly body?: object;
   /** As what the answer is wanted; absent: `application/json`. */
   readonly accept?: string;
+  /** Of PATCH, what the body is: the object as one manager of its fields wants it (server-side apply, the default), or a change of it. */
+  readonly patch?: 'apply' | 'merge' | 'json';
 };
 
 /** A container in a pod. */
@@ -37,6 +39,16 @@ export type Cluster = {
   /** Ends connections that are kept alive. */
   close(): Promise<void>;
 };
+
+/** How the API server refused: its HTTP status, and its own word for the reason (`AlreadyExists`, `Expired`), '' for none. */
+export type Refusal = { readonly status: number; readonly reason: string };
+
+/** The refusal that an error of `Cluster` is about; undefined where nothing was refused. */
+export function refusalOf(error: unknown): Refusal | undefined {
+  if (!(error instanceof Error)) return undefined;
+  const { refusal } = error as { readonly refusal?: Refusal };
+  return refusal ?? refusalOf(error.cause);
+}
 
 /** The one name of a pod in this program: by its UID first, which tells it from a later one of the same name. */
 export const podId = ({ uid, namespace, name }: PodName): ContainerId => asContainerId(`${uid}/${namespace}/${name}`);

@@ -60,6 +60,7 @@ const rules: Readonly<Record<string, Rule>> = {
   image: { folders: ['model'], packages: ['@balena/dockerignore'] },
   'orchestrator/common': { folders: ['model', 'orchestrator'], packages: [] },
   orchestrator: { folders: ['model'], packages: [] },
+  relay: { folders: ['model'], types: ['orchestrator/session-host.ts'], packages: [] },
   'docker/model': { folders: ['model'], packages: [] },
   'docker/port.ts': { folders: ['model', 'docker/model', 'orchestrator'], packages: [] },
   'docker/ports.ts': { folders: ['orchestrator'], types: ['docker/port.ts'], packages: [] },
@@ -71,7 +72,7 @@ const rules: Readonly<Record<string, Rule>> = {
     packages: [],
   },
   'docker/engine': {
-    folders: ['model', 'docker/model', 'image', 'docker/port.ts'],
+    folders: ['model', 'docker/model', 'image', 'relay', 'docker/port.ts'],
     packages: ['tar-stream'],
   },
   'docker/views': {
@@ -95,7 +96,12 @@ const rules: Readonly<Record<string, Rule>> = {
     packages: [],
   },
   'docker/export': { folders: ['model', 'docker/model', 'orchestrator', 'docker/reconcile'], packages: [] },
-  'kubernetes/port.ts': { folders: ['model', 'orchestrator'], packages: [] },
+  'kubernetes/client': {
+    folders: ['model'],
+    types: ['kubernetes/port.ts', 'orchestrator/session-host.ts'],
+    packages: ['yaml', 'ws'],
+  },
+  'kubernetes/port.ts': { folders: ['model'], types: ['orchestrator/session-host.ts'], packages: [] },
   'kubernetes/ports.ts': {
     folders: ['orchestrator'],
     types: ['kubernetes/port.ts', 'kubernetes/model/claims.ts'],

@@ -109,7 +109,9 @@ export async function connectDocker(
 
     exec,
     dial: async (id, port, request) => {
-      dial ??= import('./exec/relay-dial.ts').then(({ relayDial }) => relayDial({ exec, containerRunning: running }));
+      dial ??= import('./exec/network-dial.ts').then(({ networkDial }) =>
+        networkDial({ exec, containerRunning: running }),
+      );
       return (await dial)(id, port, request);
     },
 

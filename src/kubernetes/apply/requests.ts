@@ -68,6 +68,7 @@ export async function annotate(
       method: 'PATCH',
       path: objectPath(at.kind, at.namespace, at.name),
       query: { fieldManager },
+      patch: 'merge',
       body: { metadata: { annotations } },
     },
     options,

@@ -4,7 +4,7 @@ import { createServer as createHttpServer } from 'node:http';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { relayDial } from '../../../src/docker/engine/exec/relay-dial.ts';
+import { networkDial } from '../../../src/docker/engine/exec/network-dial.ts';
 import { openSession } from '../../../src/mcp/client/connect.ts';
 import { runGate } from '../../../src/mcp/client/gate.ts';
 import type { Session, SessionTarget } from '../../../src/mcp/client/session.ts';
@@ -58,7 +58,7 @@ async function serve(env: { LATE_MS?: string } = {}) {
     exitCode: child.exitCode ?? 0,
     engineHealth: null,
   });
-  const engine = { ...local.engine, exec, tailLog, containerRunning, dial: relayDial({ exec, containerRunning }) };
+  const engine = { ...local.engine, exec, tailLog, containerRunning, dial: networkDial({ exec, containerRunning }) };
   const target = (
     kind: 'streamable-http' | 'sse',
     at: Partial<{ port: number; path: string }> = {},
@@ -85,7 +85,10 @@ const numberOf = (port: number, seconds = 60) => ({
 });
 
 /** Dials in the relay of an engine, until it lets go of it. */
-function dialerOf({ exec, containerRunning }: SessionTarget['sessions'], dial = relayDial({ exec, containerRunning })) {
+function dialerOf(
+  { exec, containerRunning }: SessionTarget['sessions'],
+  dial = networkDial({ exec, containerRunning }),
+) {
   const holding = new AbortController();
   return {
     dial: ({ port, ...call }: ReturnType<typeof numberOf>) =>
@@ -303,7 +306,7 @@ it('a connection that ends in the moment in which it is made leaves nothing that
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
   const { engine } = localEngine();
-  const dialIn = relayDial(engine);
+  const dialIn = networkDial(engine);
   const connectAndGo = async (index: number): Promise<void> => {
     const dialer = dialerOf(engine, dialIn);
     const stream = await dialer.dial(numberOf(port));

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { relayDial } from '../../../src/docker/engine/exec/relay-dial.ts';
+import { networkDial } from '../../../src/docker/engine/exec/network-dial.ts';
 import type { Engine, ExecSession } from '../../../src/docker/port.ts';
 import type { SessionTarget } from '../../../src/mcp/client/session.ts';
 import type { DesiredServer, McpSpec, ToolFilter } from '../../../src/model/desired.ts';
@@ -42,7 +42,7 @@ export function localEngine(options: { running?: boolean; exitCode?: number; ses
   const engine = new Proxy(
     {
       exec,
-      dial: relayDial({ exec, containerRunning }),
+      dial: networkDial({ exec, containerRunning }),
       tailLog: async () => [{ time: 0, stream: 'stderr', text: 'last log line' }],
       countSessions: async () => options.sessions ?? 0,
       containerRunning,

@@ -1,13 +1,14 @@
 import { performance } from 'node:perf_hooks';
 import { Duplex } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
-import { connectionRefused } from '../../../model/connection-refused.ts';
-import { engineAnswerMs } from '../../../model/engine.ts';
-import { LoomsError } from '../../../model/errors.ts';
-import { asContainerId, type ContainerId } from '../../../model/ids.ts';
-import { orAborted } from '../../../model/values/or-aborted.ts';
-import type { DialRequest, Engine } from '../../port.ts';
-import { relayProgram } from './relay-program.ts';
+import { connectionRefused } from '../model/connection-refused.ts';
+import { engineAnswerMs } from '../model/engine.ts';
+import { LoomsError } from '../model/errors.ts';
+import type { ContainerId } from '../model/ids.ts';
+import type { Reach } from '../model/server-view.ts';
+import { orAborted } from '../model/values/or-aborted.ts';
+import type { DialRequest, SessionHost } from '../orchestrator/session-host.ts';
+import { relayProgram } from './program.ts';
 
 /** What may be on its way from a server to a reader that does not read, and the other way, bytes a connection. */
 const downWindow = 256 * 1024;
@@ -26,14 +27,20 @@ const firstPauseMs = 100;
 /** How long one try to connect may take before we look whether the server still runs, s. */
 const patienceSeconds = 2;
 
-/** Of a session host, what dialling needs. */
-type Sessions = Pick<Engine, 'exec' | 'containerRunning'>;
+/** Where connections to a container begin: a container with Perl, and the server's name as that one knows it. */
+export type RelayPlace = { readonly relay: ContainerId; readonly host: string };
 
-type RelayAddress = {
-  readonly sessions: Sessions;
-  readonly relay: ContainerId;
-  readonly host: string;
+/** What dialling needs of a kind of engine. */
+export type Relays = {
+  /** An exec in a relay. */
+  readonly exec: SessionHost['exec'];
+  readonly containerRunning: SessionHost['containerRunning'];
+  readonly placeOf: (container: ContainerId, reach: Reach) => RelayPlace;
+  /** What to do about a relay: one that cannot run the program, and one in which something else answers. */
+  readonly hints: { readonly unable: string; readonly foreign: string };
 };
+
+type RelayAddress = RelayPlace & { readonly relays: Relays };
 
 type Call = DialRequest & {
   readonly port: number;
@@ -42,15 +49,15 @@ type Call = DialRequest & {
 };
 
 /**
- * `SessionHost.dial` through the relay that stands on a server's network. Those who dial one host share one process in
+ * `SessionHost.dial` through a relay, which reaches what this machine may have no way to. Those who dial one host share one process in
  * its relay, which goes with the last who holds it, and is started again when it was killed meanwhile.
  */
-export function relayDial(sessions: Sessions): Engine['dial'] {
+export function relayDial(relays: Relays): SessionHost['dial'] {
   const known = new Map<string, Shared>();
   return async (container, port, request) => {
-    const { reach, held, server } = request;
-    const relay = asContainerId(reach.way);
-    const key = `${relay} ${reach.host}`;
+    const { held, server } = request;
+    const place = relays.placeOf(container, request.reach);
+    const key = `${place.relay} ${place.host}`;
     if (held.aborted) throw new LoomsError('interrupted', `stopped connecting to ${server}`);
     const shared = known.get(key) ?? { holders: new Set(), carrier: undefined };
     known.set(key, shared);
@@ -64,15 +71,15 @@ export function relayDial(sessions: Sessions): Engine['dial'] {
       };
       held.addEventListener('abort', letGo, { once: true });
     }
-    const serverRuns = (signal: AbortSignal): Promise<boolean> => runs(sessions, container, signal);
-    return dial({ sessions, relay, host: reach.host }, shared, { ...request, port, serverRuns });
+    const serverRuns = (signal: AbortSignal): Promise<boolean> => runs(relays, container, signal);
+    return dial({ ...place, relays }, shared, { ...request, port, serverRuns });
   };
 }
 
-async function runs(sessions: Sessions, container: ContainerId, signal: AbortSignal): Promise<boolean> {
+async function runs(relays: Relays, container: ContainerId, signal: AbortSignal): Promise<boolean> {
   const tooLate = AbortSignal.timeout(engineAnswerMs);
   try {
-    const state = await sessions.containerRunning(container, { signal: AbortSignal.any([signal, tooLate]) });
+    const state = await relays.containerRunning(container, { signal: AbortSignal.any([signal, tooLate]) });
     return state?.running === true;
   } catch (error) {
     // An engine that is slow to say how the server is says nothing about the server: the deadline is the bound.
@@ -95,7 +102,7 @@ async function dial(address: RelayAddress, shared: Shared, call: Call): Promise<
     // What comes too late is nobody's.
     if (outcome === 'slow') trying.then((late) => late instanceof Duplex && late.destroy(), nothing);
     if (signal.aborted) throw new LoomsError('interrupted', `stopped connecting to ${server}`);
-    if (outcome === 'broken') throw brokenRelay(server);
+    if (outcome === 'broken') throw brokenRelay(server, address.relays.hints.foreign);
     const isOver = performance.now() >= deadline;
     if (typeof outcome === 'object' && outcome.exitCode === notBegun && begins < mostBegins && !isOver) {
       await orAborted(delay(firstPauseMs * 2 ** begins * Math.random()), signal);
@@ -104,9 +111,7 @@ async function dial(address: RelayAddress, shared: Shared, call: Call): Promise<
       throw new LoomsError(
         'session-failed',
         `the relay could not connect to ${server} on port ${port} (exit code ${outcome.exitCode})`,
-        {
-          hint: 'the image of the relay (LOOMS_RELAY_IMAGE) needs perl, as those of Debian and Ubuntu have it; looms apply makes a relay again that was changed',
-        },
+        { hint: address.relays.hints.unable },
       );
     }
     if (isOver || !(await call.serverRuns(signal))) throw connectionRefused(server, port);
@@ -138,10 +143,8 @@ const wasKilled = (exitCode: number | null): boolean => exitCode === null || exi
 const notBegun = 126;
 
 /** What is not ours in the relay says what our program never says; nothing of it is believed. */
-const brokenRelay = (server: string): LoomsError =>
-  new LoomsError('session-failed', `the relay to ${server} answers what its program does not answer`, {
-    hint: 'something else runs there: remove the relay of the project, looms apply makes it again',
-  });
+const brokenRelay = (server: string, hint: string): LoomsError =>
+  new LoomsError('session-failed', `the relay to ${server} answers what its program does not answer`, { hint });
 
 /** What one try to connect came to; an exit code when the process in the relay ended before. */
 type Attempt = Duplex | 'refused' | 'broken' | { readonly exitCode: number | null };
@@ -179,8 +182,8 @@ type Connection = {
   readonly over: () => void;
 };
 
-async function startCarrier({ sessions, relay, host }: RelayAddress, onEnd: () => void): Promise<Carrier> {
-  const exec = await sessions.exec(relay, { argv: ['perl', '-e', relayProgram, host, String(leaseSeconds)] });
+async function startCarrier({ relays, relay, host }: RelayAddress, onEnd: () => void): Promise<Carrier> {
+  const exec = await relays.exec(relay, { argv: ['perl', '-e', relayProgram, host, String(leaseSeconds)] });
   const open = new Map<number, Connection>();
   let last = 0;
   const send = (id: number, type: string, data: Buffer = Buffer.alloc(0)) => {

@@ -1,0 +1,98 @@
+import { type ErrorCode, LoomsError } from '../../model/errors.ts';
+import { isRecord } from '../../model/is-record.ts';
+import { parsedJson } from '../../model/values/parsed-json.ts';
+import type { Refusal } from '../port.ts';
+import type { Right } from './rights.ts';
+
+/** What the API server says of what it did not do, as far as it is read (`Status` of its API). */
+export type Status = { readonly reason: string; readonly message: string; readonly exitCode: number | undefined };
+
+/** Longest text of the API server's that a message of ours holds, characters. */
+const longestMessage = 2_000;
+
+/** A text as a Status of the API; undefined for what is none. */
+export function statusOf(text: string): (Status & { readonly isSuccess: boolean }) | undefined {
+  const answer = parsedJson(text);
+  if (!isRecord(answer) || (answer.status !== 'Success' && answer.status !== 'Failure')) return undefined;
+  const { reason, message, details } = answer;
+  const causes: unknown = isRecord(details) ? details.causes : undefined;
+  const cause: unknown = Array.isArray(causes)
+    ? causes.find((one) => isRecord(one) && one.reason === 'ExitCode')
+    : undefined;
+  const code = isRecord(cause) && /^\d{1,3}$/.test(String(cause.message)) ? Number(cause.message) : undefined;
+  return {
+    isSuccess: answer.status === 'Success',
+    reason: typeof reason === 'string' ? reason : '',
+    message: typeof message === 'string' ? message.slice(0, longestMessage) : '',
+    exitCode: code,
+  };
+}
+
+function codeOf(status: number): ErrorCode {
+  switch (status) {
+    case 404:
+      return 'engine-not-found';
+    case 409:
+      return 'engine-conflict';
+    // What stands before the API server has nobody behind it.
+    case 502:
+    case 503:
+      return 'engine-unreachable';
+    case 504:
+      return 'engine-timeout';
+    default:
+      return 'engine-rejected';
+  }
+}
+
+function hintOf(status: number, right: Right | undefined, context: string): string | undefined {
+  if (status === 401) {
+    return `the credentials of context "${context}" are not let in: log in again, and see whether \`kubectl auth whoami\` knows you`;
+  }
+  if (status !== 403 || right === undefined) return undefined;
+  const { verb, resource, namespace } = right;
+  const where = namespace === undefined ? '--all-namespaces' : `-n ${namespace}`;
+  return `the user of context "${context}" may not ${verb} ${resource}: \`kubectl auth can-i ${verb} ${resource} ${where}\` shows when that was granted`;
+}
+
+/** A refusal of the API server as an error. `body`: what it answered. `what` names the request for people. */
+export function refusedError(
+  { status, body }: { readonly status: number; readonly body: string },
+  { what, right, context }: { readonly what: string; readonly right: Right | undefined; readonly context: string },
+): LoomsError {
+  const said = statusOf(body);
+  const message = said?.message || `it answered HTTP ${status}`;
+  const refusal: Refusal = { status, reason: said?.reason ?? '' };
+  return new LoomsError(codeOf(status), `cannot ${what}: ${message}`, {
+    hint: hintOf(status, right, context),
+    cause: Object.assign(new Error(message), { refusal }),
+  });
+}
+
+const networkWords: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'nothing listens there',
+  ECONNRESET: 'it dropped the connection',
+  EPIPE: 'it dropped the connection',
+  ETIMEDOUT: 'it did not answer',
+  EHOSTUNREACH: 'there is no way to its host',
+  ENETUNREACH: 'there is no way to its host',
+  ENOTFOUND: 'its host name does not resolve',
+  EAI_AGAIN: 'its host name does not resolve now',
+};
+
+/** Node's codes of a certificate that does not hold (https://nodejs.org/api/tls.html#x509-certificate-error-codes). */
+const isAboutCertificates = (code: string): boolean => /CERT|ISSUER|VERIFY|_CA$|ALTNAME|CRL/.test(code);
+
+/** What a request threw as a `LoomsError`, by its code, never by text. `what` names the request for people. */
+export function clusterError(error: unknown, what: string, endpoint: string): LoomsError {
+  if (error instanceof LoomsError) return error;
+  const { code, message } = error as NodeJS.ErrnoException;
+  if (typeof code !== 'string') return new LoomsError('internal', `cannot ${what}: ${message}`, { cause: error });
+  const words = networkWords[code] ?? message;
+  return new LoomsError('engine-unreachable', `cannot ${what}: ${endpoint} is not reachable: ${words}`, {
+    hint: isAboutCertificates(code)
+      ? 'certificate-authority of the cluster in the kubeconfig says whom to trust, tls-server-name under which name'
+      : 'see whether `kubectl get --raw /readyz` answers, and whether it is the cluster that is meant (--context)',
+    cause: error,
+  });
+}
