@@ -25,6 +25,7 @@ import {
   shownOf,
   type Workload,
 } from '../model/observed.ts';
+import { amountOf } from '../model/quantity.ts';
 import { agedOf } from '../plan/assess.ts';
 
 const mebibyte = 1024 * 1024;
@@ -63,27 +64,6 @@ export const instanceOf = ({ claim }: Generation, pod: Pod): ServerInstance => (
   engineHealthCommand: `kubectl -n ${pod.metadata.namespace ?? ''} describe pod ${pod.metadata.name}`,
 });
 
-/** Bytes of a quantity, as Kubernetes writes them; 0 for what is none. */
-export function bytesOf(quantity: string | undefined): number {
-  const [, number = '0', unit = ''] = /^(\d+(?:\.\d+)?)(Ki|Mi|Gi|Ti|k|M|G|T|m)?$/.exec(quantity ?? '') ?? [];
-  return Number(number) * (units[unit] ?? 1);
-}
-
-/** Cores of a quantity. */
-export const coresOf = (quantity: string | undefined): number => bytesOf(quantity);
-
-const units: Readonly<Record<string, number>> = {
-  m: 0.001,
-  Ki: 1024,
-  Mi: mebibyte,
-  Gi: 1024 * mebibyte,
-  Ti: 1024 * 1024 * mebibyte,
-  k: 1e3,
-  M: 1e6,
-  G: 1e9,
-  T: 1e12,
-};
-
 const serverOf = ({ containers }: PodSpec): Container | undefined =>
   containers.find(({ name }) => name === serverContainer);
 
@@ -107,7 +87,7 @@ function confinementOf(spec: PodSpec, mounts: ServerView['mounts']): ServerView[
   return {
     privileged: container?.securityContext?.privileged ?? false,
     swapMiB: null,
-    storageMiB: bytesOf(container?.resources?.limits?.['ephemeral-storage']) / mebibyte || null,
+    storageMiB: amountOf(container?.resources?.limits?.['ephemeral-storage']) / mebibyte || null,
     securityOptions: [],
     sharedNamespaces: [
       ...(hostNetwork ? ['network host'] : []),
@@ -171,8 +151,8 @@ function viewOf(workload: Workload, observed: Observed): ServerView {
     pidOne: isServer ? [...(container?.command ?? []), ...(container?.args ?? [])] : null,
     user: [context.runAsUser, context.runAsGroup].filter((id) => id !== undefined).join(':'),
     limits: {
-      cpuCores: coresOf(limits.cpu),
-      memoryMiB: Math.round(bytesOf(limits.memory) / mebibyte),
+      cpuCores: amountOf(limits.cpu),
+      memoryMiB: Math.round(amountOf(limits.memory) / mebibyte),
       // A pod has no such limit of its own: its node's kubelet has one for all.
       pids: 0,
     },

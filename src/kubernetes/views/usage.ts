@@ -6,7 +6,8 @@ import type { UsageOptions } from '../../orchestrator/port.ts';
 import { serverContainer, serverStatus, timeOf } from '../model/objects.ts';
 import { idOfPod, type Observed } from '../model/observed.ts';
 import type { KubernetesPorts } from '../ports.ts';
-import { bytesOf, coresOf, instanceOf, statusOf } from './server-views.ts';
+import { amountOf } from '../model/quantity.ts';
+import { instanceOf, statusOf } from './server-views.ts';
 
 /**
  * What the kernel counts of a container, as its own cgroup files say it in there: cgroup v2, else v1. Each line a word and a
@@ -88,8 +89,8 @@ export async function usageOf(
       restarts,
       image: generation.claim.recorded?.image ?? '',
       limits: {
-        cpuCores: coresOf(limits.cpu) || null,
-        memoryBytes: bytesOf(limits.memory) || null,
+        cpuCores: amountOf(limits.cpu) || null,
+        memoryBytes: amountOf(limits.memory) || null,
         processes: null,
       },
       sessions,
