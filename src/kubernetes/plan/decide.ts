@@ -175,7 +175,7 @@ function decideServer(server: DeclaredServer, input: DecideInput, ready: readonl
   const isWaiting = isNonEmpty(starts);
   return {
     change: { ...change, action: isWaiting ? 'start' : 'clean-up', reasons },
-    steps: [...(writes ? [put] : []), ...(isWaiting ? [gate, ...wayBack(workload, gate, input)] : [])],
+    steps: [...(writes ? [put] : []), ...(isWaiting ? [gate, ...wayBack(workload, gate, input, false)] : [])],
     drift: found.drift,
   };
 }
@@ -254,16 +254,20 @@ function replacement(
         ? { order: 'start-first' as const }
         : { order: 'stop-first' as const, why: `its volume ${volume.source} is for one node at a time` }),
     },
-    steps: [put, gate, ...wayBack(workload, gate, input)],
+    steps: [put, gate, ...wayBack(workload, gate, input, true)],
     drift: found.drift,
   };
 }
 
-/** Back to the pods that serve now, where others are meant; none where nothing serves. */
-function wayBack(workload: Workload, gate: StepDraft, { keepFailed }: DecideInput): readonly StepDraft[] {
+/** Back to the pods that serve now, where others are meant or will be (`replaces`); none where nothing serves. */
+function wayBack(
+  workload: Workload,
+  gate: StepDraft,
+  { keepFailed }: DecideInput,
+  replaces: boolean,
+): readonly StepDraft[] {
   const serving = servingOf(workload);
-  const isNew = gate.after.length > 0 || !serving?.isMeant;
-  if (serving === undefined || keepFailed || !isNew) return [];
+  if (serving === undefined || keepFailed || (serving.isMeant && !replaces)) return [];
   return [
     stepOf(
       workload.server,

@@ -5,8 +5,8 @@ import { mapBounded } from '../../model/values/map-bounded.ts';
 import type { UsageOptions } from '../../orchestrator/port.ts';
 import { serverContainer, serverStatus, timeOf } from '../model/objects.ts';
 import { idOfPod, type Observed } from '../model/observed.ts';
-import type { KubernetesPorts } from '../ports.ts';
 import { amountOf } from '../model/quantity.ts';
+import type { KubernetesPorts } from '../ports.ts';
 import { instanceOf, statusOf } from './server-views.ts';
 
 /**

@@ -1,0 +1,117 @@
+import { describe, expect, it } from 'vitest';
+import { compareObjects, comparePod } from '../../../src/kubernetes/compare/compare-objects.ts';
+import type { KubeObject, ManagedFields, Pod, PodSpec } from '../../../src/kubernetes/model/objects.ts';
+
+type Change = { readonly memory?: string; readonly env?: readonly object[]; readonly labels?: object };
+
+const deployment = (
+  { memory = '512Mi', env = [], labels = {} }: Change = {},
+  managedFields: readonly ManagedFields[] = [],
+): KubeObject => ({
+  apiVersion: 'apps/v1',
+  kind: 'Deployment',
+  metadata: {
+    name: 'looms-fs',
+    uid: 'u1',
+    resourceVersion: '7',
+    generation: 3,
+    creationTimestamp: '2026-11-28T10:00:00Z',
+    labels: { 'looms.dev/server': 'fs', ...labels },
+    annotations: { 'deployment.kubernetes.io/revision': '3' },
+    managedFields,
+  },
+  spec: {
+    replicas: 1,
+    template: {
+      metadata: { annotations: { 'kubectl.kubernetes.io/restartedAt': memory } },
+      spec: { containers: [{ name: 'server', resources: { limits: { cpu: '1', memory } }, env }] },
+    },
+  },
+  status: { replicas: memory === '512Mi' ? 1 : 2 },
+});
+
+const memoryOf = (manager: string, time?: string): ManagedFields => ({
+  manager,
+  ...(time === undefined ? {} : { time }),
+  fieldsV1: {
+    'f:spec': {
+      'f:template': {
+        'f:spec': { 'f:containers': { 'k:{"name":"server"}': { 'f:resources': { 'f:limits': { 'f:memory': {} } } } } },
+      },
+    },
+  },
+});
+
+describe('an object that somebody changed', () => {
+  it('differs in nothing that the API server and its controllers write', () => {
+    expect(compareObjects(deployment(), deployment())).toEqual([]);
+    const { status: _, ...other } = deployment();
+    const { name, labels } = other.metadata;
+    expect(compareObjects(deployment(), { ...other, metadata: { name, ...(labels ? { labels } : {}) } })).toEqual([]);
+  });
+
+  it('tells the field, both values, who set it and when at the latest', () => {
+    const live = deployment({ memory: '1Gi' }, [
+      memoryOf('looms', '2026-11-28T09:00:00Z'),
+      memoryOf('kubectl-edit', '2026-11-28T10:02:00Z'),
+    ]);
+    expect(compareObjects(live, deployment())).toEqual([
+      {
+        field: {
+          path: 'containers[server].resources.limits.memory',
+          from: '1Gi',
+          to: '512Mi',
+          setBy: { manager: 'kubectl-edit', at: '2026-11-28T10:02:00Z' },
+        },
+        ofPods: true,
+      },
+    ]);
+  });
+
+  it('is nobody’s where looms alone owns the field, or nobody says when', () => {
+    const setBy = (managed: readonly ManagedFields[]) =>
+      compareObjects(deployment({ memory: '1Gi' }, managed), deployment())[0]?.field.setBy;
+    expect(setBy([memoryOf('looms')])).toBeUndefined();
+    expect(setBy([memoryOf('kubectl')])).toEqual({ manager: 'kubectl' });
+    expect(setBy([{ manager: 'other', fieldsV1: { 'f:metadata': {} } }])).toBeUndefined();
+  });
+
+  it('tells what was added and what is beside the pods', () => {
+    const [found, ...more] = compareObjects(deployment({ labels: { team: 'a' } }), deployment());
+    expect(found).toMatchObject({ field: { path: 'metadata.labels.team', from: 'a', to: 'none' }, ofPods: false });
+    expect(more).toEqual([]);
+  });
+
+  it('compares variables by their names, whatever their order, and shows no credential', () => {
+    const [a, b] = [
+      { name: 'A', value: '1' },
+      { name: 'B', value: '2' },
+    ];
+    expect(compareObjects(deployment({ env: [a, b] }), deployment({ env: [b, a] }))).toEqual([]);
+    const secret = { name: 'API_TOKEN', value: 'only in the cluster' };
+    const found = compareObjects(deployment({ env: [a, b, secret] }), deployment({ env: [a, b] }));
+    expect(found.map(({ field }) => field)).toEqual([
+      { path: 'containers[server].env[API_TOKEN].name', from: '(secret)', to: 'none' },
+      { path: 'containers[server].env[API_TOKEN].value', from: '(secret)', to: 'none' },
+    ]);
+  });
+});
+
+describe('a pod that somebody changed', () => {
+  const spec = (memory: string): PodSpec => ({
+    containers: [{ name: 'server', image: 'a', resources: { limits: { memory } } }],
+  });
+  const pod = (of: PodSpec): Pod => ({ metadata: { name: 'p' }, spec: of });
+
+  it('is told when its resources were resized in place, or a container was added to it', () => {
+    expect(comparePod(pod(spec('1Gi')), spec('1Gi'))).toEqual([]);
+    expect(comparePod(pod(spec('2Gi')), spec('1Gi'))).toEqual([
+      { path: 'pod containers[server].resources.limits.memory', from: '2Gi', to: '1Gi' },
+    ]);
+    const debugged = { ...spec('1Gi'), ephemeralContainers: [{ name: 'debugger', image: 'busybox' }] };
+    expect(comparePod(pod(debugged), spec('1Gi')).map(({ path }) => path)).toEqual([
+      'pod ephemeralContainers[debugger].image',
+      'pod ephemeralContainers[debugger].name',
+    ]);
+  });
+});

@@ -1,0 +1,265 @@
+import { describe, expect, it } from 'vitest';
+import { label, workloadName } from '../../../src/kubernetes/model/names.ts';
+import type { Deployment, KubeObject, Pod, ReplicaSet } from '../../../src/kubernetes/model/objects.ts';
+import { revisionKey } from '../../../src/kubernetes/model/objects.ts';
+import type { Generation, Observed, Workload } from '../../../src/kubernetes/model/observed.ts';
+import { type DecideInput, decide } from '../../../src/kubernetes/plan/decide.ts';
+import type { DeclaredServer } from '../../../src/model/desired.ts';
+import type { FieldDifference, NonEmpty } from '../../../src/model/plan.ts';
+import { project, server } from '../../support/planner-world.ts';
+
+const meta = (kind: string, name: string, more: object = {}) => ({
+  apiVersion: 'v1',
+  kind,
+  metadata: { name, namespace: `looms-${project}`, uid: `uid of ${kind} ${name}`, resourceVersion: '1', ...more },
+});
+
+const space: KubeObject = meta('Namespace', `looms-${project}`, { labels: { [label.project]: project } });
+
+type There = { readonly generation?: number; readonly ready?: boolean; readonly replicas?: number };
+
+/** A server as it is after an apply. */
+function there(declared: DeclaredServer, { generation = 1, ready = true, replicas = 1 }: There = {}): Workload {
+  const { name } = declared.spec;
+  const claim = {
+    server: name,
+    generation,
+    recorded: { spec: declared.spec, image: declared.image.ref },
+    specHash: declared.hash,
+    managedBy: 'looms/1.0.0',
+  };
+  const template = { spec: { containers: [{ name: 'server', image: declared.image.ref }] } };
+  const deployment: Deployment = {
+    ...meta('Deployment', workloadName(name), { generation: 4, annotations: { [revisionKey]: '1' } }),
+    spec: { replicas, template },
+  };
+  const replicaSet: ReplicaSet = {
+    ...meta('ReplicaSet', `${workloadName(name)}-${generation}`, {
+      annotations: { [revisionKey]: '1' },
+      creationTimestamp: '2026-11-28T10:00:00Z',
+    }),
+    spec: { template },
+  };
+  const pod: Pod = {
+    ...meta('Pod', `${workloadName(name)}-${generation}-a`),
+    spec: template.spec,
+    status: { conditions: [{ type: 'Ready', status: ready ? 'True' : 'False' }] },
+  };
+  const pods = replicas === 0 ? [] : [pod];
+  return { server: name, deployment, claim, generations: [{ claim, replicaSet, pods, isMeant: true }] };
+}
+
+const observed = (servers: readonly Workload[], more: Partial<Observed> = {}): Observed => ({
+  project,
+  namespace: `looms-${project}`,
+  engine: {
+    id: 'cluster',
+    name: 'dev',
+    kind: 'kubernetes',
+    version: '1.36.1',
+    apiVersion: 'v1',
+    os: 'linux',
+    architecture: 'amd64',
+    endpoint: 'https://127.0.0.1:6443 (dev)',
+    canLimitStorage: true,
+    canLimitSwap: false,
+    canLimitProcesses: false,
+    canHideHost: false,
+    securityModules: ['seccomp'],
+    nodes: 1,
+    cpus: 2,
+    memoryBytes: 8e9,
+  },
+  now: Date.parse('2026-11-28T11:00:00Z'),
+  space,
+  servers,
+  foreign: [],
+  support: new Map(),
+  secrets: [],
+  ...more,
+});
+
+const plan = (at: Observed, desired: readonly DeclaredServer[], more: Partial<DecideInput> = {}) =>
+  decide({
+    observed: at,
+    desired,
+    undesired: 'ignore',
+    support: [],
+    drift: { servers: new Map(), support: new Map() },
+    context: {
+      executions: new Map(),
+      changedSecrets: new Map(),
+      replace: new Set(),
+      unhealthy: new Map(),
+      rollbackTo: undefined,
+    },
+    stop: new Set(),
+    keepFailed: false,
+    hasRegistry: false,
+    warnings: [],
+    ...more,
+  });
+
+const field: FieldDifference = { path: 'containers[server].resources.limits.memory', from: '1Gi', to: '512Mi' };
+const drifted = (name: string, of: 'ofPods' | 'beside'): DecideInput['drift'] => ({
+  servers: new Map([[name, { ofPods: [], beside: [], [of]: [field] }]]),
+  support: new Map(),
+});
+const opsOf = (made: ReturnType<typeof plan>): readonly string[] => made.steps.map(({ op }) => op);
+
+/** One that can be on a cluster. */
+const fs = server('fs', { mcp: { command: 'node', args: ['server.js'] } });
+
+describe('the plan of a server on a cluster', () => {
+  it('makes what is missing, gates it, and takes it away where it does not answer', () => {
+    const made = plan(observed([]), [fs]);
+    expect(made.changes).toMatchObject([{ action: 'create', reasons: [{ kind: 'missing' }] }]);
+    expect(opsOf(made)).toEqual(['put-server', 'gate', 'undo-create']);
+    expect(opsOf(plan(observed([]), [fs], { keepFailed: true }))).toEqual(['put-server', 'gate']);
+    expect(made.steps[2]).toMatchObject({ onFailureOf: ['fs/gate'], failuresOnly: true });
+  });
+
+  it('is empty where all is as declared, twice the same', () => {
+    const at = observed([there(fs)]);
+    const made = plan(at, [fs]);
+    expect([made.changes, made.steps, made.drift]).toEqual([
+      [expect.objectContaining({ action: 'unchanged' })],
+      [],
+      [],
+    ]);
+    expect(plan(at, [fs]).basis).toBe(made.basis);
+  });
+
+  it('replaces start-first under the next generation, and goes back to what serves where that fails', () => {
+    const changed = server('fs', { mcp: { command: 'node', args: ['other.js'] } });
+    const made = plan(observed([there(fs, { generation: 3 })]), [changed]);
+    expect(made.changes).toMatchObject([
+      {
+        action: 'replace',
+        order: 'start-first',
+        reasons: [{ kind: 'spec-changed', fields: [{ path: 'mcp_server.args' }] }],
+      },
+    ]);
+    expect(made.steps).toMatchObject([
+      { op: 'put-server', generation: 4, newPods: true, over: { generation: 4 } },
+      { op: 'gate', after: ['fs/put-server'] },
+      { op: 'restore-server', onFailureOf: ['fs/gate'], generation: 3 },
+    ]);
+  });
+
+  it('goes back to nothing where nothing served', () => {
+    const changed = server('fs', { mcp: { command: 'node', args: ['other.js'] } });
+    expect(opsOf(plan(observed([there(fs, { ready: false })]), [changed]))).toEqual(['put-server', 'gate']);
+  });
+
+  it('sets back what was changed by hand: new pods where they are made from it, else as it is', () => {
+    const at = observed([there(fs)]);
+    const ofPods = plan(at, [fs], { drift: drifted('fs', 'ofPods') });
+    expect(ofPods.changes[0]).toMatchObject({ action: 'replace', reasons: [{ kind: 'live-drift', fields: [field] }] });
+    expect(ofPods.drift).toMatchObject([{ server: 'fs', fields: [field] }]);
+    const beside = plan(at, [fs], { drift: drifted('fs', 'beside') });
+    expect(beside.changes[0]).toMatchObject({ action: 'clean-up' });
+    expect(beside.steps).toMatchObject([{ op: 'put-server', newPods: false, generation: 1 }]);
+  });
+
+  it('starts what somebody scaled to nothing, and waits for what is not ready', () => {
+    const scaled = plan(observed([there(fs, { replicas: 0 })]), [fs]);
+    expect([scaled.changes[0]?.action, opsOf(scaled).slice(0, 2)]).toEqual(['start', ['put-server', 'gate']]);
+    const waiting = plan(observed([there(fs, { ready: false })]), [fs]);
+    expect([waiting.changes[0]?.action, opsOf(waiting)]).toEqual(['start', ['gate']]);
+    const many = plan(observed([there(fs, { replicas: 3 })]), [fs]);
+    expect(many.drift[0]?.fields).toEqual([{ path: 'replicas', from: '3', to: '1' }]);
+  });
+
+  it('stops what is disabled and waits for its sessions; what is stopped stays as it is', () => {
+    const disabled = { ...fs, spec: { ...fs.spec, enabled: false } };
+    expect(opsOf(plan(observed([there(fs)]), [disabled]))).toEqual(['put-server', 'await-gone']);
+    expect(opsOf(plan(observed([there(fs, { replicas: 0 })]), [disabled]))).toEqual([]);
+  });
+
+  it('removes what is in no file only where that is asked for, its secrets after its pods', () => {
+    const secret: KubeObject = meta('Secret', 'looms-fs-env-0123456789ab', { labels: { [label.server]: 'fs' } });
+    const at = observed([there(fs)], { secrets: [secret] });
+    expect(opsOf(plan(at, [], { undesired: 'ignore' }))).toEqual([]);
+    expect(plan(at, [], { undesired: 'warn' }).warnings).toMatchObject([{ code: 'not-in-spec' }]);
+    const removed = plan(at, [], { undesired: 'remove' });
+    expect(removed.steps).toMatchObject([
+      { op: 'delete-object', kind: 'Deployment' },
+      { op: 'await-gone' },
+      { op: 'delete-object', kind: 'Secret', after: ['fs/await-gone'] },
+    ]);
+  });
+
+  it('is blocked by what is somebody else’s, and by what a cluster cannot keep', () => {
+    const why = (at: Observed, one = fs) => plan(at, [one]).changes[0];
+    const taken: Deployment = { ...there(fs).deployment };
+    expect(why(observed([], { foreign: [taken] }))).toMatchObject({ action: 'blocked', why: { kind: 'name-taken' } });
+    expect(why(observed([], { space: meta('Namespace', 'looms-test') }))).toMatchObject({
+      why: { kind: 'name-taken' },
+    });
+    const folder = server('fs', {
+      mcp: { command: 'node', args: ['server.js'] },
+      mounts: [{ type: 'bind', source: '/srv', target: '/srv', readOnly: true }],
+    });
+    expect(why(observed([]), folder)).toMatchObject({ action: 'blocked', why: { kind: 'unsupported' } });
+  });
+
+  it('says what of a server is otherwise on a cluster when it is made, and not again', () => {
+    const one = server('fs', {
+      mcp: { command: 'node', args: ['server.js'] },
+      limits: { ...fs.spec.limits, pidsLimit: 40 },
+    });
+    const told = (at: Observed) => plan(at, [one]).warnings.filter(({ code }) => code === 'other-on-cluster').length;
+    expect(told(observed([]))).toBeGreaterThan(0);
+    expect(told(observed([there(one)]))).toBe(0);
+  });
+
+  it('replaces one whose secrets changed or that does not answer', () => {
+    const variables: NonEmpty<string> = ['TOKEN'];
+    const context: DecideInput['context'] = {
+      executions: new Map(),
+      changedSecrets: new Map([[fs.spec.name, variables]]),
+      replace: new Set(),
+      unhealthy: new Map([[fs.spec.name, 'it hangs']]),
+      rollbackTo: undefined,
+    };
+    expect(plan(observed([there(fs)]), [fs], { context }).changes[0]).toMatchObject({
+      action: 'replace',
+      reasons: [{ kind: 'secret-changed' }, { kind: 'unhealthy', why: 'it hangs' }],
+    });
+  });
+
+  it('goes on with a rollout that was cut off, and back to the pods that served where it fails', () => {
+    const changed = server('fs', { mcp: { command: 'node', args: ['other.js'] } });
+    const old = there(fs).generations[0] as Generation;
+    const now = there(changed, { generation: 2, ready: false });
+    const cut: Workload = { ...now, generations: [{ ...old, isMeant: false }, ...now.generations] };
+    const made = plan(observed([cut]), [changed]);
+    expect(made.changes[0]?.action).toBe('start');
+    expect(made.steps).toMatchObject([{ op: 'gate' }, { op: 'restore-server', generation: 1 }]);
+  });
+});
+
+describe('what stands behind servers on a cluster', () => {
+  const scripts: KubeObject = meta('ConfigMap', 'looms-scripts');
+
+  it('is made before them, the namespace first', () => {
+    const made = plan(observed([], { space: null }), [fs], { support: [space, scripts] });
+    expect(made.support.map(({ kind, action }) => `${action} ${kind}`)).toEqual(['create scripts', 'create namespace']);
+    expect(made.steps[1]?.after).toEqual([made.steps[0]?.id]);
+    expect(made.steps[2]).toMatchObject({ op: 'put-server', after: made.steps.slice(0, 2).map(({ id }) => id) });
+  });
+
+  it('is taken away where no server needs it; what is not ours or holds data stays', () => {
+    const labels = { [label.project]: project, [label.managedBy]: 'looms' };
+    const objects = [
+      meta('Service', 'looms-web', { labels }),
+      meta('NetworkPolicy', 'theirs'),
+      meta('PersistentVolumeClaim', 'looms-data', { labels }),
+    ];
+    const support = new Map(objects.map((one) => [`${one.kind} ${one.metadata.name}`, one as KubeObject]));
+    expect(plan(observed([there(fs)], { support }), [fs]).steps).toMatchObject([
+      { op: 'delete-object', kind: 'Service', name: 'looms-web' },
+    ]);
+  });
+});
