@@ -35,6 +35,7 @@ export default defineConfig({
       project('browser', { testTimeout: 300_000, hookTimeout: 180_000 }),
       project('fault', { testTimeout: 1_800_000 }),
       project('kube', { testTimeout: 120_000, hookTimeout: 180_000 }),
+      project('promises', { testTimeout: 180_000, hookTimeout: 240_000 }),
     ],
   },
 });

@@ -30,7 +30,7 @@ async function main() {
   try {
     await runCluster({ ...places, DOCKER_HOST: host }, ['load', ...images]);
     const kubeconfig = kubeconfigOf(places);
-    const { ok } = await runVitest(['kube'], {
+    const { ok } = await runVitest(['kube', 'promises'], {
       root,
       env: { ...env, KUBECONFIG: kubeconfig, LOOMS_TEST_KUBECTL: places.LOOMS_KUBE_BIN },
       signal: interrupt.signal,

@@ -1,7 +1,8 @@
 import { LoomsError } from '../../model/errors.ts';
 import type { ServerName } from '../../model/ids.ts';
 import { tellingLines } from '../../model/values/telling-lines.ts';
-import { isReady, type Pod, serverStatus } from '../model/objects.ts';
+import { objectPath } from '../model/kinds.ts';
+import { isReady, type Pod, serverContainer, serverStatus } from '../model/objects.ts';
 import { type Generation, idOfPod, mainPod, meantOf, type Observed, type Workload } from '../model/observed.ts';
 import { lookAtServer } from '../observe/observe.ts';
 import type { KubernetesPorts } from '../ports.ts';
@@ -87,6 +88,18 @@ export async function awaitRollout(
 /** Longest detail of a failure, lines. */
 const detailLines = 12;
 
+/** Lines that are read of each log. */
+const logLines = 20;
+
+/** The end of what a pod's server wrote before its container was begun again; none where it was not. */
+async function previousLog({ cluster }: KubernetesPorts, { metadata }: Pod, signal: AbortSignal): Promise<string[]> {
+  const path = `${objectPath('Pod', metadata.namespace, metadata.name)}/log`;
+  const query = { container: serverContainer, previous: 'true', tailLines: String(logLines) };
+  const lines: string[] = [];
+  for await (const line of cluster.lines({ path, query }, { signal })) lines.push(line);
+  return lines;
+}
+
 /** A rollout that came to nothing, with what the cluster and the server say of it. */
 async function failureOf(
   ports: KubernetesPorts,
@@ -95,12 +108,13 @@ async function failureOf(
   { code, why }: Trouble,
 ): Promise<LoomsError> {
   const bound = AbortSignal.timeout(5000);
-  const [events, log] = await Promise.all([
+  const [events, before, log] = await Promise.all([
     pod === undefined ? [] : eventsOf(ports.cluster, pod, { signal: bound }).catch(() => []),
-    pod === undefined ? [] : ports.sessions.tailLog(idOfPod(pod), 20, { signal: bound }).catch(() => []),
+    pod === undefined ? [] : previousLog(ports, pod, bound).catch(() => []),
+    pod === undefined ? [] : ports.sessions.tailLog(idOfPod(pod), logLines, { signal: bound }).catch(() => []),
   ]);
   const told = events.filter((text) => /^(?:Unhealthy|Failed|BackOff)/.test(text)).slice(-3);
-  const lines = [...told, ...log.map(({ text }) => text)];
+  const lines = [...told, ...before, ...log.map(({ text }) => text)];
   return new LoomsError(code, `${server} did not become ready: ${why}`, {
     detail: tellingLines(lines, detailLines),
   });

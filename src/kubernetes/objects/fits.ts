@@ -72,8 +72,15 @@ const approximate = (path: string, message: string): Unlike => ({ kind: 'approxi
 /** The usual number of processes; who wrote another one means it. */
 const usualPids = 256;
 
+export type Where = {
+  /** Whether something says where nodes pull images from that are built here. */
+  readonly registry: boolean;
+  /** Whether looms works on the cluster; else objects are there without it. */
+  readonly keptByLooms: boolean;
+};
+
 /** What a value of this spec cannot be on a cluster, or is otherwise than on an engine; in the order of its fields. */
-export function unlikeOnKubernetes(spec: DesiredServer, where: { readonly registry: boolean }): readonly Unlike[] {
+export function unlikeOnKubernetes(spec: DesiredServer, where: Where): readonly Unlike[] {
   return [
     ...ofImage(spec, where.registry),
     ...ofContainer(spec),
@@ -81,11 +88,25 @@ export function unlikeOnKubernetes(spec: DesiredServer, where: { readonly regist
     ...ofNetwork(spec),
     ...ofLifecycle(spec),
     ...ofProcess(spec),
-    ...keptByLooms(spec).map(({ path, what }) =>
-      approximate(path, `${what} is kept by looms alone: on a cluster it is not`),
-    ),
+    ...(where.keptByLooms
+      ? ofImageChange(spec)
+      : keptByLooms(spec).map(({ path, what }) =>
+          approximate(path, `${what} is kept by looms alone: of exported objects it is not`),
+        )),
   ];
 }
+
+const ofImageChange = ({ lifecycle, pullPolicy }: DesiredServer): readonly Unlike[] =>
+  lifecycle.rotateOnImageChange || pullPolicy === 'always'
+    ? [
+        approximate(
+          lifecycle.rotateOnImageChange
+            ? 'docker_backend.lifecycle.rotate_on_image_change'
+            : 'docker_backend.pull_policy',
+          'nodes ask the registry when they make a pod; a plan does not ask it for a newer image',
+        ),
+      ]
+    : [];
 
 function ofImage({ image, platform }: DesiredServer, hasRegistry: boolean): readonly Unlike[] {
   const path =

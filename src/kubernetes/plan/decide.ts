@@ -143,7 +143,9 @@ function blockerOf({ spec }: DeclaredServer, { observed, hasRegistry }: DecideIn
       hint: 'remove or rename it, or rename the server',
     };
   }
-  const refused = unlikeOnKubernetes(spec, { registry: hasRegistry }).find(({ kind }) => kind === 'refused');
+  const refused = unlikeOnKubernetes(spec, { registry: hasRegistry, keptByLooms: true }).find(
+    ({ kind }) => kind === 'refused',
+  );
   return refused?.kind === 'refused'
     ? { kind: 'unsupported', detail: `${refused.path}: ${refused.message}`, hint: refused.hint }
     : undefined;
@@ -175,7 +177,7 @@ function decideServer(server: DeclaredServer, input: DecideInput, ready: readonl
   const isWaiting = isNonEmpty(starts);
   return {
     change: { ...change, action: isWaiting ? 'start' : 'clean-up', reasons },
-    steps: [...(writes ? [put] : []), ...(isWaiting ? [gate, ...wayBack(workload, gate, input, false)] : [])],
+    steps: [...(writes ? [put] : []), ...(isWaiting ? [gate, ...wayBack(server, workload, gate, input, false)] : [])],
     drift: found.drift,
   };
 }
@@ -199,7 +201,11 @@ const gateOf = ({ spec }: DeclaredServer, after: readonly StepId[]): StepDraft =
     timeoutSeconds: spec.mcp.timeoutSeconds,
   });
 
-function creation(server: DeclaredServer, { keepFailed }: DecideInput, ready: readonly StepId[]): Decided {
+/** Whether pods that did not pass their gate stay to be looked at (`--keep-failed`, `lifecycle.auto_cleanup: false`). */
+const keepsFailed = ({ spec }: DeclaredServer, { keepFailed }: DecideInput): boolean =>
+  keepFailed || !spec.lifecycle.autoCleanup;
+
+function creation(server: DeclaredServer, input: DecideInput, ready: readonly StepId[]): Decided {
   const { name } = server.spec;
   const put = stepOf(name, 'put-server', ready, {
     op: 'put-server',
@@ -218,7 +224,7 @@ function creation(server: DeclaredServer, { keepFailed }: DecideInput, ready: re
   );
   return {
     change: { server: name, action: 'create', reasons: [{ kind: 'missing' }] },
-    steps: [put, gate, ...(keepFailed ? [] : [undo])],
+    steps: [put, gate, ...(keepsFailed(server, input) ? [] : [undo])],
     drift: [],
   };
 }
@@ -254,20 +260,21 @@ function replacement(
         ? { order: 'start-first' as const }
         : { order: 'stop-first' as const, why: `its volume ${volume.source} is for one node at a time` }),
     },
-    steps: [put, gate, ...wayBack(workload, gate, input, true)],
+    steps: [put, gate, ...wayBack(server, workload, gate, input, true)],
     drift: found.drift,
   };
 }
 
 /** Back to the pods that serve now, where others are meant or will be (`replaces`); none where nothing serves. */
 function wayBack(
+  server: DeclaredServer,
   workload: Workload,
   gate: StepDraft,
-  { keepFailed }: DecideInput,
+  input: DecideInput,
   replaces: boolean,
 ): readonly StepDraft[] {
   const serving = servingOf(workload);
-  if (serving === undefined || keepFailed || (serving.isMeant && !replaces)) return [];
+  if (serving === undefined || keepsFailed(server, input) || (serving.isMeant && !replaces)) return [];
   return [
     stepOf(
       workload.server,
@@ -448,7 +455,7 @@ function unlikeWarnings({ desired, hasRegistry }: DecideInput, changes: readonly
   );
   return desired.flatMap(({ spec }) =>
     made.has(spec.name)
-      ? unlikeOnKubernetes(spec, { registry: hasRegistry }).map(({ path, message }) => ({
+      ? unlikeOnKubernetes(spec, { registry: hasRegistry, keptByLooms: true }).map(({ path, message }) => ({
           code: 'other-on-cluster',
           server: spec.name,
           message: `${path}: ${message}`,

@@ -34,7 +34,7 @@ test('docs/kubernetes.md has the same words', () => {
 });
 
 const told = (change: SpecChange, registry = false) =>
-  unlikeOnKubernetes(server('a', { mcp: { command: 'run' }, ...change }).spec, { registry }).map(
+  unlikeOnKubernetes(server('a', { mcp: { command: 'run' }, ...change }).spec, { registry, keptByLooms: false }).map(
     ({ kind, path }) => `${kind} ${path.split('.').at(-1)}`,
   );
 
@@ -94,7 +94,9 @@ test.each<[string, SpecChange, readonly string[]]>([
 
 test('a command that only the image knows is refused for a process, and not for a server over HTTP', () => {
   const refused = ({ spec }: ReturnType<typeof server>) =>
-    unlikeOnKubernetes(spec, { registry: true }).flatMap(({ kind, path }) => (kind === 'refused' ? [path] : []));
+    unlikeOnKubernetes(spec, { registry: true, keptByLooms: false }).flatMap(({ kind, path }) =>
+      kind === 'refused' ? [path] : [],
+    );
   const silent = (one: ReturnType<typeof server>) => {
     const { command: _, ...mcp } = one.spec.mcp;
     return { ...one, spec: { ...one.spec, mcp } };
