@@ -16,7 +16,6 @@ export type { EngineAttempt, EventQuery, ServerWatch } from '../orchestrator/por
 export type {
   CallOptions,
   ContainerRun,
-  DialRequest,
   ExecRequest,
   ExecSession,
   LogLine,

@@ -101,6 +101,12 @@ const rules: Readonly<Record<string, Rule>> = {
     types: ['kubernetes/port.ts', 'orchestrator/session-host.ts'],
     packages: ['yaml', 'ws'],
   },
+  'kubernetes/pod-run.ts': { folders: ['model'], packages: [] },
+  'kubernetes/sessions': {
+    folders: ['model', 'kubernetes/objects/scripts.ts', 'kubernetes/port.ts', 'kubernetes/pod-run.ts', 'relay'],
+    types: ['orchestrator/session-host.ts'],
+    packages: [],
+  },
   'kubernetes/port.ts': { folders: ['model'], types: ['orchestrator/session-host.ts'], packages: [] },
   'kubernetes/ports.ts': {
     folders: ['orchestrator'],
@@ -252,6 +258,7 @@ const pure = [
   'docker/views',
   'docker/export',
   'kubernetes/objects',
+  'kubernetes/pod-run.ts',
   'app',
 ];
 const withoutEffect = ['node:crypto', 'node:path', 'node:path/posix', 'node:vm'];

@@ -1,0 +1,58 @@
+import { LoomsError } from '../../model/errors.ts';
+import type { ContainerId } from '../../model/ids.ts';
+import type { CallOptions, ExecRequest, ExecSession } from '../../orchestrator/session-host.ts';
+import { containerStatus, userOf } from '../pod-run.ts';
+import type { Cluster } from '../port.ts';
+import { podNamed, readPod } from './look.ts';
+import { needsPrelude, prelude, preludeInput } from './prelude.ts';
+
+/** Throws where a container of a pod is not one that the request can run in. */
+function requireFit(pod: unknown, name: string, container: string, { user }: ExecRequest): void {
+  if (!containerStatus(pod, container).running) {
+    throw new LoomsError('server-not-running', `container ${container} of pod ${name} does not run`);
+  }
+  const own = userOf(pod, container);
+  if (user !== undefined && user !== own) {
+    throw new LoomsError(
+      'engine-unsupported',
+      `a process in pod ${name} runs as the user of its container (${own ?? 'that of its image'}), and not as ${user}`,
+    );
+  }
+}
+
+/**
+ * Starts a process in a container of a pod. That the pod is the one of the id, and runs, is asked at the same time: what is
+ * secret goes to the process only then, and one that was begun in another pod of that name ends without it.
+ */
+export async function execInPod(
+  cluster: Cluster,
+  id: ContainerId,
+  container: string,
+  request: ExecRequest,
+  options: CallOptions = {},
+): Promise<ExecSession> {
+  const { namespace, name } = podNamed(id);
+  const input = needsPrelude(request) ? preludeInput(request) : undefined;
+  const argv = input === undefined ? request.argv : ['sh', '-c', prelude, 'sh', ...request.argv];
+  const controller = new AbortController();
+  const stop = (): void => controller.abort();
+  if (options.signal?.aborted) stop();
+  options.signal?.addEventListener('abort', stop, { once: true });
+  const opening = cluster.exec({ namespace, pod: name, container }, argv, { signal: controller.signal });
+  opening.catch(() => {}); // What the look at the pod says is said first.
+  try {
+    requireFit(await readPod(cluster, id, options), name, container, request);
+    const session = await opening;
+    if (input !== undefined) session.stdin.write(input);
+    return session;
+  } catch (error) {
+    stop();
+    opening.then(
+      (late) => late.destroy(),
+      () => {},
+    );
+    throw error;
+  } finally {
+    options.signal?.removeEventListener('abort', stop);
+  }
+}

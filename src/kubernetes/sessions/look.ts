@@ -1,0 +1,35 @@
+import { LoomsError } from '../../model/errors.ts';
+import type { ContainerId } from '../../model/ids.ts';
+import type { CallOptions } from '../../orchestrator/session-host.ts';
+import { uidOf } from '../pod-run.ts';
+import { type Cluster, type PodName, podOfId } from '../port.ts';
+
+const gone = (id: ContainerId): LoomsError =>
+  new LoomsError('engine-not-found', `pod ${podOfId(id)?.name ?? id} is not in the cluster any more`);
+
+/** The pod of an id. Throws `engine-not-found` for an id of another engine. */
+export function podNamed(id: ContainerId): PodName {
+  const pod = podOfId(id);
+  if (pod === undefined) throw gone(id);
+  return pod;
+}
+
+/** The pod as the cluster has it now; null when it is gone, also where another one has its name. */
+export async function findPod(cluster: Cluster, id: ContainerId, options: CallOptions = {}): Promise<unknown> {
+  const { uid, namespace, name } = podNamed(id);
+  const path = `/api/v1/namespaces/${encodeURIComponent(namespace)}/pods/${encodeURIComponent(name)}`;
+  try {
+    const pod = await cluster.request({ method: 'GET', path }, options);
+    return uidOf(pod) === uid ? pod : null;
+  } catch (error) {
+    if (error instanceof LoomsError && error.code === 'engine-not-found') return null;
+    throw error;
+  }
+}
+
+/** As `findPod`. Throws `engine-not-found` when it is gone. */
+export async function readPod(cluster: Cluster, id: ContainerId, options: CallOptions = {}): Promise<unknown> {
+  const pod = await findPod(cluster, id, options);
+  if (pod === null) throw gone(id);
+  return pod;
+}
