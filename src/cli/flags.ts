@@ -43,10 +43,14 @@ export const projectFlags = {
 /** Which engine a command talks to. */
 export const engineFlags = {
   host: Flags.string({
-    description: 'the engine, e.g. unix:///var/run/docker.sock or ssh://user@machine',
+    description: 'the Docker Engine, e.g. unix:///var/run/docker.sock or ssh://user@machine',
     helpValue: 'URL',
   }),
-  context: Flags.string({ description: 'the Docker context that names the engine', helpValue: 'NAME' }),
+  context: Flags.string({
+    description:
+      'the context that names the engine: of Docker or of kubeconfig; docker:NAME and kubernetes:NAME say which',
+    helpValue: 'NAME',
+  }),
 };
 
 /** For commands that work on a project of an engine. */

@@ -11,6 +11,7 @@ import { SpecError } from '../cli/errors.ts';
 import { outputFlag, placeFlags, specFlags } from '../cli/flags.ts';
 import { readUsableSpecs } from '../cli/project/specs.ts';
 import { countDiagnostics, renderDiagnostics } from '../cli/render/diagnostics/diagnostics.ts';
+import { registryOf } from '../model/container/registry.ts';
 import { relayImageOf } from '../model/container/relay-image.ts';
 import { type Diagnostic, hasErrors } from '../model/diagnostics.ts';
 import { LoomsError } from '../model/errors.ts';
@@ -37,7 +38,8 @@ export default class Export extends BaseCommand {
     ...specFlags,
     to: Flags.option({ description: 'for whom it is', options: exportTargets, required: true })(),
     registry: Flags.string({
-      description: 'with --to kubernetes: where its nodes pull images from that looms builds',
+      description:
+        'with --to kubernetes: where its nodes pull images from that looms builds: default is engine.registry of looms.yaml',
       helpValue: 'HOST/FOLDER',
     }),
     ...outputFlag(['yaml', 'json'], 'the form of the objects; json is one list'),
@@ -48,7 +50,7 @@ export default class Export extends BaseCommand {
     const { flags } = await this.parse(Export);
     const context = await this.open(flags);
     const { ports, project, exporter } = context;
-    const registry = registryName(flags);
+    const registry = registryName(flags, context.projectFile?.file.registry);
     const loaded = await readUsableSpecs(flags, context, this.jsonEnabled());
     const { findings, exported } = exportServers(loaded, await exporter(flags.to), flags.to, {
       project: project.name,
@@ -70,15 +72,20 @@ export default class Export extends BaseCommand {
   }
 }
 
-/** A registry as it begins the names of images. Throws `usage`. */
-function registryName({ to, registry: written }: { to: ExportTarget; registry?: string | undefined }) {
-  const name = written?.replace(/\/+$/, '');
-  if (name !== undefined && to === 'compose') {
+/** Where images that looms builds are pulled from: the flag's, else the project file's. Throws `usage`. */
+function registryName(
+  { to, registry: written }: { to: ExportTarget; registry?: string | undefined },
+  ofProject: string | undefined,
+): string | undefined {
+  if (written !== undefined && to === 'compose') {
     throw new LoomsError('usage', '--registry is for Kubernetes, whose nodes pull images', {
       hint: 'leave it out: Compose takes the images that looms built here',
     });
   }
-  if (name === undefined || /^[a-z0-9.-]+(?::\d+)?(?:\/[a-z0-9._-]+)*$/i.test(name)) return name;
+  if (to === 'compose') return undefined;
+  if (written === undefined) return ofProject;
+  const name = registryOf(written);
+  if (name !== undefined) return name;
   throw new LoomsError('usage', `${JSON.stringify(written)} does not begin the name of an image`, {
     hint: 'write --registry HOST/FOLDER, as in registry.example.com/team-a',
   });

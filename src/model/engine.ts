@@ -4,6 +4,9 @@ export type EngineTime = number;
 /** How long the engine may take to say how a container is, where a conversation with its server waits for that, ms. */
 export const engineAnswerMs = 5_000;
 
+/** What the cluster is called that a program in a pod finds itself in, where contexts of kubeconfig have names. */
+export const inCluster = 'in-cluster';
+
 /** Which engine a plan was made for, and what it can do. */
 export type EngineDescription = {
   /** The engine's own id (`/info` ID); Podman has none that stays, and is told by its machine and folder. */

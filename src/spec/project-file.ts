@@ -1,5 +1,7 @@
 import type { AlertSettings } from '../model/alerts.ts';
+import { registryOf } from '../model/container/registry.ts';
 import { type Diagnostic, hasErrors } from '../model/diagnostics.ts';
+import { inCluster } from '../model/engine.ts';
 import { asProjectName, type ProjectName } from '../model/ids.ts';
 import { noRules, type PolicyFile } from '../model/policy.ts';
 import type { SecretProviderConfig } from '../model/secrets/secret-providers.ts';
@@ -14,12 +16,22 @@ import { type Located, readSettings } from './read/settings.ts';
 import { secretProvidersOf } from './secret-providers.ts';
 import { type ExpressionProblem, isTokenSecret, serveSettingsOf } from './serve-settings.ts';
 
+/** The engine that `looms.yaml` names, and where it does: `looms.yaml:3`. */
+export type NamedEngine = { readonly at: string } & (
+  | { readonly kind: 'context'; readonly context: string }
+  | { readonly kind: 'host'; readonly host: string }
+  /** Absent: the current context of kubeconfig; `inCluster`: the cluster that looms itself runs in. */
+  | { readonly kind: 'kubernetes'; readonly context?: string }
+);
+
 /** Settings of a project (`looms.yaml`); flags win over them. */
 export type ProjectFile = {
   readonly project?: ProjectName;
   /** Files, folders and globs as written, relative to the file. Absent: the default. */
   readonly specs?: readonly string[];
-  readonly engine?: { readonly context: string } | { readonly host: string };
+  readonly engine?: NamedEngine;
+  /** Where images that are built are pushed, for the nodes of a cluster: host and folder, without a slash at the end. */
+  readonly registry?: string;
   /** How many past generations of each server are kept. */
   readonly keep?: number;
   readonly policy: PolicyFile;
@@ -54,10 +66,11 @@ const isKept = (path: string): boolean => isTokenSecret(path) || isAlertSecret(p
 
 function readProject(found: Located, file: string, input: ProjectInput, checkExpression: CheckExpression): ProjectFile {
   const { reader } = found;
-  const engine = engineOf(reader, input);
+  const engine = engineOf(found, file, input.engine ?? {});
+  const registry = registryOf(input.engine?.registry ?? '');
   return {
     ...(input.project === undefined ? {} : { project: asProjectName(input.project) }),
-    ...defined({ specs: input.specs, engine, keep: input.keep }),
+    ...defined({ specs: input.specs, engine, registry, keep: input.keep }),
     policy: policyAt(found, file, 'policy', input.policy ?? {}),
     secretProviders: secretProvidersOf(reader, input),
     ...defined({ alerts: alertsOf(found, input) }),
@@ -65,18 +78,51 @@ function readProject(found: Located, file: string, input: ProjectInput, checkExp
   };
 }
 
-function engineOf(reader: Reader, input: ProjectInput): ProjectFile['engine'] {
-  const { context, host } = input.engine ?? {};
-  if (reader.has('engine.context') && reader.has('engine.host')) {
+/** The keys that name an engine, of which a file has one. */
+const engineKeys = ['context', 'host', 'kubernetes'] as const;
+
+function engineOf(
+  { reader, lineOf }: Located,
+  file: string,
+  { context, host, kubernetes }: NonNullable<ProjectInput['engine']>,
+): NamedEngine | undefined {
+  const [first, ...others] = engineKeys.filter((key) => reader.has(`engine.${key}`));
+  for (const key of others) {
     reader.report({
       code: 'conflict',
-      path: 'engine.host',
+      path: `engine.${key}`,
       onKey: true,
-      message: 'engine.context and engine.host each name an engine',
+      message: `engine.${first} and engine.${key} each name an engine`,
       hint: 'keep one of them',
-      related: [{ path: 'engine.context', message: 'context is here' }],
+      related: [{ path: `engine.${first}`, message: `${first} is here` }],
     });
   }
-  if (context !== undefined) return { context };
-  return host === undefined ? undefined : { host };
+  if (first === undefined) return undefined;
+  const at = `${file}:${lineOf(`engine.${first}`)}`;
+  if (kubernetes !== undefined) {
+    const named = typeof kubernetes === 'string' ? kubernetes : kubernetes.context;
+    return { kind: 'kubernetes', at, ...defined({ context: named }) };
+  }
+  if (host !== undefined) return { kind: 'host', host, at };
+  if (context === undefined) return undefined;
+  checkDockerContext(reader, context);
+  return { kind: 'context', context, at };
+}
+
+/** A file says by its keys which kind of engine it names: the words of `--context` would be part of the name here. */
+function checkDockerContext(reader: Reader, context: string): void {
+  const [, kind, name = ''] = /^(docker|kubernetes):(.*)$/s.exec(context) ?? [];
+  if (kind === undefined) return;
+  const cluster = name === '' ? '{}' : name === inCluster ? inCluster : `{ context: ${JSON.stringify(name)} }`;
+  reader.report({
+    code: 'invalid-value',
+    path: 'engine.context',
+    message: `context: ${JSON.stringify(context)} is no name of a Docker context`,
+    hint:
+      kind === 'kubernetes'
+        ? `write engine: { kubernetes: ${cluster} }`
+        : name === ''
+          ? 'leave engine.context out: Docker is looked for without it'
+          : `write engine: { context: ${name} }`,
+  });
 }

@@ -66,7 +66,7 @@ export function connectRequest(
 
 /** Of the variables that say where engine and state are those that are set: a program started by a desktop has none. */
 function settingsOf(environment: Environment): Readonly<Record<string, string>> {
-  const names = ['DOCKER_HOST', 'DOCKER_CONTEXT', 'DOCKER_CONFIG', 'XDG_STATE_HOME', 'XDG_CONFIG_HOME'];
+  const names = ['DOCKER_HOST', 'DOCKER_CONTEXT', 'DOCKER_CONFIG', 'KUBECONFIG', 'XDG_STATE_HOME', 'XDG_CONFIG_HOME'];
   return Object.fromEntries(
     names.flatMap((name) => {
       const value = environment[name];

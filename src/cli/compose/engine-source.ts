@@ -1,99 +1,76 @@
-import { homedir } from 'node:os';
 import type { Ports } from '../../app/ports.ts';
-import type { EnginePart } from '../../model/engine.ts';
-import { messageOf } from '../../model/failure.ts';
+import { failureOf } from '../../model/failure.ts';
 import type { EngineAttempt, Orchestrator } from '../../orchestrator/port.ts';
 import type { ProjectFile } from '../../spec/project-file.ts';
 import type { Settings } from './composition.ts';
+import { kindOfContext, type OpenWish, wishOf } from './engine-choice.ts';
 import { once } from './lazy.ts';
-
-type EngineFlags = { readonly host?: string; readonly context?: string };
-
-/** Flags win over the environment, and the environment over the project file (docs/spec.md, looms.yaml). */
-function chooseEngine(
-  { host, context, program: { environment } }: Settings,
-  file: ProjectFile | undefined,
-): EngineFlags {
-  if (host !== undefined || context !== undefined) {
-    return { ...(host === undefined ? {} : { host }), ...(context === undefined ? {} : { context }) };
-  }
-  const named = environment.DOCKER_HOST || environment.DOCKER_CONTEXT;
-  return named ? {} : (file?.engine ?? {});
-}
+import { type EngineSource, knownContexts, type SourceParts } from './source-parts.ts';
 
 /** Where the engine is looked for, and the connection to it; neither is made before it is asked for. */
 export function engineSource(
-  settings: Settings,
+  settings: Pick<Settings, 'host' | 'context' | 'program'>,
   file: ProjectFile | undefined,
   ports: () => Omit<Ports, 'orchestrator'>,
 ) {
-  const uid = process.getuid?.();
   const { environment, warm } = settings.program;
-  const input = {
-    environment,
-    homeDirectory: environment.HOME || homedir(),
-    platform: process.platform,
-    ...chooseEngine(settings, file),
-    ...(uid === undefined ? {} : { uid }),
+  const parts: SourceParts = { environment, registry: file?.registry, ports };
+  const wish = () => wishOf(settings, file?.engine);
+  const lookFor = async (): Promise<EngineSource> => {
+    const wanted = wish();
+    const found = wanted.kind === 'either' ? await settled(wanted) : wanted;
+    return found.kind === 'docker'
+      ? (await import('./docker-source.ts')).dockerSource(found, parts)
+      : (await import('./cluster-source.ts')).clusterSource(found, parts);
+  };
+  /** What a context is that only its name tells of. */
+  const settled = async ({ context, asDocker, asCluster }: OpenWish) => {
+    const known = await knownContexts(environment, context);
+    const kind = kindOfContext(context, known);
+    if (known.unreadable !== undefined) {
+      ports().warn(
+        `${context} is taken for the context of Docker: kubeconfig cannot be read (${known.unreadable.message}); --context docker:${context} says so`,
+      );
+    }
+    return kind === 'docker' ? asDocker : asCluster;
   };
   // One look for all who ask: two could see two different engines.
-  const look = once(
-    async () => (await import('../../docker/engine/connection/discovery.ts')).discover(input),
-    ({ endpoint }) => endpoint !== null,
-  );
+  const look = once(lookFor, ({ address }) => address !== undefined);
   let connected: Orchestrator | undefined;
   const connect = async (): Promise<Orchestrator> => {
-    const [
-      { requireEndpoint },
-      { connectDocker },
-      { dockerOrchestrator },
-      { orchestratorPorts },
-      { readRecordedSpec },
-      { recordSigner },
-    ] = await Promise.all([
-      import('../../docker/engine/connection/discovery.ts'),
-      import('../../docker/engine/engine.ts'),
-      import('../../docker/orchestrator.ts'),
-      import('../../app/apply/orchestrator-ports.ts'),
-      import('../../spec/record/record.ts'),
-      import('../../state/record-signer.ts'),
-    ]);
-    const engine = await connectDocker(requireEndpoint(await look(), input.platform), {
-      records: { read: readRecordedSpec, ...recordSigner(environment) },
-      environment,
-    });
-    connected = dockerOrchestrator(engine, orchestratorPorts(ports()));
+    connected = await (await look()).connect();
     return connected;
   };
   const orchestrator = once(() => warm?.orchestrator() ?? connect());
   const engineAttempts = (): Promise<readonly EngineAttempt[]> =>
     look().then(
-      ({ tried }) => tried,
-      (error: unknown) => [{ origin: 'what was named', outcome: 'refused', detail: messageOf(error) }],
+      ({ attempts }) => attempts,
+      (error: unknown) => {
+        const { message, detail } = failureOf(error);
+        return [{ origin: 'what was named', outcome: 'refused', detail: [message, ...detail].join('; ') }];
+      },
     );
   // Where what is named cannot be understood, that is said when the engine is asked for.
   const engineIsLocal = (): Promise<boolean> =>
     look().then(
-      ({ endpoint }) => endpoint?.kind === 'socket',
+      ({ isLocal }) => isLocal,
       () => false,
     );
-  const parts = once(
-    async () => {
-      const { engineFinder } = await import('../../docker/engine/connection/engine-sockets.ts');
-      // Where what is named cannot be understood, which is said when the engine is asked for, the usual ones are known.
-      const { endpoint } = await look().catch(() => ({ endpoint: null }));
-      return { at: engineFinder(input, endpoint), endpoint };
-    },
-    ({ endpoint }) => endpoint !== null,
-  );
-  const engineAt = async (path: string): Promise<EnginePart | undefined> => (await parts()).at(path);
-  const engineAddress = async (): Promise<string | undefined> => {
-    const { endpoint } = await look();
-    if (endpoint === null) return undefined;
-    return (await import('../../docker/engine/connection/endpoint.ts')).endpointUrl(endpoint);
+  // Until then the usual ones are known, where it is no cluster that was named.
+  const withoutLook = once(async (): Promise<Ports['engineAt']> => {
+    const wanted = await Promise.resolve()
+      .then(wish)
+      .catch(() => undefined);
+    if (wanted?.kind === 'kubernetes') return async () => undefined;
+    const docker = wanted?.kind === 'docker' ? wanted : {};
+    return (await import('./docker-source.ts')).usualFinder(environment, docker);
+  });
+  const engineAt: Ports['engineAt'] = async (path) => {
+    const found = await look().catch(() => undefined);
+    return (found?.at ?? (await withoutLook()))(path);
   };
   return {
-    engineAddress,
+    engineAddress: async (): Promise<string | undefined> => (await look()).address,
     orchestrator,
     engineAttempts,
     engineIsLocal,

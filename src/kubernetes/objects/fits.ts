@@ -101,7 +101,7 @@ function ofImage({ image, platform }: DesiredServer, hasRegistry: boolean): read
           refused(
             path,
             'its image is built here, and a cluster has it from nowhere',
-            '--registry HOST/FOLDER says where its nodes pull it from; or push it yourself and name it as base_image',
+            'engine.registry of looms.yaml (of an export also --registry) says where its nodes pull it from; or push it yourself and name it as base_image',
           ),
         ];
   const [, , variant] = platform?.split('/') ?? [];

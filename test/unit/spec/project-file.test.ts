@@ -61,7 +61,7 @@ x-note: ignored
       project: {
         project: 'team',
         specs: ['servers/*.yaml'],
-        engine: { context: 'lab' },
+        engine: { kind: 'context', context: 'lab', at: 'looms.yaml:3' },
         policy: {
           file: 'looms.yaml',
           lines: {
@@ -143,6 +143,48 @@ project: other
       4:72 error[missing-key] secrets.providers[2]: providers[2] needs type
       6:1 error[extra-document] looms.yaml is one document"
     `);
+  });
+});
+
+describe('the engine of looms.yaml', () => {
+  const engineIn = (text: string) => load(`project: a\nengine: ${text}\n`).project?.engine;
+
+  test.each([
+    ['{ context: lab }', { kind: 'context', context: 'lab', at: 'looms.yaml:2' }],
+    ['{ host: ssh://me@box }', { kind: 'host', host: 'ssh://me@box', at: 'looms.yaml:2' }],
+    ['\n  kubernetes:\n    context: prod', { kind: 'kubernetes', context: 'prod', at: 'looms.yaml:3' }],
+    ['{ kubernetes: {} }', { kind: 'kubernetes', at: 'looms.yaml:2' }],
+    ['{ kubernetes: in-cluster }', { kind: 'kubernetes', context: 'in-cluster', at: 'looms.yaml:2' }],
+    ['{ registry: registry.example:5000/team }', undefined],
+    ['{}', undefined],
+  ])('%s', (text, engine) => {
+    expect(load(`engine: ${text}\n`).diagnostics).toEqual([]);
+    expect(engineIn(text)).toEqual(engine);
+  });
+
+  test('names a registry beside it, without the slash at the end', () => {
+    const { project } = load('engine: { kubernetes: {}, registry: registry.example/team/ }\n');
+    expect(project).toMatchObject({ registry: 'registry.example/team', engine: { kind: 'kubernetes' } });
+  });
+
+  test('is one, in the words of its key, and a registry is no address', () => {
+    const text = `engine:
+  context: kubernetes:prod
+  host: unix:///x
+  kubernetes: prod
+  registry: https://registry.example/team
+`;
+    expect(check(text)).toMatchInlineSnapshot(`
+      "3:3 error[conflict] engine.host: engine.context and engine.host each name an engine [2:3 context is here] (hint: keep one of them)
+      4:3 error[conflict] engine.kubernetes: engine.context and engine.kubernetes each name an engine [2:3 context is here] (hint: keep one of them)
+      4:15 error[invalid-value] engine.kubernetes: kubernetes: expected in-cluster, or a map: {} or { context: NAME }, got "prod"
+      5:13 error[invalid-value] engine.registry: registry: expected HOST/FOLDER as in registry.example.com/team-a, got "https://registry.example/team""
+    `);
+    expect(check('engine: { context: "docker:lab" }')).toMatchInlineSnapshot(`"1:20 error[invalid-value] engine.context: context: "docker:lab" is no name of a Docker context (hint: write engine: { context: lab })"`);
+    expect(check('engine: { context: "docker:" }')).toMatchInlineSnapshot(`"1:20 error[invalid-value] engine.context: context: "docker:" is no name of a Docker context (hint: leave engine.context out: Docker is looked for without it)"`);
+    expect(check('engine: { context: "kubernetes:in-cluster" }')).toMatchInlineSnapshot(`"1:20 error[invalid-value] engine.context: context: "kubernetes:in-cluster" is no name of a Docker context (hint: write engine: { kubernetes: in-cluster })"`);
+    expect(check('engine: { context: "kubernetes:" }')).toMatchInlineSnapshot(`"1:20 error[invalid-value] engine.context: context: "kubernetes:" is no name of a Docker context (hint: write engine: { kubernetes: {} })"`);
+    expect(check('engine: { kubernetes: }')).toMatchInlineSnapshot(`"1:23 error[wrong-type] engine.kubernetes: kubernetes: expected in-cluster, or a map: {} or { context: NAME }, got nothing"`);
   });
 });
 

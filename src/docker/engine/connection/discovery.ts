@@ -10,6 +10,8 @@ export type DiscoveryInput = {
   /** `--host` and `--context`. */
   readonly host?: string;
   readonly context?: string;
+  /** The engine of a project file, and where that names it; flags and environment win over it. */
+  readonly file?: { readonly at: string; readonly host?: string; readonly context?: string };
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly homeDirectory: string;
   readonly platform: NodeJS.Platform;
@@ -35,8 +37,11 @@ async function environmentTls(input: DiscoveryInput): Promise<TlsSettings | unde
 }
 
 /** Where Docker keeps a user's configuration and contexts. */
-export const configDirectory = (input: DiscoveryInput): string =>
-  input.environment.DOCKER_CONFIG || join(input.homeDirectory, '.docker');
+export const configDirectory = ({
+  environment,
+  homeDirectory,
+}: Pick<DiscoveryInput, 'environment' | 'homeDirectory'>): string =>
+  environment.DOCKER_CONFIG || join(homeDirectory, '.docker');
 
 /** Sockets of the usual engines of a platform, in the order they are tried. */
 export function usualSockets(input: DiscoveryInput): readonly Candidate[] {
@@ -119,9 +124,17 @@ function explicitSources(input: DiscoveryInput): readonly Source[] {
     { origin: 'DOCKER_HOST', find: () => byHost(host, 'DOCKER_HOST') },
     { origin: 'DOCKER_CONTEXT', find: () => byContext(context, 'DOCKER_CONTEXT') },
     {
+      origin: input.file?.at ?? 'looms.yaml',
+      find: async () => {
+        if (input.file === undefined || input.context !== undefined || context) return undefined;
+        const { at, ...file } = input.file;
+        return (await byHost(file.host, at)) ?? byContext(file.context, `${at}: context`);
+      },
+    },
+    {
       origin: 'current Docker context',
       find: async () =>
-        input.context === 'default' || context === 'default'
+        [input.context, context, input.file?.context].includes('default')
           ? undefined
           : byContext(await currentContext(directory), 'current Docker context'),
     },

@@ -37,6 +37,7 @@ async function knownSockets(input: DiscoveryInput, used: Endpoint | null): Promi
   const named = [
     ...(used?.kind === 'socket' ? [used.path] : []),
     ...socketOf(input.host),
+    ...socketOf(input.file?.host),
     ...socketOf(input.environment.DOCKER_HOST),
     ...socketOf(input.environment.CONTAINER_HOST),
     ...(await contextSockets(input)),

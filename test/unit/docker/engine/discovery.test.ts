@@ -75,6 +75,22 @@ describe('what the user names wins, in this order', () => {
     expect(await found({ context: 'default' })).toBe(`unix://${socket} (rootless Docker socket)`);
   });
 
+  test('a project file comes before what Docker itself takes, and after all that is said', async () => {
+    const file = { at: 'looms.yaml:2', host: 'tcp://h:1' };
+    expect(await found({ file })).toBe('tcp://h:1 (looms.yaml:2)');
+    expect(await found({ file: { at: 'looms.yaml:2', context: 'remote' } })).toBe(
+      'tcp://10.0.0.5:2376 (looms.yaml:2: context remote)',
+    );
+    expect(await found({ file, environment })).toBe('ssh://me@box:2222/run/x.sock (DOCKER_HOST)');
+    expect(await found({ file, context: 'default' })).toBe(`unix://${socket} (rootless Docker socket)`);
+    expect(await found({ file, environment: { DOCKER_CONTEXT: 'default' } })).toBe(
+      `unix://${socket} (rootless Docker socket)`,
+    );
+    expect(await found({ file: { at: 'looms.yaml:2', context: 'default' } })).toBe(
+      `unix://${socket} (rootless Docker socket)`,
+    );
+  });
+
   test('--host and --context together are refused', async () => {
     await expect(discover(input({ host: 'tcp://a', context: 'b' }))).rejects.toMatchObject({ code: 'usage' });
   });
