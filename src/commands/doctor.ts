@@ -12,6 +12,7 @@ export default class Doctor extends BaseCommand {
   static override examples = [
     { description: 'This machine', command: 'looms doctor' },
     { description: 'An engine elsewhere', command: 'looms doctor --host ssh://user@machine' },
+    { description: 'A Kubernetes cluster', command: 'looms doctor --context kubernetes:prod' },
   ];
   static override flags = { ...engineFlags };
 

@@ -1,5 +1,5 @@
 import type { Recipe } from '../model/container/recipe.ts';
-import type { EngineDescription, GenerationOutcome } from '../model/engine.ts';
+import type { DockerDescription, GenerationOutcome } from '../model/engine.ts';
 import type { StepProgress } from '../model/events.ts';
 import type { ContainerId, ImageId, NetworkId, ProjectName, ServerName } from '../model/ids.ts';
 import type { LockHolder } from '../model/lock.ts';
@@ -70,7 +70,7 @@ export type LocatedContainer = Omit<ServerContainer, 'server'> & {
 /** What runs containers: a method is a plan's step, or a question. Expected failures are `LoomsError`s. */
 export type Engine = SessionHost &
   Pick<Orchestrator, 'usage' | 'events' | 'watchServers'> & {
-    describe(options?: CallOptions): Promise<EngineDescription>;
+    describe(options?: CallOptions): Promise<DockerDescription>;
     /** Lists a project's reality; read-only. Only successful listings return: a failure is never an empty list. */
     observe(query: ObserveQuery, options?: CallOptions): Promise<Observed>;
     /**

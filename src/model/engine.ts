@@ -7,32 +7,56 @@ export const engineAnswerMs = 5_000;
 /** What the cluster is called that a program in a pod finds itself in, where contexts of kubeconfig have names. */
 export const inCluster = 'in-cluster';
 
-/** Which engine a plan was made for, and what it can do. */
-export type EngineDescription = {
-  /** The engine's own id (`/info` ID); Podman has none that stays, and is told by its machine and folder. */
+/** What every engine says of itself: which one a plan was made for, and what it can do. */
+type AnyEngine = {
+  /**
+   * The engine's own id (`/info` ID); Podman has none that stays, and is told by its machine and folder. Of a cluster the
+   * uid of its namespace `kube-system`, which stays as long as the cluster does.
+   */
   readonly id: string;
+  /** Of a cluster its context. */
   readonly name: string;
-  readonly kind: 'docker' | 'podman';
   readonly version: string;
   readonly apiVersion: string;
+  /** Of a cluster those of most of its nodes. */
   readonly os: string;
   readonly architecture: string;
   /** How we reached it, for people: `unix:///var/run/docker.sock (default socket)`. */
   readonly endpoint: string;
-  readonly storageDriver: string;
   /** Whether a size limit of the writable layer can be asked for. */
   readonly canLimitStorage: boolean;
   /** Whether it holds a container to a limit of swap; else a server may swap as much as its host lets it. */
   readonly canLimitSwap: boolean;
-  /** Whether an isolated network hides the engine's own host (not on Podman: its name server is on the gateway). */
+  /** Whether a container can be given a limit of its processes (no pod can: it is a setting of its node). */
+  readonly canLimitProcesses: boolean;
+  /**
+   * Whether an isolated network hides the engine's own host: not on Podman, whose name server is on the gateway; on a cluster
+   * where that was seen to hold, as Kubernetes itself promises nothing of a pod and its node.
+   */
   readonly canHideHost: boolean;
   /** Security modules that it puts its containers under by itself: `seccomp`, `apparmor`, `selinux`. */
   readonly securityModules: readonly string[];
-  /** Where it keeps images, containers and volumes, links followed where it is this machine's; '' where it does not say. */
-  readonly stateFolder: string;
+  /** Of a cluster what its nodes give to pods. */
   readonly cpus: number;
   readonly memoryBytes: number;
 };
+
+/** A Docker Engine, or Podman. */
+export type DockerDescription = AnyEngine & {
+  readonly kind: 'docker' | 'podman';
+  readonly storageDriver: string;
+  /** Where it keeps images, containers and volumes, links followed where it is this machine's; '' where it does not say. */
+  readonly stateFolder: string;
+};
+
+/** A Kubernetes cluster; `version` is that of its API server, `apiVersion` v1. */
+export type ClusterDescription = AnyEngine & {
+  readonly kind: 'kubernetes';
+  /** How many nodes take pods. */
+  readonly nodes: number;
+};
+
+export type EngineDescription = DockerDescription | ClusterDescription;
 
 /** What of an engine a path of its host hands over: its socket, or the folder of its state. */
 export type EnginePart = { readonly kind: 'socket' | 'state'; readonly path: string };

@@ -104,6 +104,7 @@ export const emptyEngine = (change: Partial<Observed> = {}): Observed => ({
     storageDriver: 'overlay2',
     canLimitStorage: false,
     canLimitSwap: true,
+    canLimitProcesses: true,
     canHideHost: true,
     securityModules: ['seccomp'],
     stateFolder: '/srv/engine',

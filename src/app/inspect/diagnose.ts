@@ -1,5 +1,6 @@
 import type { EngineDescription } from '../../model/engine.ts';
 import { failureOf } from '../../model/failure.ts';
+import { plural } from '../../model/values/words.ts';
 import type { EngineAttempt } from '../../orchestrator/port.ts';
 import type { Ports } from '../ports.ts';
 
@@ -18,29 +19,67 @@ export type Diagnosis = {
   readonly engine: EngineDescription | null;
 };
 
-const isolation = (engine: EngineDescription): Check =>
-  engine.canHideHost
+function isolation(engine: EngineDescription): Check {
+  const name = 'isolation';
+  if (engine.kind === 'kubernetes') {
+    return engine.canHideHost
+      ? { name, status: 'ok', detail: 'isolated servers have no connection to the outside or to their nodes' }
+      : {
+          name,
+          status: 'warning',
+          detail:
+            'NetworkPolicies keep isolated servers in, where this cluster enforces them; their nodes may be in reach',
+          hint: 'that is up to its network plugin: Calico, Cilium and most others enforce them, flannel alone does not',
+        };
+  }
+  return engine.canHideHost
     ? {
-        name: 'isolation',
+        name,
         status: 'ok',
         detail:
           "isolated servers have no connection to the outside or this engine's host; datagrams that they broadcast do reach services of the host",
         hint: 'on the host, `sysctl net.ipv4.conf.all.rp_filter=1` closes that as well (docs/security.md)',
       }
     : {
-        name: 'isolation',
+        name,
         status: 'warning',
         detail: `${engine.kind} keeps isolated servers from the outside, but not from its own host`,
         hint: 'services on the host that must not be reached should not listen on all addresses',
       };
+}
 
-const storage = (engine: EngineDescription): Check => ({
-  name: 'storage limits',
-  status: 'ok',
-  detail: engine.canLimitStorage
+const storageText = (engine: EngineDescription): string => {
+  if (engine.kind === 'kubernetes') {
+    return engine.canLimitStorage
+      ? 'storage_mb works: a pod that writes more is evicted'
+      : 'storage_mb is not available: the nodes do not count what pods write';
+  }
+  return engine.canLimitStorage
     ? `storage_mb works (${engine.storageDriver})`
-    : `storage_mb is not available: ${engine.storageDriver} cannot limit a container's size here`,
-});
+    : `storage_mb is not available: ${engine.storageDriver} cannot limit a container's size here`;
+};
+
+/** Said where it is not so: nearly every engine can. */
+function processLimits({ kind, canLimitProcesses }: EngineDescription): readonly Check[] {
+  if (canLimitProcesses) return [];
+  const name = 'process limits';
+  return kind === 'kubernetes'
+    ? [{ name, status: 'ok', detail: 'pids_limit is not available: podPidsLimit of a node is what holds for its pods' }]
+    : [
+        {
+          name,
+          status: 'warning',
+          detail: 'this engine cannot limit processes, so servers are refused',
+          hint: 'on a rootless engine, let systemd delegate the cgroup controllers to your user',
+        },
+      ];
+}
+
+function resourcesText(engine: EngineDescription): string {
+  const { cpus, memoryBytes, os, architecture } = engine;
+  const nodes = engine.kind === 'kubernetes' ? `${plural(engine.nodes, 'node')}, ` : '';
+  return `${nodes}${cpus} CPUs, ${Math.round(memoryBytes / 2 ** 20)} MiB, ${os}/${architecture}`;
+}
 
 async function engineChecks(ports: Ports): Promise<{ checks: Check[]; engine: EngineDescription | null }> {
   try {
@@ -56,13 +95,10 @@ async function engineChecks(ports: Ports): Promise<{ checks: Check[]; engine: En
           status: 'ok',
           detail: `${engine.kind} ${engine.version} (API ${engine.apiVersion}) at ${engine.endpoint}`,
         },
-        {
-          name: 'resources',
-          status: 'ok',
-          detail: `${engine.cpus} CPUs, ${Math.round(engine.memoryBytes / 2 ** 20)} MiB, ${engine.os}/${engine.architecture}`,
-        },
+        { name: 'resources', status: 'ok', detail: resourcesText(engine) },
         isolation(engine),
-        storage(engine),
+        { name: 'storage limits', status: 'ok', detail: storageText(engine) },
+        ...processLimits(engine),
         { name: 'projects', status: 'ok', detail: has },
       ],
     };

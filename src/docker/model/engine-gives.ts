@@ -1,5 +1,5 @@
 import { dirname } from 'node:path/posix';
-import type { EngineDescription } from '../../model/engine.ts';
+import type { DockerDescription } from '../../model/engine.ts';
 import type { EngineMounts } from '../../model/server-view.ts';
 import { secretsFilePath } from './resolve-shape.ts';
 
@@ -8,7 +8,7 @@ const ofEither = ['/etc/hosts', '/etc/hostname', '/etc/resolv.conf', dirname(sec
 const dockersInit = ['', '/usr'].flatMap((above) => [`${above}/bin/docker-init`, `${above}/sbin/docker-init`]);
 
 /** What an engine mounts by itself in each container of a server. */
-export const engineMounts = ({ kind }: Pick<EngineDescription, 'kind'>): EngineMounts => ({
+export const engineMounts = ({ kind }: Pick<DockerDescription, 'kind'>): EngineMounts => ({
   at: new Set(
     kind === 'podman' ? [...ofEither, '/run/.containerenv', '/run/podman-init'] : [...ofEither, ...dockersInit],
   ),
@@ -18,5 +18,5 @@ export const engineMounts = ({ kind }: Pick<EngineDescription, 'kind'>): EngineM
 });
 
 /** Where a container asks Docker itself for names; Podman has a name service at the gateway of each network. */
-export const nameServer = ({ kind }: Pick<EngineDescription, 'kind'>): string | null =>
+export const nameServer = ({ kind }: Pick<DockerDescription, 'kind'>): string | null =>
   kind === 'podman' ? null : '127.0.0.11';

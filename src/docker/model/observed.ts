@@ -1,4 +1,4 @@
-import type { ContainerState, EngineDescription, EngineTime, GenerationOutcome } from '../../model/engine.ts';
+import type { ContainerState, DockerDescription, EngineTime, GenerationOutcome } from '../../model/engine.ts';
 import type { ContainerId, ImageId, NetworkId, ProjectName, ServerName } from '../../model/ids.ts';
 import type { SecretPrints } from '../../model/secrets/secret-prints.ts';
 import type { MadeFrom, ServerInstance } from '../../model/server-view.ts';
@@ -104,7 +104,7 @@ export type ObservedVolume = { readonly name: string; readonly ours: boolean };
 /** Reality, listed once, as plain data. */
 export type Observed = {
   readonly project: ProjectName;
-  readonly engine: EngineDescription;
+  readonly engine: DockerDescription;
   readonly now: EngineTime;
   /** Sorted by server, generation, id. */
   readonly containers: readonly ObservedContainer[];

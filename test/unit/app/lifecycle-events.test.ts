@@ -6,7 +6,7 @@ import { palette } from '../../../src/cli/terminal/palette.ts';
 import { engineEvent } from '../../../src/docker/engine/listing/events.ts';
 import type { Engine } from '../../../src/docker/port.ts';
 import type { AlertTurn } from '../../../src/model/alerts.ts';
-import type { EngineDescription } from '../../../src/model/engine.ts';
+import type { DockerDescription } from '../../../src/model/engine.ts';
 import type { EngineEvent } from '../../../src/model/engine-events.ts';
 import { LoomsError } from '../../../src/model/errors.ts';
 import { asContainerId, asProjectName, asServerName } from '../../../src/model/ids.ts';
@@ -78,7 +78,7 @@ class World {
   ports(): Ports {
     const world = this;
     const engine: Partial<Engine> = {
-      describe: async () => ({ id: 'E' }) as EngineDescription,
+      describe: async () => ({ id: 'E' }) as DockerDescription,
       events: (_project, { since, follow }, hear, options) => {
         const from = 'at' in since ? since.at : 0;
         for (const event of world.remembered.filter(({ time }) => time >= from)) hear(event);

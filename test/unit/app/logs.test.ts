@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { type LogRequest, openLogs } from '../../../src/app/inspect/logs/read-logs.ts';
 import type { Ports } from '../../../src/app/ports.ts';
 import type { Engine, LocatedContainer, LogLine, LogQuery } from '../../../src/docker/port.ts';
-import type { EngineDescription } from '../../../src/model/engine.ts';
+import type { DockerDescription } from '../../../src/model/engine.ts';
 import { LoomsError } from '../../../src/model/errors.ts';
 import { asContainerId, asImageId, asProjectName, asServerName } from '../../../src/model/ids.ts';
 import { portsOn } from '../../support/docker-ports.ts';
@@ -41,7 +41,7 @@ class World {
   ports(): Ports {
     const { queries, logs, kept } = this;
     const engine: Partial<Engine> = {
-      describe: async () => ({ id: 'E' }) as EngineDescription,
+      describe: async () => ({ id: 'E' }) as DockerDescription,
       locate: async () => this.containers,
       async *readLog(id, query) {
         queries.push({ id, query });

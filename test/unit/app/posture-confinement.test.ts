@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { apparmor, hostAccess, seccomp, user } from '../../../src/app/inspect/posture/posture-confinement.ts';
-import { memory, storage } from '../../../src/app/inspect/posture/posture-limits.ts';
+import { memory, pids, storage } from '../../../src/app/inspect/posture/posture-limits.ts';
 import type { Look } from '../../../src/app/inspect/posture/posture-look.ts';
 import { mounts, tmpfs } from '../../../src/app/inspect/posture/posture-reach.ts';
 import { engineMounts } from '../../../src/docker/model/engine-gives.ts';
@@ -13,7 +13,7 @@ type Confinement = ServerView['confinement'];
 const engineSays = (confinement: Partial<Confinement>, live: ServerView['mounts'] = []): Look =>
   ({
     spec: server('a').spec,
-    engine: { kind: 'docker', canLimitSwap: true, securityModules: ['seccomp', 'apparmor'] },
+    engine: { kind: 'docker', canLimitSwap: true, canLimitProcesses: true, securityModules: ['seccomp', 'apparmor'] },
     view: {
       user: server('a').spec.security.user,
       mounts: live,
@@ -53,6 +53,17 @@ describe('a promise of confinement is broken', () => {
     expect(found(null)).toMatchObject({ engine: ['no limit', false], engineLacksIt: false });
     expect(found(null, undefined, false)).toMatchObject({ engineLacksIt: true });
     expect(storage(engineSays({ storageMiB: null }))).toBeUndefined();
+  });
+
+  test('by more processes, and not there where only a node limits those', () => {
+    const found = (limit: number, canLimitProcesses: boolean) => {
+      const { view, engine, ...rest } = engineSays({});
+      const limits = { cpuCores: 1, memoryMiB: 512, pids: limit };
+      return pids({ ...rest, engine: { ...engine, canLimitProcesses }, view: { ...view, limits } });
+    };
+    expect(found(10, true)).toMatchObject({ engine: ['10', true], engineLacksIt: false });
+    expect(found(0, true)).toMatchObject({ engine: ['no limit', false], engineLacksIt: false });
+    expect(found(0, false)).toMatchObject({ engine: ['no limit', false], engineLacksIt: true });
   });
 
   test('by more memory, also on an engine that cannot limit swap, and not there by its swap', () => {

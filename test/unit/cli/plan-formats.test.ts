@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import type { ReportFormat } from '../../../src/cli/command-line/output-format.ts';
 import { renderPlanAs } from '../../../src/cli/render/plan/plan-formats.ts';
+import { describeEngine } from '../../../src/cli/render/plan/plan-text.ts';
 import { describeReason, valuesOf } from '../../../src/cli/render/plan/reasons.ts';
 import { palette } from '../../../src/cli/terminal/palette.ts';
 import { asContainerId, asServerName } from '../../../src/model/ids.ts';
@@ -24,6 +25,12 @@ test('every form for people begins with project and engine', () => {
   expect(render('markdown', everyChange).split('\n')[0]).toBe(`### looms: project \`team\` ${where}`);
   expect(render('markdown', inSync).split('\n')[0]).toBe(`### looms: project \`team\` ${where}`);
   expect(render('github', inSync)).toContain(`${title}: 0 to create`);
+});
+
+test('a cluster is called by what it is, the version of its API server and its context', () => {
+  const engine = { ...inSync.engine, kind: 'kubernetes', version: 'v1.36.0', apiVersion: 'v1' } as const;
+  const plan: Plan = { ...inSync, engine: { ...engine, endpoint: 'https://127.0.0.1:6443 (context prod)' } };
+  expect(describeEngine(plan)).toBe('Kubernetes v1.36.0 at https://127.0.0.1:6443 (context prod)');
 });
 
 test('text shows drift first, a header a server with its reason and fields, and the counts last', () => {

@@ -76,8 +76,8 @@ export function cpu({ spec, view, inside }: Look): Looked {
   };
 }
 
-/** How many processes and threads it may have at once. */
-export function pids({ spec, view, inside }: Look): Looked {
+/** How many processes and threads it may have at once. What a node allows its pods, nothing in them tells. */
+export function pids({ spec, view, engine, inside }: Look): Looked {
   const wanted = spec.limits.pidsLimit;
   const found = first(inside, '/sys/fs/cgroup/pids.max', '/sys/fs/cgroup/pids/pids.max');
   return {
@@ -88,6 +88,7 @@ export function pids({ spec, view, inside }: Look): Looked {
       view.limits.pids > 0 && view.limits.pids <= wanted,
     ],
     inside: found === undefined ? undefined : [found === 'max' ? 'no limit' : found, Number(found) <= wanted],
+    engineLacksIt: view.limits.pids <= 0 && !engine.canLimitProcesses,
   };
 }
 

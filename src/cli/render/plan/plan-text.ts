@@ -211,7 +211,7 @@ function rotationLines({ rotations }: Plan, palette: Palette): string[] {
   return [palette.quiet(`next rotation: ${named}${more > 0 ? `, and ${more} more (--json)` : ''}`)];
 }
 
-const engineNames = { docker: 'Docker', podman: 'Podman' } as const;
+const engineNames = { docker: 'Docker', podman: 'Podman', kubernetes: 'Kubernetes' } as const;
 
 /** The engine of a plan: `Docker 20.10.24 at unix:///var/run/docker.sock (default socket)`. */
 export const describeEngine = ({ engine }: Plan): string =>

@@ -2,7 +2,7 @@ import type { LookupAddress, LookupOptions } from 'node:dns';
 import { lookup } from 'node:dns/promises';
 import { Agent, type RequestOptions, request } from 'node:http';
 import type { LookupFunction } from 'node:net';
-import type { EngineDescription, EngineTime } from '../../../model/engine.ts';
+import type { DockerDescription, EngineTime } from '../../../model/engine.ts';
 import { assertNever } from '../../../model/errors.ts';
 import type { CallOptions } from '../../port.ts';
 import type { Bound } from './call.ts';
@@ -25,7 +25,7 @@ export type RequestTarget = {
 };
 
 /** What the engine said about itself when it was last agreed which version to speak. */
-export type EngineVersion = Pick<EngineDescription, 'kind' | 'version' | 'apiVersion' | 'os' | 'architecture'>;
+export type EngineVersion = Pick<DockerDescription, 'kind' | 'version' | 'apiVersion' | 'os' | 'architecture'>;
 
 /** What `GET /info` answers, as far as we read it. */
 export type EngineInfo = {

@@ -1,5 +1,5 @@
 import { realpath } from 'node:fs/promises';
-import type { EngineDescription } from '../../../model/engine.ts';
+import type { DockerDescription } from '../../../model/engine.ts';
 import { LoomsError } from '../../../model/errors.ts';
 import type { ContainerShape } from '../../model/shape.ts';
 import type { Client, EngineInfo } from '../connection/connection.ts';
@@ -17,7 +17,7 @@ function canLimitStorage(info: EngineInfo): boolean {
 export const canLimitSwap = (info: EngineInfo): boolean => info.SwapLimit !== false;
 
 /** Tells this engine from others. Podman (5.8) makes up an id each time; its machine and folder stay the same. */
-const engineId = (kind: EngineDescription['kind'], { ID, Name, DockerRootDir }: EngineInfo): string =>
+const engineId = (kind: DockerDescription['kind'], { ID, Name, DockerRootDir }: EngineInfo): string =>
   kind === 'podman' ? `podman:${Name ?? ''}:${DockerRootDir ?? ''}` : (ID ?? '');
 
 /** Where folders of engines really are, asked once: an engine is described before each look at it. */
@@ -31,7 +31,7 @@ async function realPathOf(folder: string): Promise<string> {
 }
 
 /** The engine's description from what it said at connecting and in `/info`. */
-export async function describeEngine({ engine, endpoint }: Client, info: EngineInfo): Promise<EngineDescription> {
+export async function describeEngine({ engine, endpoint }: Client, info: EngineInfo): Promise<DockerDescription> {
   const told = info.DockerRootDir ?? '';
   const stateFolder = endpoint.kind === 'socket' && told !== '' ? await realPathOf(told) : told;
   return {
@@ -42,6 +42,7 @@ export async function describeEngine({ engine, endpoint }: Client, info: EngineI
     storageDriver: info.Driver ?? 'unknown',
     canLimitStorage: canLimitStorage(info),
     canLimitSwap: canLimitSwap(info),
+    canLimitProcesses: info.PidsLimit !== false,
     // On Podman its name server lives on the gateway, so the host stays reachable; no option is known that closes it
     // (5.8).
     canHideHost: engine.kind === 'docker',

@@ -1,0 +1,72 @@
+import { expect, test } from 'vitest';
+import { diagnose } from '../../../src/app/inspect/diagnose.ts';
+import type { Ports } from '../../../src/app/ports.ts';
+import { renderDiagnosis } from '../../../src/cli/render/diagnosis.ts';
+import { palette } from '../../../src/cli/terminal/palette.ts';
+import type { EngineDescription } from '../../../src/model/engine.ts';
+import { schemaProblems } from '../../support/schemas.ts';
+
+const cluster: EngineDescription = {
+  id: 'uid',
+  name: 'prod',
+  kind: 'kubernetes',
+  version: 'v1.36.0',
+  apiVersion: 'v1',
+  os: 'linux',
+  architecture: 'amd64',
+  endpoint: 'https://127.0.0.1:6443 (context prod)',
+  canLimitStorage: true,
+  canLimitSwap: true,
+  canLimitProcesses: false,
+  canHideHost: false,
+  securityModules: ['seccomp'],
+  nodes: 3,
+  cpus: 12,
+  memoryBytes: 48 * 2 ** 30,
+};
+
+const portsOf = (engine: EngineDescription) =>
+  ({
+    managedBy: 'looms/1',
+    orchestrator: async () => ({ describe: async () => engine, projects: async () => ['team-a'] }),
+    engineAttempts: async () => [
+      { origin: '--host', outcome: 'not-set', detail: 'not set' },
+      {
+        origin: 'looms.yaml:3',
+        url: 'https://127.0.0.1:6443',
+        outcome: 'chosen',
+        detail: 'context prod of kubeconfig',
+      },
+    ],
+    trust: { keyName: async () => 'abc' },
+  }) as unknown as Ports;
+
+const lines = async (engine: EngineDescription): Promise<string> => {
+  const diagnosis = await diagnose(portsOf(engine));
+  expect(schemaProblems('doctor', JSON.parse(JSON.stringify(diagnosis)))).toEqual([]);
+  return renderDiagnosis(diagnosis, palette(false)).replace(/Node .*/, 'Node N');
+};
+
+test('a cluster is told in its own words, and what nobody has tried of it is a warning', async () => {
+  expect(await lines(cluster)).toMatchInlineSnapshot(`
+    "✓ looms           looms/1, Node N
+    ✓ record key      abc signs records here
+    ✓ engine          kubernetes v1.36.0 (API v1) at https://127.0.0.1:6443 (context prod)
+    ✓ resources       3 nodes, 12 CPUs, 49152 MiB, linux/amd64
+    ! isolation       NetworkPolicies keep isolated servers in, where this cluster enforces them; their nodes may be in reach
+                      hint: that is up to its network plugin: Calico, Cilium and most others enforce them, flannel alone does not
+    ✓ storage limits  storage_mb works: a pod that writes more is evicted
+    ✓ process limits  pids_limit is not available: podPidsLimit of a node is what holds for its pods
+    ✓ projects        team-a
+
+    where an engine was looked for
+      --host        not set
+      looms.yaml:3  chosen      https://127.0.0.1:6443  context prod of kubeconfig"
+  `);
+});
+
+test('what was seen to hold there is told as such', async () => {
+  expect(await lines({ ...cluster, canHideHost: true })).toContain(
+    'isolated servers have no connection to the outside or to their nodes',
+  );
+});
