@@ -21,7 +21,7 @@ const withAlerts = (servers: readonly ServerStatus[], alerts: readonly ShownAler
 export default class Get extends BaseCommand {
   static override summary = 'List the servers that the engine runs for a project';
   static override description =
-    'Shows what is there, from the labels on the containers alone: no spec is read. With -o yaml it prints specs that ' +
+    'Shows what is there, from what its containers record alone: no spec is read. With -o yaml it prints specs that ' +
     'can be applied again.';
   static override examples = [
     { description: 'All servers of the project', command: 'looms get' },

@@ -5,7 +5,10 @@ type Branded<T, B extends string> = T & { readonly [brand]: B };
 export type ServerName = Branded<string, 'ServerName'>;
 /** A project's name: a lower-case DNS label of at most 40 characters. */
 export type ProjectName = Branded<string, 'ProjectName'>;
-/** The engine's full id of a container. Every destructive call names one of these, never a name. */
+/**
+ * The engine's full id of a container, and of a pod `UID/NAMESPACE/NAME`. Every destructive call names one of these, never a
+ * name.
+ */
 export type ContainerId = Branded<string, 'ContainerId'>;
 /** The engine's id of an image (`sha256:…`), which is what a container really runs. */
 export type ImageId = Branded<string, 'ImageId'>;
@@ -24,8 +27,18 @@ export const asStepId = (value: string): StepId => value as StepId;
 /** What names of servers and projects must match: a DNS label, so that it can be a container's host name too. */
 export const namePattern = /^[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?$/;
 
-/** An id of the engine as people see and type it: its first 12 digits. */
-export const shortId = (id: string): string => id.replace(/^sha256:/, '').slice(0, 12);
+/** An id of the engine as people see and type it: its first 12 digits, of a pod its name, by which `kubectl` knows it. */
+export function shortId(id: string): string {
+  const digits = id.replace(/^(?:.*@)?sha256:/s, '');
+  const [, , pod, ...more] = digits === id ? id.split('/') : [];
+  return pod !== undefined && more.length === 0 ? pod : digits.slice(0, 12);
+}
+
+/** A container by its name and, where that tells more, by its id as people see it. */
+export function namesOfContainer(name: string, id: ContainerId): readonly [name: string, id?: string] {
+  const short = shortId(id);
+  return short === name ? [name] : [name, short];
+}
 
 /**
  * The name that the engine gives a container on its networks by itself, also where its spec gives it a host name. Unlike

@@ -1,9 +1,10 @@
 import type { EngineTime } from './engine.ts';
-import { type ContainerId, shortId } from './ids.ts';
+import type { ContainerId } from './ids.ts';
 import { isoTime, shownTime } from './times.ts';
 
 /** Who holds the project's lock. Times are on the engine's clock, in ms. */
 export type LockHolder = {
+  /** Of this holding of the lock alone, and told from others by its first 12 characters. */
   readonly id: ContainerId;
   readonly who: string;
   readonly host: string;
@@ -17,7 +18,7 @@ export type LockHolder = {
 };
 
 /** A lock's id as it is shown and typed. */
-export const shortLockId = (holder: LockHolder): string => shortId(holder.id);
+export const shortLockId = (holder: LockHolder): string => holder.id.slice(0, 12);
 
 /** Who holds a lock, and since when, for people. */
 export function describeHolder(holder: LockHolder): string {

@@ -1,5 +1,6 @@
 import { limitsText, shortImage, shortSource } from '../../src/cli/render/servers/servers.ts';
 import { visible } from '../../src/cli/render/text.ts';
+import { namesOfContainer } from '../../src/model/ids.ts';
 import type { PageServerDetail } from '../../src/model/page/server.ts';
 import type { PageServer } from '../../src/model/page/state.ts';
 import { age, duration, shownTime } from '../../src/model/times.ts';
@@ -119,7 +120,9 @@ function Container({ server, detail }: { readonly server: PageServer; readonly d
     ['transport', visible(transport)],
     ...(container == null ? [] : [['command', listedWords(container.command)] as const]),
     ...(image === null ? [] : [['image', shortImage(image)] as const]),
-    ...(container == null ? [] : [['container', `${visible(container.name)} ${container.id.slice(0, 12)}`] as const]),
+    ...(container == null
+      ? []
+      : [['container', visible(namesOfContainer(container.name, container.id).join(' '))] as const]),
     ['source', source === null ? 'unknown' : shortSource(source)],
     ...(limits === null
       ? []

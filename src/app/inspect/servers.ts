@@ -52,7 +52,9 @@ export async function getSpecs(ports: Ports, request: Wanted): Promise<string> {
   const { servers } = await lookUpServers(ports, request);
   return servers
     .map(({ name, recorded }) =>
-      recorded === undefined ? `# ${name}: its looms.spec label cannot be read\n` : formatSpec(recorded.spec),
+      recorded === undefined
+        ? `# ${name}: the record of what it was made from cannot be read\n`
+        : formatSpec(recorded.spec),
     )
     .join('---\n');
 }

@@ -161,8 +161,8 @@ const isHarmless = (key: string, variable: string, value = ''): boolean =>
 
 const whereReadable = (path: string): string =>
   path.startsWith('docker_backend.environment')
-    ? 'in the plan, in the label looms.spec and in `docker inspect`'
-    : 'in the plan and in the label looms.spec';
+    ? 'in the plan, in the record of the server and where its container is looked at (`docker inspect`, `kubectl describe`)'
+    : 'in the plan and in the record of the server';
 
 const finding = (
   base: Pick<Finding, 'span' | 'path'>,

@@ -76,7 +76,7 @@ describe('a variable in any other place', () => {
   test('is told, with where its value will be readable', () => {
     const text = written("env: { GREETING: '${V}' }");
     expect(check(text, { environment: { V: value } })).toMatchInlineSnapshot(
-      `"6:20 warning[variable-readable] mcp_server.env.GREETING: the value of V will be readable: in the plan and in the label looms.spec (hint: write \${secret:v} if it is a secret, \${plain:V} if it may be read)"`,
+      `"6:20 warning[variable-readable] mcp_server.env.GREETING: the value of V will be readable: in the plan and in the record of the server (hint: write \${secret:v} if it is a secret, \${plain:V} if it may be read)"`,
     );
     expect(check(text, { environment: { V: value }, strict: true })).toContain('error[variable-readable]');
   });

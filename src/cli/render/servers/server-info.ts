@@ -1,12 +1,19 @@
 import type { ServerInfo } from '../../../app/inspect/server-info.ts';
-import { shortId } from '../../../model/ids.ts';
 import { age, duration, shownTime } from '../../../model/times.ts';
 import { plural } from '../../../model/values/words.ts';
 import type { Palette } from '../../terminal/palette.ts';
 import { displayed } from '../text.ts';
 import { type Entry, renderGroups } from './groups.ts';
 import { paintOfVerdict } from './mcp-servers.ts';
-import { limitsText, networkText, paintOfStatus, refusedEntries, shortSource, stateText } from './servers.ts';
+import {
+  containerText,
+  limitsText,
+  networkText,
+  paintOfStatus,
+  refusedEntries,
+  shortSource,
+  stateText,
+} from './servers.ts';
 
 /** What a finding is about that is not about the server as it is. */
 const earlier = { 'restarted-since': ', before it was started again', 'earlier-container': ', an earlier container' };
@@ -56,7 +63,7 @@ export function renderServerInfo(made: ServerInfo, nowMs: number, palette: Palet
       ['health', healthText(info, nowMs, palette)],
     ],
     [
-      ['container', `${info.containerName} ${palette.quiet(shortId(info.container))}`],
+      ['container', containerText(info, palette)],
       ['generation', String(info.generation)],
       ['image', info.image],
       ['image id', info.imageId],

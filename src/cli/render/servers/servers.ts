@@ -1,6 +1,6 @@
 import type { ServerDetail, ServerStatus } from '../../../app/inspect/server-status.ts';
 import { refusedTimes } from '../../../model/container/egress.ts';
-import { shortId } from '../../../model/ids.ts';
+import { type ContainerId, namesOfContainer, shortId } from '../../../model/ids.ts';
 import { type SecretUse, writtenRef } from '../../../model/secrets/secret-names.ts';
 import type { ServerState } from '../../../model/server-view.ts';
 import { age, duration, shownTime } from '../../../model/times.ts';
@@ -89,6 +89,15 @@ export function renderServers(
   return renderTable(wide ? [...headers, 'CONTAINER', 'SOURCE'] : headers, rows, palette);
 }
 
+/** `looms-team-fs 0123456789ab`; of a pod its name. */
+export function containerText(
+  { containerName, container }: { readonly containerName: string; readonly container: ContainerId },
+  palette: Palette,
+): string {
+  const [name, id] = namesOfContainer(containerName, container);
+  return id === undefined ? name : `${name} ${palette.quiet(id)}`;
+}
+
 const yesNo = (value: boolean): string => (value ? 'yes' : 'no');
 const orNone = (items: readonly string[]): string => (items.length === 0 ? 'none' : items.map(visible).join(', '));
 
@@ -161,7 +170,7 @@ export function renderServer(made: ServerDetail, uses: readonly SecretUse[], pal
     [
       ['image', server.image],
       ['image id', server.imageId],
-      ['container', `${server.containerName} ${palette.quiet(shortId(server.container))}`],
+      ['container', containerText(server, palette)],
       ['source', (server.source ?? 'unknown').replace(/^-:/, '<stdin>:')],
       ['spec hash', server.specHash],
       ['made by', server.managedBy],
