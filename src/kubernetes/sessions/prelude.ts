@@ -6,6 +6,9 @@ import type { ExecRequest } from '../../orchestrator/session-host.ts';
  * words stand in the audit log of the cluster. Its arguments: argv. Lines of its input: `@` a folder, `=` a variable as
  * `NAME=VALUE`, `+` a further line of that value, `.` the last one, behind which all is the process' own. It ends where the
  * input ends before. A shell reads such input byte by byte, and no text of it is ever read as a program.
+ *
+ * The process has its error output once more, as 9: containerd (1.6 to 2, `attachIO`) closes the input of an exec as soon as
+ * one of its outputs is closed, and a session sends its error output to the log of its pod.
  */
 export const prelude = `_looms_pair= _looms_end='
 '
@@ -18,7 +21,7 @@ while IFS= read -r _looms_line; do
       _looms_pair=\${_looms_line#=} ;;
     .)
       [ -z "$_looms_pair" ] || export "$_looms_pair"
-      exec "$@" ;;
+      exec "$@" 9>&2 ;;
   esac
 done
 exit 125`;
