@@ -52,7 +52,7 @@ export type DockerDescription = AnyEngine & {
 /** A Kubernetes cluster; `version` is that of its API server, `apiVersion` v1. */
 export type ClusterDescription = AnyEngine & {
   readonly kind: 'kubernetes';
-  /** How many nodes take pods. */
+  /** How many nodes take pods; 0 also where they may not be listed. */
   readonly nodes: number;
 };
 

@@ -75,10 +75,20 @@ function processLimits({ kind, canLimitProcesses }: EngineDescription): readonly
       ];
 }
 
-function resourcesText(engine: EngineDescription): string {
+function resources(engine: EngineDescription): Check {
   const { cpus, memoryBytes, os, architecture } = engine;
+  const name = 'resources';
+  if (engine.kind === 'kubernetes' && engine.nodes === 0) {
+    return {
+      name,
+      status: 'ok',
+      detail: 'not known: no node takes pods, or who looms is here may not list nodes',
+      hint: '`kubectl auth can-i list nodes` says which; looms does without',
+    };
+  }
   const nodes = engine.kind === 'kubernetes' ? `${plural(engine.nodes, 'node')}, ` : '';
-  return `${nodes}${cpus} CPUs, ${Math.round(memoryBytes / 2 ** 20)} MiB, ${os}/${architecture}`;
+  const detail = `${nodes}${cpus} CPUs, ${Math.round(memoryBytes / 2 ** 20)} MiB, ${os}/${architecture}`;
+  return { name, status: 'ok', detail };
 }
 
 async function engineChecks(ports: Ports): Promise<{ checks: Check[]; engine: EngineDescription | null }> {
@@ -95,7 +105,7 @@ async function engineChecks(ports: Ports): Promise<{ checks: Check[]; engine: En
           status: 'ok',
           detail: `${engine.kind} ${engine.version} (API ${engine.apiVersion}) at ${engine.endpoint}`,
         },
-        { name: 'resources', status: 'ok', detail: resourcesText(engine) },
+        resources(engine),
         isolation(engine),
         { name: 'storage limits', status: 'ok', detail: storageText(engine) },
         ...processLimits(engine),

@@ -65,6 +65,12 @@ test('a cluster is told in its own words, and what nobody has tried of it is a w
   `);
 });
 
+test('nodes that may not be listed are no lack of resources', async () => {
+  expect(await lines({ ...cluster, nodes: 0, cpus: 0, memoryBytes: 0 })).toContain(
+    '✓ resources       not known: no node takes pods, or who looms is here may not list nodes',
+  );
+});
+
 test('what was seen to hold there is told as such', async () => {
   expect(await lines({ ...cluster, canHideHost: true })).toContain(
     'isolated servers have no connection to the outside or to their nodes',

@@ -64,7 +64,8 @@ vi.mock('../../../src/kubernetes/orchestrator.ts', () => {
   return {
     kubernetesOrchestrator: (
       cluster: { readonly context: string },
-      _: unknown,
+      _sessions: unknown,
+      _ports: unknown,
       { records, ...settings }: { readonly records: object },
     ) => {
       clusters.made.push({ context: cluster.context, ...settings, records: Object.keys(records).sort() });
