@@ -37,7 +37,7 @@ export async function countCalls(
     return counts;
   } catch (error) {
     if (!(error instanceof LoomsError) || error.code !== 'ledger-unreadable') throw error;
-    warn(`calls are not known: ${error.message}`);
+    warn({ code: 'calls-unknown', message: `calls are not known: ${error.message}` });
     return undefined;
   }
 }

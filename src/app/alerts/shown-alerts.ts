@@ -34,7 +34,7 @@ export async function shownAlerts(
       .sort((a, b) => Number(a.state === 'pending') - Number(b.state === 'pending') || (a.server < b.server ? -1 : 1));
   } catch (error) {
     if (!(error instanceof LoomsError) || error.code !== 'ledger-unreadable') throw error;
-    warn(`alerts are not known: ${error.message}`);
+    warn({ code: 'alerts-unknown', message: `alerts are not known: ${error.message}` });
     return [];
   }
 }

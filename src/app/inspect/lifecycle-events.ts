@@ -121,7 +121,7 @@ export async function pastEvents(
     for (const event of await ports.keptLogs.events(at, from)) events.set(event.key, event);
   } catch (error) {
     if (!(error instanceof LoomsError) || error.code !== 'ledger-unreadable') throw error;
-    ports.warn(`events that a watch kept are not known: ${error.message}`);
+    ports.warn({ code: 'events-unknown', message: `events that a watch kept are not known: ${error.message}` });
   }
   const { events: ask } = await ports.orchestrator();
   await ask(at.project, { since, follow: false }, (event) => void events.set(event.key, event), { signal });

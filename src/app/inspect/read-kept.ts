@@ -1,6 +1,7 @@
 import { LoomsError } from '../../model/errors.ts';
 import type { HealthPlace, HealthRecord } from '../../model/health.ts';
 import type { ContainerId, ServerName } from '../../model/ids.ts';
+import type { Notice } from '../../model/notices.ts';
 import type { Ports } from '../ports.ts';
 
 /** What this machine keeps about servers. */
@@ -9,7 +10,7 @@ export type Kept = {
   readonly counts: ReadonlyMap<ContainerId, number> | undefined;
   readonly health: ReadonlyMap<ServerName, HealthRecord>;
   /** Why something is not known, for people; at most one. */
-  readonly notices: readonly string[];
+  readonly notices: readonly Notice[];
 };
 
 /** Calls and health from the ledger. One that cannot be read becomes a notice: what runs is shown all the same. */
@@ -23,7 +24,7 @@ export async function readKept(ports: Ports, containers: readonly ContainerId[],
     return {
       counts: undefined,
       health: new Map(),
-      notices: [`calls and health are not known: ${error.message}${hint}`],
+      notices: [{ code: 'calls-unknown', message: `calls and health are not known: ${error.message}${hint}` }],
     };
   }
 }

@@ -154,7 +154,7 @@ async function recentCalls(ports: Ports): Promise<ReadonlyMap<string, number> | 
     return counts;
   } catch (error) {
     if (!(error instanceof LoomsError) || error.code !== 'ledger-unreadable') throw error;
-    ports.warn(`calls are not known: ${error.message}`);
+    ports.warn({ code: 'calls-unknown', message: `calls are not known: ${error.message}` });
     return null;
   }
 }

@@ -109,7 +109,7 @@ export function recentCalls(
     const calls = readCalls(ports, project).catch((error: unknown) => {
       // That a ledger cannot be read is seen on the page: calls are not known there.
       if (!(error instanceof LoomsError) || error.code !== 'ledger-unreadable') {
-        ports.warn(`the page does not know the calls: ${messageOf(error)}`);
+        ports.warn({ code: 'calls-unknown', message: `the page does not know the calls: ${messageOf(error)}` });
       }
       return unknownCalls;
     });

@@ -144,7 +144,11 @@ export function createPageSource(
         for await (const event of lifecycleEvents(ports, request, signal)) onEvent(event);
       } catch (error) {
         // Whoever looks sees that the engine is away; this is begun again.
-        if (!signal.aborted) ports.warn(`the page hears of nothing for now: ${failureOf(error).message}`);
+        if (!signal.aborted)
+          ports.warn({
+            code: 'page-not-told',
+            message: `the page hears of nothing for now: ${failureOf(error).message}`,
+          });
       } finally {
         leave();
         for (const end of off) end();

@@ -5,6 +5,7 @@ import { LoomsError } from '../../model/errors.ts';
 import type { ExecutionEvent, Failure } from '../../model/events.ts';
 import type { HealthFinding } from '../../model/health.ts';
 import type { ContainerId, ServerName } from '../../model/ids.ts';
+import type { Notice } from '../../model/notices.ts';
 import { defined } from '../../model/values/defined.ts';
 import { engineWidth } from '../../model/values/map-bounded.ts';
 import { tellingLines } from '../../model/values/telling-lines.ts';
@@ -167,8 +168,10 @@ export async function applyPlan(ports: DockerPorts, confirmed: Prepared, options
   };
 }
 
-const lockStays = (problem: string): string =>
-  `the lock could not be released (${problem}); it ends by itself within a minute`;
+const lockStays = (problem: string): Notice => ({
+  code: 'lock-not-released',
+  message: `the lock could not be released (${problem}); it ends by itself within a minute`,
+});
 
 const boundedBy = (limit: AbortSignal, options: ApplyOptions): ApplyOptions => ({
   ...options,

@@ -1,6 +1,8 @@
 import type { Failure } from '../../model/events.ts';
 import type { ContainerId, ServerName } from '../../model/ids.ts';
+import type { Notice } from '../../model/notices.ts';
 import type { Change, Reason } from '../../model/plan.ts';
+import { defined } from '../../model/values/defined.ts';
 import type { ApplyReport, ServerOutcome } from '../../orchestrator/port.ts';
 import type { StepResults } from '../execute/execute-plan.ts';
 import { label } from '../model/labels.ts';
@@ -105,19 +107,18 @@ function rootFailure(step: StepDraft, plan: DockerPlan, results: StepResults): F
 }
 
 /** What became of the ways back: a container that was kept to be looked at, and what could not be undone. */
-function wayBackNotices(plan: DockerPlan, results: StepResults): string[] {
-  return plan.steps.flatMap((step) => {
+function wayBackNotices(plan: DockerPlan, results: StepResults): Notice[] {
+  return plan.steps.flatMap((step): Notice[] => {
     const result = results.get(step.id);
     if (step.onFailureOf === undefined || result === undefined) return [];
-    const of = step.server ?? step.id;
     if (result.result === 'ok' && step.op === 'stop-container') {
-      return [`${of}: ${step.name} is kept, stopped: \`docker logs ${step.name}\` shows what it wrote`];
+      const message = `${step.name} is kept, stopped: \`docker logs ${step.name}\` shows what it wrote`;
+      return [{ code: 'container-kept', ...defined({ server: step.server }), message }];
     }
-    return 'failure' in result
-      ? [
-          `${of}: ${step.id.replace(`${of}/`, '')} failed too (${result.failure.message}); the next run goes on from what is there`,
-        ]
-      : [];
+    if (!('failure' in result)) return [];
+    const what = step.id.replace(`${step.server ?? step.id}/`, '');
+    const message = `${what} failed too (${result.failure.message}); the next run goes on from what is there`;
+    return [{ code: 'way-back-failed', ...defined({ server: step.server }), message }];
   });
 }
 
@@ -137,11 +138,10 @@ export function reportOf(plan: DockerPlan, results: StepResults, running: Readon
       ? [{ step: step.id, failure: result.failure }]
       : [];
   });
-  const stepNotes = plan.steps.flatMap((step) => {
+  const stepNotes = plan.steps.flatMap((step): Notice[] => {
     const result = results.get(step.id);
-    return step.op !== 'gate' && result?.result === 'ok' && result.note !== undefined
-      ? [`${step.server ?? step.id}: ${result.note}`]
-      : [];
+    if (result?.result !== 'ok' || result.code === undefined) return [];
+    return [{ code: result.code, ...defined({ server: step.server }), message: result.note ?? '' }];
   });
   return {
     plan,

@@ -128,7 +128,10 @@ async function goneContainers(
     return kept.filter(({ container }) => !known.has(container));
   } catch (error) {
     if (!(error instanceof LoomsError) || error.code !== 'ledger-unreadable') throw error;
-    ports.warn(`what was kept of generations that are gone is not searched: ${error.message}`);
+    ports.warn({
+      code: 'kept-logs-unknown',
+      message: `what was kept of generations that are gone is not searched: ${error.message}`,
+    });
     return [];
   }
 }
