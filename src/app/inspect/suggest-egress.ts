@@ -7,6 +7,7 @@ import { serverNotFound } from '../../model/server-not-found.ts';
 import type { Refusal } from '../../model/server-view.ts';
 import { isoTime, shownTime } from '../../model/times.ts';
 import { defined } from '../../model/values/defined.ts';
+import { present } from '../../model/values/present.ts';
 import { writtenTarget } from '../../spec/fields/format.ts';
 import type { Ports } from '../ports.ts';
 import { lookUpServers, refusalsOf } from './servers.ts';
@@ -89,53 +90,39 @@ export async function suggestEgress(
   const { forwarder } = view.confinement;
   const about = (code: NoticeCode, message: string): Notice => ({ code, server: name, message });
   const refused = list.missing.length + list.vain.length === 0 ? 'nothing was refused' : 'counted';
-  const notices = [
-    ...(forwarder === null
-      ? []
-      : [
-          about(
-            'egress-counted-since',
-            `${refused} ${
-              linesRead === undefined
-                ? `since ${shownTime(isoTime(forwarder.since))}, when the forwarder of ${name} was made`
-                : `in the last ${linesRead} lines that the forwarder of ${name} wrote`
-            }; what was tried before that is not known`,
-          ),
-        ]),
-    ...(forwarder !== null && egress.length > 0 && !egressLearn && list.missing.length === 0
-      ? [
-          about(
-            'egress-ports-not-noted',
-            'other ports of listed hosts are refused and not noted; with network.egress_learn: true they are',
-          ),
-        ]
-      : []),
-    ...(mode === 'isolated' && egress.length === 0 && !egressLearn
-      ? [
-          about(
-            'egress-not-noted',
-            `${name} lists nothing yet, so nothing notes what it tries; with network.egress_learn: true it is noted, by host and port`,
-          ),
-        ]
-      : []),
-    ...(mode === 'bridge'
-      ? [about('egress-unlimited', `${name} reaches every host (network.mode: bridge), so nothing is refused`)]
-      : []),
-    ...(mode === 'none'
-      ? [about('no-network', `${name} has no network (network.mode: none), so nothing can be noted`)]
-      : []),
-    ...(list.missing.some(({ entry }) => entry.endsWith(':PORT'))
-      ? [
-          about(
-            'egress-port-unknown',
-            'write the ports in place of PORT: a name that was refused was never connected to',
-          ),
-        ]
-      : []),
-    ...(hosts.size > mostTargets
-      ? [about('egress-too-many-hosts', `these are ${hosts.size} hosts; a server can be led to ${mostTargets} at most`)]
-      : []),
-  ];
+  const notices = present([
+    forwarder !== null &&
+      about(
+        'egress-counted-since',
+        `${refused} ${
+          linesRead === undefined
+            ? `since ${shownTime(isoTime(forwarder.since))}, when the forwarder of ${name} was made`
+            : `in the last ${linesRead} lines that the forwarder of ${name} wrote`
+        }; what was tried before that is not known`,
+      ),
+    forwarder !== null &&
+      egress.length > 0 &&
+      !egressLearn &&
+      list.missing.length === 0 &&
+      about(
+        'egress-ports-not-noted',
+        'other ports of listed hosts are refused and not noted; with network.egress_learn: true they are',
+      ),
+    mode === 'isolated' &&
+      egress.length === 0 &&
+      !egressLearn &&
+      about(
+        'egress-not-noted',
+        `${name} lists nothing yet, so nothing notes what it tries; with network.egress_learn: true it is noted, by host and port`,
+      ),
+    mode === 'bridge' &&
+      about('egress-unlimited', `${name} reaches every host (network.mode: bridge), so nothing is refused`),
+    mode === 'none' && about('no-network', `${name} has no network (network.mode: none), so nothing can be noted`),
+    list.missing.some(({ entry }) => entry.endsWith(':PORT')) &&
+      about('egress-port-unknown', 'write the ports in place of PORT: a name that was refused was never connected to'),
+    hosts.size > mostTargets &&
+      about('egress-too-many-hosts', `these are ${hosts.size} hosts; a server can be led to ${mostTargets} at most`),
+  ]);
   return { suggestion: { server: name, project, ...list }, notices };
 }
 
