@@ -1,4 +1,4 @@
-import { LoomsError } from '../../model/errors.ts';
+import { isFailure } from '../../model/errors.ts';
 import { asServerName, type ProjectName, type ServerName } from '../../model/ids.ts';
 import { isoTime } from '../../model/times.ts';
 import type { Ports } from '../ports.ts';
@@ -36,7 +36,7 @@ export async function countCalls(
     }
     return counts;
   } catch (error) {
-    if (!(error instanceof LoomsError) || error.code !== 'ledger-unreadable') throw error;
+    if (!isFailure(error, 'ledger-unreadable')) throw error;
     warn({ code: 'calls-unknown', message: `calls are not known: ${error.message}` });
     return undefined;
   }

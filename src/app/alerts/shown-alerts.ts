@@ -1,4 +1,4 @@
-import { LoomsError } from '../../model/errors.ts';
+import { isFailure } from '../../model/errors.ts';
 import type { ProjectName, ServerName } from '../../model/ids.ts';
 import { isoTime } from '../../model/times.ts';
 import type { Ports } from '../ports.ts';
@@ -33,7 +33,7 @@ export async function shownAlerts(
       )
       .sort((a, b) => Number(a.state === 'pending') - Number(b.state === 'pending') || (a.server < b.server ? -1 : 1));
   } catch (error) {
-    if (!(error instanceof LoomsError) || error.code !== 'ledger-unreadable') throw error;
+    if (!isFailure(error, 'ledger-unreadable')) throw error;
     warn({ code: 'alerts-unknown', message: `alerts are not known: ${error.message}` });
     return [];
   }

@@ -1,5 +1,5 @@
 import type { Alert, AlertBook, AlertReceiver, AlertSettings, AlertTurn } from '../../model/alerts.ts';
-import { LoomsError, traitsOf } from '../../model/errors.ts';
+import { isFailure, LoomsError, traitsOf } from '../../model/errors.ts';
 import type { Failure } from '../../model/events.ts';
 import { failureOf, messageOf } from '../../model/failure.ts';
 import type { ProjectName, ServerName } from '../../model/ids.ts';
@@ -100,7 +100,7 @@ export function createAlerts(ports: Ports, { project, sampler, servers, settings
     try {
       held = (await ports.alerts.changeAlerts(at, work)) ?? held;
     } catch (error) {
-      if (!(error instanceof LoomsError) || error.code !== 'ledger-unreadable') throw error;
+      if (!isFailure(error, 'ledger-unreadable')) throw error;
       ports.warn({ code: 'alerts-not-kept', message: `alerts are not kept: ${error.message}` });
       held = work(held) ?? held;
     }

@@ -1,5 +1,5 @@
 import { mcpFields } from '../../model/desired.ts';
-import { assertNever, LoomsError, traitsOf } from '../../model/errors.ts';
+import { assertNever, insteadOf, LoomsError, traitsOf } from '../../model/errors.ts';
 import type { Failure } from '../../model/events.ts';
 import { messageOf } from '../../model/failure.ts';
 import { endedAsTold, type HealthFinding, type HealthPlace, type Verdict } from '../../model/health.ts';
@@ -299,10 +299,9 @@ export async function checkServer(
       return { health: { ...found, container }, run, at: ports.now() };
     }
   }
-  const found = await lookUpServers(ports, { project, names: [server] }, { signal }).catch((error: unknown) => {
-    if (error instanceof LoomsError && error.code === 'server-not-found') return undefined;
-    throw error;
-  });
+  const found = await lookUpServers(ports, { project, names: [server] }, { signal }).catch(
+    insteadOf('server-not-found', () => undefined),
+  );
   const [view] = found?.servers ?? [];
   if (view === undefined || (asked.tried !== undefined && asked.tried !== view.container)) return undefined;
   const milliseconds = Math.round(ports.monotonicMs() - started);

@@ -1,6 +1,6 @@
 import type { AlertTurn } from '../../model/alerts.ts';
 import type { EngineEvent } from '../../model/engine-events.ts';
-import { LoomsError } from '../../model/errors.ts';
+import { insteadOf } from '../../model/errors.ts';
 import type { HealthPlace } from '../../model/health.ts';
 import type { ProjectName, ServerName } from '../../model/ids.ts';
 import { serverNotFound } from '../../model/server-not-found.ts';
@@ -115,14 +115,14 @@ export async function pastEvents(
   since: LogMoment,
   signal: AbortSignal,
 ): Promise<readonly EngineEvent[]> {
-  const events = new Map<string, EngineEvent>();
-  try {
-    const from = 'at' in since ? since.at : ports.now() - since.agoMs;
-    for (const event of await ports.keptLogs.events(at, from)) events.set(event.key, event);
-  } catch (error) {
-    if (!(error instanceof LoomsError) || error.code !== 'ledger-unreadable') throw error;
-    ports.warn({ code: 'events-unknown', message: `events that a watch kept are not known: ${error.message}` });
-  }
+  const from = 'at' in since ? since.at : ports.now() - since.agoMs;
+  const kept = await ports.keptLogs.events(at, from).catch(
+    insteadOf('ledger-unreadable', ({ message }) => {
+      ports.warn({ code: 'events-unknown', message: `events that a watch kept are not known: ${message}` });
+      return [];
+    }),
+  );
+  const events = new Map(kept.map((event) => [event.key, event]));
   const { events: ask } = await ports.orchestrator();
   await ask(at.project, { since, follow: false }, (event) => void events.set(event.key, event), { signal });
   return [...events.values()].sort((a, b) => a.time - b.time);
@@ -130,12 +130,8 @@ export async function pastEvents(
 
 /** What alerts did from a moment on, ms since 1970; nothing where what is kept cannot be read: `pastEvents` warns of that. */
 async function pastAlerts(ports: Ports, at: HealthPlace, since: number): Promise<readonly AlertTold[]> {
-  try {
-    return (await ports.keptLogs.alertTurns(at, since)).map((turn) => alertTold(at.project, turn));
-  } catch (error) {
-    if (!(error instanceof LoomsError) || error.code !== 'ledger-unreadable') throw error;
-    return [];
-  }
+  const turns = await ports.keptLogs.alertTurns(at, since).catch(insteadOf('ledger-unreadable', () => []));
+  return turns.map((turn) => alertTold(at.project, turn));
 }
 
 /** How often the trail is looked at for what is new, ms. */

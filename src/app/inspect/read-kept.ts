@@ -1,4 +1,4 @@
-import { LoomsError } from '../../model/errors.ts';
+import { isFailure } from '../../model/errors.ts';
 import type { HealthPlace, HealthRecord } from '../../model/health.ts';
 import type { ContainerId, ServerName } from '../../model/ids.ts';
 import type { Notice } from '../../model/notices.ts';
@@ -19,7 +19,7 @@ export async function readKept(ports: Ports, containers: readonly ContainerId[],
     const [counts, health] = await Promise.all([ports.countExecutions(containers), ports.readHealth(at)]);
     return { counts, health, notices: [] };
   } catch (error) {
-    if (!(error instanceof LoomsError) || error.code !== 'ledger-unreadable') throw error;
+    if (!isFailure(error, 'ledger-unreadable')) throw error;
     const hint = error.hint === undefined ? '' : `; ${error.hint}`;
     return {
       counts: undefined,

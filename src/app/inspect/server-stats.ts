@@ -1,5 +1,5 @@
 import type { EngineEvent } from '../../model/engine-events.ts';
-import { LoomsError } from '../../model/errors.ts';
+import { isFailure } from '../../model/errors.ts';
 import type { ContainerId, ProjectName, ServerName } from '../../model/ids.ts';
 import { serverNotFound } from '../../model/server-not-found.ts';
 import type { ContainerUsage, UsageSample } from '../../model/trail/usage.ts';
@@ -153,7 +153,7 @@ async function recentCalls(ports: Ports): Promise<ReadonlyMap<string, number> | 
     }
     return counts;
   } catch (error) {
-    if (!(error instanceof LoomsError) || error.code !== 'ledger-unreadable') throw error;
+    if (!isFailure(error, 'ledger-unreadable')) throw error;
     ports.warn({ code: 'calls-unknown', message: `calls are not known: ${error.message}` });
     return null;
   }

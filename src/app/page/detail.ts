@@ -1,4 +1,4 @@
-import { LoomsError } from '../../model/errors.ts';
+import { insteadOf } from '../../model/errors.ts';
 import type { ProjectName, ServerName } from '../../model/ids.ts';
 import { inNoFile } from '../../model/page/state.ts';
 import type { GenerationView } from '../../model/server-view.ts';
@@ -11,22 +11,14 @@ import type { Ports } from '../ports.ts';
 import { changeIn, driftIn, healthOf, type LookParts, unknownSpecs } from './look.ts';
 
 /** What is there of a server; undefined where only files have it. */
-async function infoOf(ports: Ports, project: ProjectName, name: ServerName): Promise<ServerInfo | undefined> {
-  try {
-    return (await serverInfo(ports, { project, name })).info;
-  } catch (error) {
-    if (error instanceof LoomsError && error.code === 'server-not-found') return undefined;
-    throw error;
-  }
-}
+const infoOf = (ports: Ports, project: ProjectName, name: ServerName): Promise<ServerInfo | undefined> =>
+  serverInfo(ports, { project, name })
+    .then(({ info }) => info)
+    .catch(insteadOf('server-not-found', () => undefined));
 
 async function historyOf(ports: Ports, project: ProjectName, name: ServerName): Promise<readonly GenerationView[]> {
-  try {
-    return await (await ports.orchestrator()).history(project, name);
-  } catch (error) {
-    if (error instanceof LoomsError && error.code === 'server-not-found') return [];
-    throw error;
-  }
+  const { history } = await ports.orchestrator();
+  return history(project, name).catch(insteadOf('server-not-found', () => []));
 }
 
 function containerOf(info: ServerInfo): NonNullable<PageDetail['container']> {

@@ -1,7 +1,7 @@
 import { type ContentPart, resultParts } from '../../mcp/client/answers/content.ts';
 import type { CallProgress, CallResult, SessionOptions } from '../../mcp/client/session.ts';
 import { isHttp } from '../../model/desired.ts';
-import { LoomsError, withHint } from '../../model/errors.ts';
+import { isFailure, LoomsError, withHint } from '../../model/errors.ts';
 import type { ProjectName } from '../../model/ids.ts';
 import type { Notice } from '../../model/notices.ts';
 import type { Policies, QuotaLimit } from '../../model/policy.ts';
@@ -58,7 +58,7 @@ const textOf = (parts: readonly ContentPart[]): string =>
 
 /** A JSON-RPC error that speaks of a host gets the hint that a result with `isError` gets. */
 async function withReachHint(error: unknown, hintFor: (said: string) => Promise<string | undefined>): Promise<unknown> {
-  if (!(error instanceof LoomsError) || error.code !== 'json-rpc-error' || error.hint !== undefined) return error;
+  if (!isFailure(error, 'json-rpc-error') || error.hint !== undefined) return error;
   const hint = await hintFor([error.message, ...error.detail].join('\n'));
   return hint === undefined ? error : withHint(error, hint);
 }

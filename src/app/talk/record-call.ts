@@ -1,5 +1,5 @@
 import type { CallResult } from '../../mcp/client/session.ts';
-import { type ErrorCode, LoomsError, traitsOf } from '../../model/errors.ts';
+import { codeOf, type ErrorCode, LoomsError, traitsOf } from '../../model/errors.ts';
 import type { Notice } from '../../model/notices.ts';
 import type { QuotaLimit } from '../../model/policy.ts';
 import type { AuditedCall, AuditedTarget, CallResultKind, Written } from '../../model/trail/audit.ts';
@@ -46,7 +46,7 @@ export async function recordCall(
   try {
     result = await make();
   } catch (error) {
-    const code = error instanceof LoomsError ? error.code : 'internal';
+    const code = codeOf(error);
     await end({ result: kindOf(code), code, durationMs: durationMs() });
     throw error;
   }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { GitSource } from '../../files/port.ts';
-import { LoomsError } from '../../model/errors.ts';
+import { isFailure, LoomsError } from '../../model/errors.ts';
 import { failureOf } from '../../model/failure.ts';
 import type { ProjectName, ServerName } from '../../model/ids.ts';
 import { type Change, isInSync } from '../../model/plan.ts';
@@ -76,7 +76,7 @@ export async function runOrRepair<T extends Prepared>(
   try {
     await run(work);
   } catch (error) {
-    if (!(error instanceof LoomsError) || error.code !== 'source-unreachable') throw error;
+    if (!isFailure(error, 'source-unreachable')) throw error;
     const changes = work.plan.changes.filter(({ action }) => action !== 'unchanged');
     const servers = changes.filter((change) => !redeclares(change)).map(({ server }) => server);
     if (servers.length > 0 && servers.length < changes.length) {
@@ -111,7 +111,7 @@ export function createSource(
       await look(AbortSignal.any([stop, limit]));
     } catch (error) {
       stop.throwIfAborted();
-      const isAway = limit.aborted || (error instanceof LoomsError && error.code === 'source-unreachable');
+      const isAway = limit.aborted || isFailure(error, 'source-unreachable');
       // A commit that is refused, or a path that is gone, is the answer of a repository: what it said before stays in force.
       if (!isAway || !again.plan.changes.some(redeclares)) return;
       throw limit.aborted ? noAnswer : error;

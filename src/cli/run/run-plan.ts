@@ -2,7 +2,7 @@ import { applyWork } from '../../app/apply/apply-plan.ts';
 import { requireTrustInPlan } from '../../app/apply/require-trust.ts';
 import { clearDeadLock, lostItsLock } from '../../app/apply/unlock-project.ts';
 import type { Work } from '../../app/plan/plan-work.ts';
-import { LoomsError } from '../../model/errors.ts';
+import { isFailure } from '../../model/errors.ts';
 import { describeHolder } from '../../model/lock.ts';
 import type { Notice } from '../../model/notices.ts';
 import { isInSync, type Plan } from '../../model/plan.ts';
@@ -102,7 +102,7 @@ export async function runPlan(prepared: Work, flags: RunPlanFlags, options: RunP
     return await execute(prepared, flags, options, progress, interruption);
   } catch (error) {
     const signal = interruption.received();
-    const stopped = signal !== undefined && error instanceof LoomsError && error.code === 'interrupted';
+    const stopped = signal !== undefined && isFailure(error, 'interrupted');
     throw stopped ? new InterruptedError(signal, error) : error;
   } finally {
     await progress.finish();

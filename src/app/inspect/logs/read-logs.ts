@@ -1,4 +1,4 @@
-import { LoomsError, withHint } from '../../../model/errors.ts';
+import { isFailure, withHint } from '../../../model/errors.ts';
 import type { ContainerId, ProjectName, ServerName } from '../../../model/ids.ts';
 import { serverNotFound } from '../../../model/server-not-found.ts';
 import type { ServerContainer } from '../../../model/server-view.ts';
@@ -127,7 +127,7 @@ async function goneContainers(
     const known = new Set(there.map(({ id }) => id));
     return kept.filter(({ container }) => !known.has(container));
   } catch (error) {
-    if (!(error instanceof LoomsError) || error.code !== 'ledger-unreadable') throw error;
+    if (!isFailure(error, 'ledger-unreadable')) throw error;
     ports.warn({
       code: 'kept-logs-unknown',
       message: `what was kept of generations that are gone is not searched: ${error.message}`,
