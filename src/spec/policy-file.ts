@@ -85,8 +85,7 @@ function detailsOf(reader: Reader, path: string, input: PolicyInput): Policy['de
       });
     }
     details[rule] = {
-      ...(severity === undefined ? {} : { severity }),
-      ...(reason === undefined ? {} : { reason }),
+      ...defined({ severity, reason }),
       exceptions: exceptions.flatMap((one, index) =>
         exceptionOf(reader, childPath(childPath(place, 'exceptions'), index), one),
       ),
@@ -113,9 +112,7 @@ function isDay(reader: Reader, path: string, until: string | undefined): until i
 function exceptionOf(reader: Reader, path: string, input: ExceptionInput): readonly PolicyException[] {
   const { server, until, project, reason } = input;
   if (server === undefined || !isDay(reader, path, until)) return [];
-  return [
-    { server, until, ...(project === undefined ? {} : { project }), ...(reason === undefined ? {} : { reason }) },
-  ];
+  return [{ server, until, ...defined({ project, reason }) }];
 }
 
 /**

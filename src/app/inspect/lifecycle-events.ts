@@ -92,16 +92,10 @@ function loomsDid(project: ProjectName, change: SeenChange): readonly LoomsDid[]
         ...defined({ trigger }),
         command,
         principal,
-        ...defined({ event }),
-        ...(file === undefined ? {} : { file }),
-        ...(line === undefined ? {} : { line }),
-        ...(commit === undefined ? {} : { commit }),
-        ...(author === undefined ? {} : { author }),
+        ...defined({ event, file, line, commit, author }),
       },
       result: outcome?.outcome ?? result,
-      ...(code === undefined ? {} : { code }),
-      ...(message === undefined ? {} : { message }),
-      ...defined({ ms, traceId }),
+      ...defined({ code, message, ms, traceId }),
     };
   });
 }
