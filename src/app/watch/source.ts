@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import type { GitSource } from '../../files/port.ts';
 import { isFailure, LoomsError } from '../../model/errors.ts';
 import { failureOf } from '../../model/failure.ts';
@@ -6,6 +5,7 @@ import type { ProjectName, ServerName } from '../../model/ids.ts';
 import { type Change, isInSync } from '../../model/plan.ts';
 import type { Policies } from '../../model/policy.ts';
 import { defined } from '../../model/values/defined.ts';
+import { sha256 } from '../../model/values/sha256.ts';
 import type { Prepared } from '../../orchestrator/port.ts';
 import type { LoadedSpecs } from '../plan/load-specs.ts';
 import { requirePolicy } from '../plan/plan-work.ts';
@@ -38,9 +38,7 @@ export const commitsOf = ({ servers }: LoadedSpecs): Commits => {
 };
 
 const digestOf = ({ servers }: LoadedSpecs): string =>
-  createHash('sha256')
-    .update(JSON.stringify(servers.map(({ spec, hash }) => [spec.name, hash, spec.enabled])))
-    .digest('hex');
+  sha256(JSON.stringify(servers.map(({ spec, hash }) => [spec.name, hash, spec.enabled])));
 
 type ReadSource = {
   /** What is declared; undefined as long as nothing could be read. Throws `refused` where a newer policy forbids what was read last. */

@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { LoomsError } from '../../../model/errors.ts';
+import { sha256 } from '../../../model/values/sha256.ts';
 import { type Endpoint, parseHost, readOptional, readTls } from './endpoint.ts';
 
 type ContextMeta = {
@@ -31,7 +31,7 @@ const isDirectory = async (path: string): Promise<boolean> =>
 
 /** A context's endpoint; contexts are stored by the SHA-256 of their names. Throws `context-not-found`. */
 export async function contextEndpoint(configDirectory: string, name: string, origin: string): Promise<Endpoint> {
-  const hash = createHash('sha256').update(name).digest('hex');
+  const hash = sha256(name);
   const meta = (await readJson(join(configDirectory, 'contexts', 'meta', hash, 'meta.json'))) as
     | ContextMeta
     | undefined;
