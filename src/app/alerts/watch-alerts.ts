@@ -5,6 +5,7 @@ import { failureOf, messageOf } from '../../model/failure.ts';
 import type { ProjectName, ServerName } from '../../model/ids.ts';
 import type { MetricFamily } from '../../model/trail/metrics.ts';
 import { defined } from '../../model/values/defined.ts';
+import { withoutLedger } from '../inspect/read-kept.ts';
 import { type Sampler, sampleEveryMs } from '../measure/sampler.ts';
 import type { Ports } from '../ports.ts';
 import type { ServerToLoop } from '../watch/loop-record.ts';
@@ -111,7 +112,10 @@ export function createAlerts(ports: Ports, { project, sampler, servers, settings
       when.kind === 'number' && when.metric.startsWith('calls') ? (when.overMs ?? []) : [],
     );
     if (spans.length === 0) return () => undefined;
-    const counted = await countCalls(ports, { project, engine: (await place()).engine, spans: [...new Set(spans)] });
+    const { engine } = await place();
+    const counted = await countCalls(ports, { project, engine, spans: [...new Set(spans)] }).catch(
+      withoutLedger(ports, 'calls-unknown', 'calls are not known', undefined),
+    );
     return (server, overMs) => counted?.get(overMs)?.get(server) ?? (counted && { all: 0, failed: 0 });
   };
 

@@ -12,6 +12,7 @@ import { ulid } from '../../model/values/ulid.ts';
 import type { LogMoment } from '../../orchestrator/session-host.ts';
 import type { Ports } from '../ports.ts';
 import { readChanges, type SeenChange } from './read-audit.ts';
+import { withoutLedger } from './read-kept.ts';
 
 export type EventsRequest = {
   readonly project: ProjectName;
@@ -110,12 +111,8 @@ export async function pastEvents(
   signal: AbortSignal,
 ): Promise<readonly EngineEvent[]> {
   const from = 'at' in since ? since.at : ports.now() - since.agoMs;
-  const kept = await ports.keptLogs.events(at, from).catch(
-    insteadOf('ledger-unreadable', ({ message }) => {
-      ports.warn({ code: 'events-unknown', message: `events that a watch kept are not known: ${message}` });
-      return [];
-    }),
-  );
+  const unknown = withoutLedger(ports, 'events-unknown', 'events that a watch kept are not known', []);
+  const kept = await ports.keptLogs.events(at, from).catch(unknown);
   const events = new Map(kept.map((event) => [event.key, event]));
   const { events: ask } = await ports.orchestrator();
   await ask(at.project, { since, follow: false }, (event) => void events.set(event.key, event), { signal });
