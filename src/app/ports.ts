@@ -5,6 +5,7 @@ import type { EnginePart } from '../model/engine.ts';
 import type { HealthKeeper } from '../model/health.ts';
 import type { ContainerId } from '../model/ids.ts';
 import type { LockHolder } from '../model/lock.ts';
+import type { Notice } from '../model/notices.ts';
 import type { SecretPrinter } from '../model/secrets/secret-prints.ts';
 import type { AuditReader, AuditTrail } from '../model/trail/audit.ts';
 import type { Findings } from '../model/trail/findings.ts';
@@ -45,8 +46,8 @@ export type Ports = HealthKeeper & {
     /** Shows what a record says and asks whether it may have its secrets. No where nobody can be asked. */
     readonly ask: (question: TrustQuestion) => Promise<boolean>;
   };
-  /** Says something to the user while a command works; the same text once. */
-  readonly warn: (text: string) => void;
+  /** Tells the user something while a command works; the same once. */
+  readonly warn: (notice: Notice) => void;
   /** Executions counted here, by container; one never called is left out. Throws `ledger-unreadable`. */
   readonly countExecutions: (containers: readonly ContainerId[]) => Promise<ReadonlyMap<ContainerId, number>>;
   /** What was found out about servers here, by a key; one that cannot be used forgets. Never fails. */

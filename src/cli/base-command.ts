@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { Command } from '@oclif/core/command';
 import { Config } from '@oclif/core/config';
 import { exit } from '@oclif/core/errors';
-import { LoomsError } from '../model/errors.ts';
+import { isFailure } from '../model/errors.ts';
 import { seenJson } from '../model/values/unseen.ts';
 import type { ReportFormat } from './command-line/output-format.ts';
 import { type CommandContext, type ContextFlags, openContext } from './context.ts';
@@ -115,7 +115,7 @@ export abstract class BaseCommand extends Command {
   protected override async catch(error: Error): Promise<never> {
     if ('code' in error && error.code === 'EEXIT') throw error;
     const context = this.#context;
-    const isMissing = error instanceof LoomsError && error.code === 'server-not-found';
+    const isMissing = isFailure(error, 'server-not-found');
     const told =
       context === undefined || !isMissing
         ? error

@@ -52,7 +52,10 @@ export default class Rollback extends BaseCommand {
       question: `Take ${name} of project ${project} on ${engine.name} back?`,
       // Not "as declared": the files may well declare something else.
       nothingToDo: `Nothing to do: ${name} runs as generation ${to} did.`,
-      afterwards: `where the files of ${name} say otherwise, \`looms diff\` shows how, and the next apply of them takes it forward again`,
+      afterwards: {
+        code: 'rolled-back',
+        message: `where the files of ${name} say otherwise, \`looms diff\` shows how, and the next apply of them takes it forward again`,
+      },
     });
   }
 }

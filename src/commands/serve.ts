@@ -6,6 +6,7 @@ import { durationFlag, keepOf, placeFlags, trustFlags } from '../cli/flags.ts';
 import { nearCommands } from '../cli/near/near-commands.ts';
 import type { nearNames } from '../cli/near/near-frames.ts';
 import { renderServing, type Serving } from '../cli/render/serving.ts';
+import { visible } from '../cli/render/text.ts';
 import { alerting } from '../cli/run/alerting.ts';
 import { keepWatching, loopRecord, watchFlags } from '../cli/run/keep-watching.ts';
 import { measuring } from '../cli/run/measuring.ts';
@@ -98,7 +99,7 @@ export default class Serve extends BaseCommand {
     const { sampler, begin, families } = await measuring(context, { keepsPast: address !== undefined });
     const loop = flags.watch ? await loopRecord(flags, context) : undefined;
     const alerts = loop && (await alerting(context, { sampler, status: loop.status }));
-    const log = (text: string): void => terminal.note(text);
+    const log = (text: string): void => terminal.notice(`${terminal.noticePalette.note('note')}: ${visible(text)}`);
     const running = await serve(project.name, {
       bounds: {
         idleMs: (flags.idle ?? sessions.idleSeconds ?? usualBounds.idleSeconds) * 1000,

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, readFile, realpath, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
@@ -7,6 +6,7 @@ import { messageOf } from '../model/failure.ts';
 import { isRecord } from '../model/is-record.ts';
 import type { GitCommit } from '../model/source.ts';
 import { parsedJson } from '../model/values/parsed-json.ts';
+import { sha256 } from '../model/values/sha256.ts';
 import { type GitBounds, gitBounds, requireSmall, withinBytes } from './git-bounds.ts';
 import { type GitEnd, gitOf } from './git-run.ts';
 import type { GitPlace, GitSource, GitTree } from './port.ts';
@@ -24,8 +24,7 @@ const saysNothing =
 /** What was taken last, the name of its folder, and on which rules: what was taken on others is looked at anew. */
 type Accepted = { readonly commit: GitCommit; readonly rules: string; readonly tree: string };
 
-const digest = (parts: readonly (string | undefined)[]): string =>
-  createHash('sha256').update(JSON.stringify(parts)).digest('hex');
+const digest = (parts: readonly (string | undefined)[]): string => sha256(JSON.stringify(parts));
 
 /** A URL without what may be a credential: a password, of HTTP also a name, as tokens stand in its place, and a query. */
 function shownUrl(url: string): string {

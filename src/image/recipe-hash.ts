@@ -1,5 +1,5 @@
-import { createHash } from 'node:crypto';
 import type { ContextFile } from '../model/container/recipe.ts';
+import { sha256 } from '../model/values/sha256.ts';
 
 /** Raise it when the same input shall give another image: it is part of every hash. */
 const recipeVersion = 1;
@@ -38,5 +38,3 @@ export function imageRef(input: {
   ]);
   return `looms/${input.kind}:${sha256(canonical).slice(0, 32)}`;
 }
-
-const sha256 = (content: string | Uint8Array): string => createHash('sha256').update(content).digest('hex');

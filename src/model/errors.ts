@@ -112,6 +112,21 @@ export class LoomsError extends Error {
   }
 }
 
+/** Whether that is what went wrong. */
+export const isFailure = (error: unknown, ...codes: readonly ErrorCode[]): error is LoomsError =>
+  error instanceof LoomsError && codes.includes(error.code);
+
+/** What went wrong; `internal` for what nobody expected. */
+export const codeOf = (error: unknown): ErrorCode => (error instanceof LoomsError ? error.code : 'internal');
+
+/** For `catch`: what stands for a failure with this code; any other is thrown on. */
+export const insteadOf =
+  <T>(code: ErrorCode, instead: (failure: LoomsError) => T) =>
+  (error: unknown): T => {
+    if (isFailure(error, code)) return instead(error);
+    throw error;
+  };
+
 /** The same error with another hint, and other lines under it where they are given. */
 export const withHint = (error: LoomsError, hint: string | undefined, detail = error.detail): LoomsError => {
   const { code, message, cause, about } = error;

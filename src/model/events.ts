@@ -1,5 +1,6 @@
 import type { ErrorCode } from './errors.ts';
 import type { ContainerId, StepId } from './ids.ts';
+import type { NoticeCode } from './notices.ts';
 import type { Step } from './plan.ts';
 
 /** A failure as data, for events and reports. */
@@ -11,9 +12,12 @@ export type Failure = {
   readonly detail: readonly string[];
 };
 
+/** What a step that went well found; with a code where it becomes a notice of the run. */
+export type StepNote = { readonly note?: string; readonly code?: NoticeCode };
+
 /** How a step ended; dependents look at this alone. `unknown`: the engine was asked and never answered. */
 export type StepResult =
-  | { readonly result: 'ok'; readonly container?: ContainerId; readonly note?: string }
+  | ({ readonly result: 'ok'; readonly container?: ContainerId } & StepNote)
   | { readonly result: 'failed' | 'unknown'; readonly failure: Failure }
   | { readonly result: 'skipped'; readonly because: StepId | 'interrupted' | 'not-needed' };
 

@@ -1,5 +1,6 @@
 import type { EngineDescription } from './engine.ts';
 import type { ContainerId, ProjectName, ServerName, StepId } from './ids.ts';
+import type { Notice } from './notices.ts';
 
 export type NonEmpty<T> = readonly [T, ...T[]];
 
@@ -146,7 +147,8 @@ export type NextRotation = {
   readonly callsLeft?: number;
 };
 
-export type PlanWarning = { readonly code: string; readonly server?: ServerName; readonly message: string };
+/** What a plan tells beside its changes. */
+export type PlanWarning = Omit<Notice, 'hint'>;
 
 export type Plan<S extends Step = Step> = {
   readonly schemaVersion: 1;

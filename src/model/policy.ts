@@ -55,7 +55,7 @@ export type Quota = { readonly [K in QuotaKey]?: readonly QuotaLimit[] };
 /** What a project has more of than it may. */
 export type QuotaBreach = QuotaLimit & {
   /** `max-servers`. */
-  readonly rule: string;
+  readonly rule: QuotaRule;
   readonly message: string;
   /** Whether it is more than it was before: what was too much already may become less. */
   readonly grows: boolean;
@@ -124,6 +124,8 @@ export type PolicyRule =
   | 'allowed-users'
   | 'allowed-capabilities'
   | 'forbidden-capabilities';
+
+export type QuotaRule = 'max-servers' | 'max-total-memory-mb' | 'max-total-cpu-cores' | 'calls-per-day';
 
 /** One rule that one server breaks. */
 export type PolicyBreach = {

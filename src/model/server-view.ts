@@ -1,6 +1,7 @@
 import type { DesiredServer, RecordedSpec } from './desired.ts';
 import type { ContainerState, EngineDescription, EngineHealth, EngineTime, GenerationOutcome } from './engine.ts';
 import type { ContainerId, ProjectName, ServerName } from './ids.ts';
+import type { Notice } from './notices.ts';
 import type { FieldDifference } from './plan.ts';
 import type { ForeignRecord } from './records.ts';
 import type { SecretPrints } from './secrets/secret-prints.ts';
@@ -164,8 +165,8 @@ export type ServerListing = {
   readonly servers: readonly ServerView[];
   /** Servers of which only the past is recorded. */
   readonly deleted: readonly ServerName[];
-  /** What looks like the project's and is not, for people; foreign names in it. */
-  readonly notices: readonly string[];
+  /** What looks like the project's and is not; foreign names in it. */
+  readonly notices: readonly Notice[];
 };
 
 /** What an image adds to what is known of a server. */

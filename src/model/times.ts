@@ -40,5 +40,11 @@ export function age(milliseconds: number): string {
 /** When the day of a moment began, UTC, as of `isoTime`. Input in ms since the epoch. */
 export const startOfDay = (time: number): string => isoTime(Math.floor(time / dayMs) * dayMs);
 
+/** Whether a text is a day of the calendar, as `2026-12-31`. */
+export function isDay(day: string): boolean {
+  const at = new Date(`${day}T00:00:00Z`);
+  return !Number.isNaN(at.getTime()) && at.toISOString().startsWith(day);
+}
+
 /** The end (ms since 1970) of a day that is written `2026-12-31`, which as a last day is a whole one (UTC). NaN for none. */
 export const endOfDay = (day: string): number => Date.parse(`${day}T00:00:00Z`) + dayMs;

@@ -6,6 +6,7 @@ import type { EventSink, Failure, StepResult } from '../model/events.ts';
 import type { HealthFinding, HealthPlace } from '../model/health.ts';
 import type { ContainerId, ProjectName, ServerName, StepId } from '../model/ids.ts';
 import type { LockHolder } from '../model/lock.ts';
+import type { Notice } from '../model/notices.ts';
 import type { NonEmpty, Plan, PlanWarning } from '../model/plan.ts';
 import type { ForeignRecord, UntrustedRecord } from '../model/records.ts';
 import type { SecretPrints } from '../model/secrets/secret-prints.ts';
@@ -170,7 +171,7 @@ export type ApplyReport = {
   readonly servers: readonly ServerOutcome[];
   /** Failures of what stands behind the servers: networks, images, relays. */
   readonly support: readonly { readonly step: StepId; readonly failure: Failure }[];
-  readonly notices: readonly string[];
+  readonly notices: readonly Notice[];
   /** Servers that answered their gate. */
   readonly healthy: readonly HealthFinding[];
 };

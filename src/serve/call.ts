@@ -1,6 +1,6 @@
 import type { CallClocks } from '../mcp/client/call-clock.ts';
 import type { DesiredServer } from '../model/desired.ts';
-import { LoomsError } from '../model/errors.ts';
+import { codeOf, isFailure, LoomsError } from '../model/errors.ts';
 import { messageOf } from '../model/failure.ts';
 import { isRecord } from '../model/is-record.ts';
 import { duration } from '../model/times.ts';
@@ -91,7 +91,7 @@ async function askOf(
     endedWith(span, answered.message);
     return answered;
   } catch (error) {
-    ended({ kind: 'failed', code: error instanceof LoomsError ? error.code : 'internal' });
+    ended({ kind: 'failed', code: codeOf(error) });
     throw error;
   } finally {
     clock.stop();
@@ -145,7 +145,7 @@ async function makeCall(request: Request, span: Span): Promise<string> {
       made = { error };
       return {
         kind: 'failed',
-        code: error instanceof LoomsError ? error.code : 'internal',
+        code: codeOf(error),
         message: messageOf(error),
       };
     }
@@ -169,7 +169,7 @@ const isRefusal = ({ code: kind }: LoomsError): boolean => kind === 'insufficien
 
 /** Answers with a failure: one for want of a scope as OAuth has it (RFC 6750, 3.1), where it is the first that is said. */
 export function answerFailure(reply: Reply, id: string | number, error: unknown, status = 200): void {
-  const isScope = error instanceof LoomsError && error.code === 'insufficient-scope';
+  const isScope = isFailure(error, 'insufficient-scope');
   if (isScope) reply.answer(failureText(id, error), 403, error.detail);
   else reply.answer(failureText(id, error), status);
 }

@@ -1,4 +1,4 @@
-import { LoomsError } from '../model/errors.ts';
+import { codeOf } from '../model/errors.ts';
 import type { ServerName } from '../model/ids.ts';
 import { isRecord } from '../model/is-record.ts';
 import { createHistogram, type Histogram, type MetricFamily, metricsText, single } from '../model/trail/metrics.ts';
@@ -137,7 +137,7 @@ export const measured = (upstreams: Upstreams, { opened, ended, listed }: Metric
       opened('ok');
       return upstream;
     } catch (error) {
-      opened(error instanceof LoomsError ? error.code : 'internal');
+      opened(codeOf(error));
       throw error;
     }
   },

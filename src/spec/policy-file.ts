@@ -10,6 +10,7 @@ import {
   type QuotaLimits,
   type RuleDetail,
 } from '../model/policy.ts';
+import { isDay } from '../model/times.ts';
 import { defined } from '../model/values/defined.ts';
 import { capabilityNames } from './fields/security.ts';
 import { type PolicyInput, policyShape, policyValidator } from './generated/validators.mjs';
@@ -52,7 +53,7 @@ const limitsOf = (reader: Reader, path: string, quota: NonNullable<PolicyInput['
     reason: quota.reason,
   }),
   exceptions: (quota.exceptions ?? []).flatMap(({ project, until, reason }, index) =>
-    project !== undefined && isDay(reader, childPath(childPath(path, 'exceptions'), index), until)
+    project !== undefined && endsOnDay(reader, childPath(childPath(path, 'exceptions'), index), until)
       ? [{ project, until, ...defined({ reason }) }]
       : [],
   ),
@@ -85,8 +86,7 @@ function detailsOf(reader: Reader, path: string, input: PolicyInput): Policy['de
       });
     }
     details[rule] = {
-      ...(severity === undefined ? {} : { severity }),
-      ...(reason === undefined ? {} : { reason }),
+      ...defined({ severity, reason }),
       exceptions: exceptions.flatMap((one, index) =>
         exceptionOf(reader, childPath(childPath(place, 'exceptions'), index), one),
       ),
@@ -98,10 +98,9 @@ function detailsOf(reader: Reader, path: string, input: PolicyInput): Policy['de
 type ExceptionInput = NonNullable<NonNullable<NonNullable<PolicyInput['rules']>['max_pids']>['exceptions']>[number];
 
 /** Whether an exception ends on a day that there is; reports one that does not. */
-function isDay(reader: Reader, path: string, until: string | undefined): until is string {
+function endsOnDay(reader: Reader, path: string, until: string | undefined): until is string {
   if (until === undefined) return false;
-  const day = new Date(`${until}T00:00:00Z`);
-  if (!Number.isNaN(day.getTime()) && day.toISOString().startsWith(until)) return true;
+  if (isDay(until)) return true;
   reader.report({
     code: 'invalid-value',
     path: childPath(path, 'until'),
@@ -112,10 +111,8 @@ function isDay(reader: Reader, path: string, until: string | undefined): until i
 
 function exceptionOf(reader: Reader, path: string, input: ExceptionInput): readonly PolicyException[] {
   const { server, until, project, reason } = input;
-  if (server === undefined || !isDay(reader, path, until)) return [];
-  return [
-    { server, until, ...(project === undefined ? {} : { project }), ...(reason === undefined ? {} : { reason }) },
-  ];
+  if (server === undefined || !endsOnDay(reader, path, until)) return [];
+  return [{ server, until, ...defined({ project, reason }) }];
 }
 
 /**

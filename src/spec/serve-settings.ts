@@ -1,6 +1,7 @@
 import { parse, resolve } from 'node:path';
 import type { SecretRef } from '../model/desired.ts';
 import { type CallRule, type NamedToken, ownName, type ServeSettings, usualNames } from '../model/serve-settings.ts';
+import { isDay } from '../model/times.ts';
 import { defined } from '../model/values/defined.ts';
 import type { ProjectInput } from './generated/validators.mjs';
 import type { Reader } from './read/reader.ts';
@@ -122,11 +123,6 @@ function secretOf(reader: Reader, path: string): SecretRef | undefined {
   });
   return undefined;
 }
-
-const isDay = (day: string): boolean => {
-  const at = new Date(`${day}T00:00:00Z`);
-  return !Number.isNaN(at.getTime()) && at.toISOString().startsWith(day);
-};
 
 function ruleOf(
   { reader, lineOf }: Pick<Located, 'reader' | 'lineOf'>,

@@ -1,6 +1,7 @@
 import { type Alert, type AlertBook, type AlertEnd, alertEnds } from '../model/alerts.ts';
 import { LoomsError } from '../model/errors.ts';
 import { isRecord } from '../model/is-record.ts';
+import { parsedJson } from '../model/values/parsed-json.ts';
 import { describeFault, inTransaction, openLedger, readLedger } from './ledger.ts';
 
 /** Whose alerts: an engine's own id, and a project on it. */
@@ -53,12 +54,7 @@ export async function changeAlerts(
 
 /** What is kept is a claim of whoever can write the ledger; of one that is not sound the rest counts. */
 function bookOf(text: unknown): AlertBook | undefined {
-  let read: unknown;
-  try {
-    read = JSON.parse(String(text));
-  } catch {
-    return undefined;
-  }
+  const read = parsedJson(String(text));
   if (!isRecord(read) || !Number.isSafeInteger(read.at) || !Array.isArray(read.alerts)) return undefined;
   const { at, alerts, tellers } = read;
   return {

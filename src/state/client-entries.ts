@@ -1,10 +1,10 @@
-import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { LoomsError } from '../model/errors.ts';
 import { messageOf } from '../model/failure.ts';
 import { stateFolder } from '../model/state-folder.ts';
+import { sha256 } from '../model/values/sha256.ts';
 
 /** Of which file of a client, and of which entry in it. */
 type About = { readonly file: string; readonly path: readonly string[] };
@@ -23,13 +23,7 @@ export function entryRecords<R extends About>(
 ): EntryRecords<R> {
   const folder = join(stateFolder(environment, homedir), 'clients');
   const placeOf = (file: string, path: R['path']): string =>
-    join(
-      folder,
-      `${createHash('sha256')
-        .update(JSON.stringify([file, ...path]))
-        .digest('hex')
-        .slice(0, 32)}.json`,
-    );
+    join(folder, `${sha256(JSON.stringify([file, ...path])).slice(0, 32)}.json`);
   return {
     read: async (file, path) => {
       try {

@@ -22,6 +22,7 @@ import {
   TraceIdRatioBasedSampler,
   TracerProvider,
 } from '@opentelemetry/sdk-trace';
+import type { Notice } from '../model/notices.ts';
 import { idsOf, type Span, type SpanStart, type TraceContext, type Tracing } from '../model/trail/tracing.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -32,7 +33,7 @@ export type OtlpOptions = {
   readonly environment: Environment;
   readonly version: string;
   /** Hears why spans could not be sent, once. */
-  readonly warn: (text: string) => void;
+  readonly warn: (notice: Notice) => void;
 };
 
 /** How long what is left may take to be sent when the program ends, ms. */
@@ -75,7 +76,7 @@ export function otlpTracing({ endpoint, environment, version, warn }: OtlpOption
   const tell = (why: string): void => {
     if (isTold) return;
     isTold = true;
-    warn(`traces are not sent: ${why.split('\n', 1)[0]}`);
+    warn({ code: 'traces-not-sent', message: `traces are not sent: ${why.split('\n', 1)[0]}` });
   };
   const silent = (): void => {};
   diag.setLogger({ error: tell, warn: silent, info: silent, debug: silent, verbose: silent }, DiagLogLevel.ERROR);

@@ -71,7 +71,7 @@ describe('a project', () => {
 
   it('lists its servers and their tools, and shows their logs', async () => {
     const listed = JSON.parse((await at.run(['get', '-o', 'json'])).stdout);
-    expect(listed.servers.map(({ name, state }: { name: string; state: string }) => [name, state])).toEqual([
+    expect(listed.map(({ name, state }: { name: string; state: string }) => [name, state])).toEqual([
       ['fs', 'running'],
       ['secrets', 'running'],
     ]);
@@ -111,7 +111,7 @@ describe('a project', () => {
     expect([code, stdout + stderr]).toEqual([4, expect.stringContaining('cannot reach the database')]);
     await echoes('fs', 'the old one');
     await eventually(async () => expect(await at.ids('fs')).toEqual(before), 60_000);
-    const history = JSON.parse((await at.run(['history', 'fs', '-o', 'json'])).stdout);
+    const history = JSON.parse((await at.run(['history', 'fs', '--json'])).stdout);
     expect(JSON.stringify(history)).toContain('gate-failed');
   }, 240_000);
 
@@ -131,10 +131,10 @@ describe('a project', () => {
       expect(now).toHaveLength(1);
       expect(now).not.toEqual(before);
     }, 60_000);
-    expect((await at.run(['mcp', 'stop', 'fs', '--yes'])).code).toBe(0);
+    expect((await at.run(['mcp', 'stop', 'fs'])).code).toBe(0);
     await eventually(async () => expect(await at.ids('fs')).toEqual([]), 60_000);
     expect((await call('fs', 'echo', { text: 'x' })).code).not.toBe(0);
-    expect((await at.run(['mcp', 'start', 'fs', '--yes'], { env })).code).toBe(0);
+    expect((await at.run(['mcp', 'start', 'fs'], { env })).code).toBe(0);
     await echoes('fs', 'again');
   }, 240_000);
 

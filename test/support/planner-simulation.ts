@@ -1,4 +1,3 @@
-import { turnOf } from '../../src/orchestrator/common/walk-plan.ts';
 import { label } from '../../src/docker/model/labels.ts';
 import type {
   GenerationRecord,
@@ -13,6 +12,7 @@ import type { RecordedSpec } from '../../src/model/desired.ts';
 import type { GenerationOutcome } from '../../src/model/engine.ts';
 import type { StepResult } from '../../src/model/events.ts';
 import { asContainerId, asNetworkId, asServerName, type ContainerId, type StepId } from '../../src/model/ids.ts';
+import { turnOf } from '../../src/orchestrator/common/walk-plan.ts';
 import { readRecordedSpec } from '../../src/spec/record/record.ts';
 import { emptyEngine, image } from './planner-world.ts';
 

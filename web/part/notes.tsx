@@ -26,8 +26,11 @@ export function DoneNote({ done: { outcome, servers, notices } }: { readonly don
             {failure === null ? '' : `, ${visible(failure.message)}`}
           </li>
         ))}
-        {notices.map((notice) => (
-          <li key={notice}>{visible(notice)}</li>
+        {notices.map(({ code, server, message }) => (
+          <li key={`${code} ${server} ${message}`}>
+            {server === undefined ? '' : `${visible(server)}: `}
+            {visible(message)} <code>{visible(code)}</code>
+          </li>
         ))}
       </ul>
     </div>

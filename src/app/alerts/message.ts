@@ -1,4 +1,4 @@
-import { createHash, createHmac } from 'node:crypto';
+import { createHmac } from 'node:crypto';
 import type { AlertReceiver } from '../../model/alerts.ts';
 import type { EnvValue } from '../../model/desired.ts';
 import { LoomsError } from '../../model/errors.ts';
@@ -6,6 +6,7 @@ import type { ProjectName, ServerName } from '../../model/ids.ts';
 import { writtenRef } from '../../model/secrets/secret-names.ts';
 import { isoTime } from '../../model/times.ts';
 import { defined } from '../../model/values/defined.ts';
+import { sha256 } from '../../model/values/sha256.ts';
 import { ulid } from '../../model/values/ulid.ts';
 import { resolveEnv } from '../../secrets/resolve-env.ts';
 import type { Ports } from '../ports.ts';
@@ -119,10 +120,7 @@ export async function receiverAddress(
 
 /** What a receiver is called where nobody should read its address: a digest of what the file says of it. */
 export const receiverKey = ({ url, secret }: AlertReceiver): string =>
-  createHash('sha256')
-    .update(JSON.stringify([url, secret]))
-    .digest('hex')
-    .slice(0, 16);
+  sha256(JSON.stringify([url, secret])).slice(0, 16);
 
 /**
  * The headers of another message to an address: signed as alerts are, with the secret of the entry of `alert_to` that has

@@ -1,6 +1,6 @@
-import { LoomsError } from '../../model/errors.ts';
 import type { ProjectName, ServerName } from '../../model/ids.ts';
 import { isoTime } from '../../model/times.ts';
+import { withoutLedger } from '../inspect/read-kept.ts';
 import type { Ports } from '../ports.ts';
 
 /** An alert that is not calm, as a loop on this machine last saw it. */
@@ -23,18 +23,13 @@ export async function shownAlerts(
   project: ProjectName,
 ): Promise<readonly ShownAlert[]> {
   const { id: engine } = await (await orchestrator()).describe();
-  try {
-    const book = await alerts.readAlerts({ engine, project });
-    if (book === undefined) return [];
-    const asOf = isoTime(book.at);
-    return book.alerts
-      .flatMap(({ rule, server, state, since, value }) =>
-        state === 'resolved' ? [] : [{ rule, server, state, since: isoTime(since), value, asOf }],
-      )
-      .sort((a, b) => Number(a.state === 'pending') - Number(b.state === 'pending') || (a.server < b.server ? -1 : 1));
-  } catch (error) {
-    if (!(error instanceof LoomsError) || error.code !== 'ledger-unreadable') throw error;
-    warn(`alerts are not known: ${error.message}`);
-    return [];
-  }
+  const unknown = withoutLedger({ warn }, 'alerts-unknown', 'alerts are not known', undefined);
+  const book = await alerts.readAlerts({ engine, project }).catch(unknown);
+  if (book === undefined) return [];
+  const asOf = isoTime(book.at);
+  return book.alerts
+    .flatMap(({ rule, server, state, since, value }) =>
+      state === 'resolved' ? [] : [{ rule, server, state, since: isoTime(since), value, asOf }],
+    )
+    .sort((a, b) => Number(a.state === 'pending') - Number(b.state === 'pending') || (a.server < b.server ? -1 : 1));
 }

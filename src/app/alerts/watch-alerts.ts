@@ -1,10 +1,11 @@
 import type { Alert, AlertBook, AlertReceiver, AlertSettings, AlertTurn } from '../../model/alerts.ts';
-import { LoomsError, traitsOf } from '../../model/errors.ts';
+import { isFailure, LoomsError, traitsOf } from '../../model/errors.ts';
 import type { Failure } from '../../model/events.ts';
 import { failureOf, messageOf } from '../../model/failure.ts';
 import type { ProjectName, ServerName } from '../../model/ids.ts';
 import type { MetricFamily } from '../../model/trail/metrics.ts';
 import { defined } from '../../model/values/defined.ts';
+import { withoutLedger } from '../inspect/read-kept.ts';
 import { type Sampler, sampleEveryMs } from '../measure/sampler.ts';
 import type { Ports } from '../ports.ts';
 import type { ServerToLoop } from '../watch/loop-record.ts';
@@ -100,8 +101,8 @@ export function createAlerts(ports: Ports, { project, sampler, servers, settings
     try {
       held = (await ports.alerts.changeAlerts(at, work)) ?? held;
     } catch (error) {
-      if (!(error instanceof LoomsError) || error.code !== 'ledger-unreadable') throw error;
-      ports.warn(`alerts are not kept: ${error.message}`);
+      if (!isFailure(error, 'ledger-unreadable')) throw error;
+      ports.warn({ code: 'alerts-not-kept', message: `alerts are not kept: ${error.message}` });
       held = work(held) ?? held;
     }
   };
@@ -111,7 +112,10 @@ export function createAlerts(ports: Ports, { project, sampler, servers, settings
       when.kind === 'number' && when.metric.startsWith('calls') ? (when.overMs ?? []) : [],
     );
     if (spans.length === 0) return () => undefined;
-    const counted = await countCalls(ports, { project, engine: (await place()).engine, spans: [...new Set(spans)] });
+    const { engine } = await place();
+    const counted = await countCalls(ports, { project, engine, spans: [...new Set(spans)] }).catch(
+      withoutLedger(ports, 'calls-unknown', 'calls are not known', undefined),
+    );
     return (server, overMs) => counted?.get(overMs)?.get(server) ?? (counted && { all: 0, failed: 0 });
   };
 
@@ -123,7 +127,10 @@ export function createAlerts(ports: Ports, { project, sampler, servers, settings
     const declared = seen && new Map(seen.map((one) => [one.server, one]));
     for (const { text, server } of known.rules) {
       if (server !== undefined && declared?.has(server) === false)
-        ports.warn(`the alert ${text} is about no server: none of the specs is called ${server}`);
+        ports.warn({
+          code: 'alert-without-server',
+          message: `the alert ${text} is about no server: none of the specs is called ${server}`,
+        });
     }
     const latest = sampler.latest();
     const blind: CurrentAlert[] = [];
@@ -163,7 +170,11 @@ export function createAlerts(ports: Ports, { project, sampler, servers, settings
     });
     unknown = blind;
     calm = well;
-    if (dropped > 0) ports.warn(`${dropped} alerts that resolved were dropped: no receiver took them in time`);
+    if (dropped > 0)
+      ports.warn({
+        code: 'alerts-dropped',
+        message: `${dropped} alerts that resolved were dropped: no receiver took them in time`,
+      });
     const turns = turned.flatMap((alert): readonly AlertTurn[] => {
       const { rule, server, state, value } = alert;
       if (state === 'pending') return [];
@@ -171,9 +182,10 @@ export function createAlerts(ports: Ports, { project, sampler, servers, settings
     });
     for (const { time: _, ...turn } of turns) tell({ type: 'alert', ...turn });
     if (unkept.length + turns.length > mostUnkept)
-      ports.warn(
-        `more than ${mostUnkept} turns of alerts wait to be written down: looms events will not have the oldest`,
-      );
+      ports.warn({
+        code: 'alerts-not-kept',
+        message: `more than ${mostUnkept} turns of alerts wait to be written down: looms events will not have the oldest`,
+      });
     unkept = [...unkept, ...turns].slice(-mostUnkept);
   };
 
@@ -184,7 +196,10 @@ export function createAlerts(ports: Ports, { project, sampler, servers, settings
       await ports.keptLogs.keepAlertTurns(await place(), unkept);
       unkept = [];
     } catch (error) {
-      ports.warn(`looms events does not have what alerts did, until that can be written down: ${messageOf(error)}`);
+      ports.warn({
+        code: 'alerts-not-kept',
+        message: `looms events does not have what alerts did, until that can be written down: ${messageOf(error)}`,
+      });
     }
   };
 
@@ -252,7 +267,11 @@ export function createAlerts(ports: Ports, { project, sampler, servers, settings
   const guarded = (work: Promise<void>, { stop }: Pick<Running, 'stop'>): Promise<void> =>
     work.catch((error: unknown) => {
       const isAway = stop.aborted || (error instanceof LoomsError && traitsOf(error.code).ours);
-      if (!isAway) ports.warn(`alerts cannot be looked at: ${failureOf(error).message}`);
+      if (!isAway)
+        ports.warn({
+          code: 'alerts-not-looked-at',
+          message: `alerts cannot be looked at: ${failureOf(error).message}`,
+        });
     });
 
   const pass = async (running: Running): Promise<void> => {

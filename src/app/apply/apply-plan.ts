@@ -2,6 +2,7 @@ import { LoomsError } from '../../model/errors.ts';
 import type { Failure } from '../../model/events.ts';
 import { failureOf } from '../../model/failure.ts';
 import type { ServerName } from '../../model/ids.ts';
+import type { Notice } from '../../model/notices.ts';
 import { processEnv } from '../../model/secrets/secret-names.ts';
 import type { ChangeCause } from '../../model/trail/audit.ts';
 import { defined } from '../../model/values/defined.ts';
@@ -57,8 +58,10 @@ async function canSign(ports: Ports, { plan: { project }, made }: Prepared): Pro
   return server === undefined || (await ports.secretPrints.print({ project, server }, {})) !== undefined;
 }
 
-const healthNotKept = (why: string): string =>
-  `what the gates found was not kept for \`looms mcp list\` and \`looms mcp info\` (${why})`;
+const healthNotKept = (why: string): Notice => ({
+  code: 'health-not-kept',
+  message: `what the gates found was not kept for \`looms mcp list\` and \`looms mcp info\` (${why})`,
+});
 
 /** What had a plan carried out, and for each server the event before that, by its id. */
 export type Occasion = Pick<ChangeCause, 'trigger'> & {
@@ -100,7 +103,7 @@ export async function applyWork(
       );
     }
     await mayHaveSecrets(again);
-    if (!(await canSign(ports, again))) ports.warn(unsignedWarning);
+    if (!(await canSign(ports, again))) ports.warn({ code: 'not-signed', message: unsignedWarning });
     return warnings;
   };
   const run = async ({ planned, sink, traceId }: TracedRun): Promise<ApplyReport> => {

@@ -29,12 +29,16 @@ export async function beginChange(
     ...defined({ principal }),
     ...change,
   });
-  if (!start.written) ports.warn(`this change is not in the audit trail: ${start.why}; ${start.hint}`);
+  if (!start.written)
+    ports.warn({ code: 'not-audited', message: `this change is not in the audit trail: ${start.why}; ${start.hint}` });
   const startedAt = ports.monotonicMs();
   const ended = async (how: End): Promise<void> => {
     const written = await write({ ...how, durationMs: Math.round(ports.monotonicMs() - startedAt) });
     if (!written.written)
-      ports.warn(`the end of this change is not in the audit trail: ${written.why}; ${written.hint}`);
+      ports.warn({
+        code: 'not-audited',
+        message: `the end of this change is not in the audit trail: ${written.why}; ${written.hint}`,
+      });
   };
   const failed = async (error: unknown): Promise<void> => {
     const failure: { readonly code: ErrorCode; readonly message?: string } =

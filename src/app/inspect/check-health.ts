@@ -1,9 +1,10 @@
 import { mcpFields } from '../../model/desired.ts';
-import { assertNever, LoomsError, traitsOf } from '../../model/errors.ts';
+import { assertNever, insteadOf, LoomsError, traitsOf } from '../../model/errors.ts';
 import type { Failure } from '../../model/events.ts';
 import { messageOf } from '../../model/failure.ts';
 import { endedAsTold, type HealthFinding, type HealthPlace, type Verdict } from '../../model/health.ts';
 import type { ContainerId, ProjectName, ServerName } from '../../model/ids.ts';
+import type { Notice } from '../../model/notices.ts';
 import type { ServerInstance, ServerView } from '../../model/server-view.ts';
 import { engineWidth, mapBounded } from '../../model/values/map-bounded.ts';
 import { tellingLines } from '../../model/values/telling-lines.ts';
@@ -64,7 +65,7 @@ export type HealthWatch = (names: readonly ServerName[]) => {
 type HealthReport = {
   readonly servers: readonly ServerHealth[];
   /** Things worth saying that are not about a server. */
-  readonly notices: readonly string[];
+  readonly notices: readonly Notice[];
 };
 
 type StateFinding =
@@ -193,8 +194,16 @@ const failsItsOwnCheck = (server: ServerName, { engineHealthCommand }: ServerIns
   detail: [],
 });
 
-const restartedNotice = ({ name, restarts }: ServerHealth): string =>
-  `the engine started ${name} again ${restarts === 1 ? 'once' : `${restarts} times`}: looms mcp logs ${name} may say why`;
+const restartedNotice = ({ name, restarts }: ServerHealth): Notice => ({
+  code: 'restarts',
+  server: name,
+  message: `the engine started it again ${restarts === 1 ? 'once' : `${restarts} times`}: looms mcp logs ${name} may say why`,
+});
+
+const notKept = (why: string): Notice => ({
+  code: 'health-not-kept',
+  message: `what was found could not be kept: ${why}`,
+});
 
 const stoppedAsking = (): LoomsError => new LoomsError('interrupted', 'stopped asking servers how they are');
 
@@ -239,10 +248,9 @@ export async function checkHealth(
   if (signal.aborted) throw stoppedAsking();
   const place: HealthPlace = { engine: engine.id, project };
   const kept = await ports.recordHealth(place, looks.flatMap(findingOf));
-  const unkept = kept.recorded ? undefined : `what was found could not be kept: ${kept.why}`;
   const servers = looks.map(({ health }) => health);
   const restarted = servers.filter(({ restarts }) => restarts > 0).map(restartedNotice);
-  return { servers, notices: [...notices, ...restarted, ...(unkept === undefined ? [] : [unkept])] };
+  return { servers, notices: [...notices, ...restarted, ...(kept.recorded ? [] : [notKept(kept.why)])] };
 }
 
 /** Which run of a container that answers is well, as the engine knows; undefined where the check of its image fails. */
@@ -291,10 +299,9 @@ export async function checkServer(
       return { health: { ...found, container }, run, at: ports.now() };
     }
   }
-  const found = await lookUpServers(ports, { project, names: [server] }, { signal }).catch((error: unknown) => {
-    if (error instanceof LoomsError && error.code === 'server-not-found') return undefined;
-    throw error;
-  });
+  const found = await lookUpServers(ports, { project, names: [server] }, { signal }).catch(
+    insteadOf('server-not-found', () => undefined),
+  );
   const [view] = found?.servers ?? [];
   if (view === undefined || (asked.tried !== undefined && asked.tried !== view.container)) return undefined;
   const milliseconds = Math.round(ports.monotonicMs() - started);

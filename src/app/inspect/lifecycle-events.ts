@@ -1,6 +1,6 @@
 import type { AlertTurn } from '../../model/alerts.ts';
 import type { EngineEvent } from '../../model/engine-events.ts';
-import { LoomsError } from '../../model/errors.ts';
+import { insteadOf } from '../../model/errors.ts';
 import type { HealthPlace } from '../../model/health.ts';
 import type { ProjectName, ServerName } from '../../model/ids.ts';
 import { serverNotFound } from '../../model/server-not-found.ts';
@@ -12,6 +12,7 @@ import { ulid } from '../../model/values/ulid.ts';
 import type { LogMoment } from '../../orchestrator/session-host.ts';
 import type { Ports } from '../ports.ts';
 import { readChanges, type SeenChange } from './read-audit.ts';
+import { withoutLedger } from './read-kept.ts';
 
 export type EventsRequest = {
   readonly project: ProjectName;
@@ -92,16 +93,10 @@ function loomsDid(project: ProjectName, change: SeenChange): readonly LoomsDid[]
         ...defined({ trigger }),
         command,
         principal,
-        ...defined({ event }),
-        ...(file === undefined ? {} : { file }),
-        ...(line === undefined ? {} : { line }),
-        ...(commit === undefined ? {} : { commit }),
-        ...(author === undefined ? {} : { author }),
+        ...defined({ event, file, line, commit, author }),
       },
       result: outcome?.outcome ?? result,
-      ...(code === undefined ? {} : { code }),
-      ...(message === undefined ? {} : { message }),
-      ...defined({ ms, traceId }),
+      ...defined({ code, message, ms, traceId }),
     };
   });
 }
@@ -115,14 +110,10 @@ export async function pastEvents(
   since: LogMoment,
   signal: AbortSignal,
 ): Promise<readonly EngineEvent[]> {
-  const events = new Map<string, EngineEvent>();
-  try {
-    const from = 'at' in since ? since.at : ports.now() - since.agoMs;
-    for (const event of await ports.keptLogs.events(at, from)) events.set(event.key, event);
-  } catch (error) {
-    if (!(error instanceof LoomsError) || error.code !== 'ledger-unreadable') throw error;
-    ports.warn(`events that a watch kept are not known: ${error.message}`);
-  }
+  const from = 'at' in since ? since.at : ports.now() - since.agoMs;
+  const unknown = withoutLedger(ports, 'events-unknown', 'events that a watch kept are not known', []);
+  const kept = await ports.keptLogs.events(at, from).catch(unknown);
+  const events = new Map(kept.map((event) => [event.key, event]));
   const { events: ask } = await ports.orchestrator();
   await ask(at.project, { since, follow: false }, (event) => void events.set(event.key, event), { signal });
   return [...events.values()].sort((a, b) => a.time - b.time);
@@ -130,12 +121,8 @@ export async function pastEvents(
 
 /** What alerts did from a moment on, ms since 1970; nothing where what is kept cannot be read: `pastEvents` warns of that. */
 async function pastAlerts(ports: Ports, at: HealthPlace, since: number): Promise<readonly AlertTold[]> {
-  try {
-    return (await ports.keptLogs.alertTurns(at, since)).map((turn) => alertTold(at.project, turn));
-  } catch (error) {
-    if (!(error instanceof LoomsError) || error.code !== 'ledger-unreadable') throw error;
-    return [];
-  }
+  const turns = await ports.keptLogs.alertTurns(at, since).catch(insteadOf('ledger-unreadable', () => []));
+  return turns.map((turn) => alertTold(at.project, turn));
 }
 
 /** How often the trail is looked at for what is new, ms. */

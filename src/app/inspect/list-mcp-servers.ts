@@ -1,5 +1,6 @@
 import { type HealthRecord, type Standing, standingOf, type Verdict } from '../../model/health.ts';
 import type { ProjectName } from '../../model/ids.ts';
+import type { Notice } from '../../model/notices.ts';
 import type { ServerView } from '../../model/server-view.ts';
 import { isoTime } from '../../model/times.ts';
 import type { Ports } from '../ports.ts';
@@ -26,7 +27,7 @@ export type McpServer = Pick<
 type McpServerList = {
   readonly servers: readonly McpServer[];
   /** Things worth saying that are not about a server. */
-  readonly notices: readonly string[];
+  readonly notices: readonly Notice[];
 };
 
 /** What was last found about this container; what was found about an earlier one says nothing about it. */
@@ -72,6 +73,6 @@ export async function listMcpServers(
   return {
     servers: lists.flatMap(({ servers }) => servers),
     // The ledger is the same for all projects: what is wrong with it is said once.
-    notices: [...new Set(lists.flatMap(({ notices }) => notices))],
+    notices: [...new Map(lists.flatMap(({ notices }) => notices.map((one) => [one.message, one]))).values()],
   };
 }

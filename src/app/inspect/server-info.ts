@@ -1,5 +1,6 @@
 import { type Standing, standingOf, type Verdict } from '../../model/health.ts';
 import type { ProjectName, ServerName } from '../../model/ids.ts';
+import type { Notice } from '../../model/notices.ts';
 import { serverNotFound } from '../../model/server-not-found.ts';
 import type { ServerView } from '../../model/server-view.ts';
 import { isoTime } from '../../model/times.ts';
@@ -49,7 +50,7 @@ function rotationOf({ recorded, rotatesAt: at }: ServerView, now: number, execut
 export async function serverInfo(
   ports: Ports,
   request: { readonly project: ProjectName; readonly name: ServerName },
-): Promise<{ readonly info: ServerInfo; readonly notices: readonly string[] }> {
+): Promise<{ readonly info: ServerInfo; readonly notices: readonly Notice[] }> {
   const { project, name } = request;
   const { servers, engine, now } = await lookUpServers(ports, { project, names: [name] });
   const [view] = servers;

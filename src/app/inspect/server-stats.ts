@@ -1,10 +1,10 @@
 import type { EngineEvent } from '../../model/engine-events.ts';
-import { LoomsError } from '../../model/errors.ts';
 import type { ContainerId, ProjectName, ServerName } from '../../model/ids.ts';
 import { serverNotFound } from '../../model/server-not-found.ts';
 import type { ContainerUsage, UsageSample } from '../../model/trail/usage.ts';
 import type { Ports } from '../ports.ts';
 import { pastEvents } from './lifecycle-events.ts';
+import { withoutLedger } from './read-kept.ts';
 
 /** What a container of a server takes, beside what it may take. A share is of the limit, 1 being all of it. */
 export type ServerStats = {
@@ -141,22 +141,16 @@ export const sortStats = (all: readonly ServerStats[], order: StatsOrder): reado
       (a.name < b.name ? -1 : a.name > b.name ? 1 : a.generation - b.generation),
   );
 
-/** Calls of the last minute by container. Null, and a warning, when the ledger cannot be read. */
-async function recentCalls(ports: Ports): Promise<ReadonlyMap<string, number> | null> {
+/** Calls of the last minute by container. Throws `ledger-unreadable`. */
+async function recentCalls(ports: Ports): Promise<ReadonlyMap<string, number>> {
   const since = new Date(ports.now() - minuteMs).toISOString();
   const counts = new Map<string, number>();
-  try {
-    // Newest first, and no further than a minute: the trail of years need not be read.
-    for await (const { time, container, result } of ports.auditReader.calls({ newestFirst: true })) {
-      if (time < since) break;
-      if (result !== 'refused') counts.set(container, (counts.get(container) ?? 0) + 1);
-    }
-    return counts;
-  } catch (error) {
-    if (!(error instanceof LoomsError) || error.code !== 'ledger-unreadable') throw error;
-    ports.warn(`calls are not known: ${error.message}`);
-    return null;
+  // Newest first, and no further than a minute: the trail of years need not be read.
+  for await (const { time, container, result } of ports.auditReader.calls({ newestFirst: true })) {
+    if (time < since) break;
+    if (result !== 'refused') counts.set(container, (counts.get(container) ?? 0) + 1);
   }
+  return counts;
 }
 
 /**
@@ -174,7 +168,10 @@ export async function* watchStats(
   let before: ReadonlyMap<ContainerId, ContainerUsage> = new Map();
   while (!signal.aborted) {
     const lookedAt = ports.monotonicMs();
-    const [all, calls] = await Promise.all([orchestrator.usage(project, { signal }), recentCalls(ports)]);
+    const [all, calls] = await Promise.all([
+      orchestrator.usage(project, { signal }),
+      recentCalls(ports).catch(withoutLedger(ports, 'calls-unknown', 'calls are not known', null)),
+    ]);
     const missing = names.find((name) => !all.some(({ server }) => server === name));
     if (missing !== undefined && before.size === 0) {
       throw serverNotFound(project, missing, [...new Set(all.map(({ server }) => server))].sort());

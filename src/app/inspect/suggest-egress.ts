@@ -2,10 +2,12 @@ import { egressText, mostTargets, refusedTimes } from '../../model/container/egr
 import type { EgressTarget } from '../../model/desired.ts';
 import { LoomsError } from '../../model/errors.ts';
 import type { ProjectName, ServerName } from '../../model/ids.ts';
+import type { Notice, NoticeCode } from '../../model/notices.ts';
 import { serverNotFound } from '../../model/server-not-found.ts';
 import type { Refusal } from '../../model/server-view.ts';
 import { isoTime, shownTime } from '../../model/times.ts';
 import { defined } from '../../model/values/defined.ts';
+import { present } from '../../model/values/present.ts';
 import { writtenTarget } from '../../spec/fields/format.ts';
 import type { Ports } from '../ports.ts';
 import { lookUpServers, refusalsOf } from './servers.ts';
@@ -76,7 +78,7 @@ export function suggestList(
 export async function suggestEgress(
   ports: Ports,
   { project, name }: { readonly project: ProjectName; readonly name: ServerName },
-): Promise<{ readonly suggestion: EgressSuggestion; readonly notices: readonly string[] }> {
+): Promise<{ readonly suggestion: EgressSuggestion; readonly notices: readonly Notice[] }> {
   const { servers, engine } = await lookUpServers(ports, { project, names: [name] });
   if (engine.kind === 'kubernetes') {
     throw new LoomsError('engine-unsupported', 'a cluster notes nothing of what its NetworkPolicies refuse', {
@@ -93,33 +95,41 @@ export async function suggestEgress(
   const list = suggestList(egress, refusals);
   const hosts = new Set([...egress.map(({ host }) => host), ...list.missing.map(({ entry }) => hostOf(entry))]);
   const { forwarder } = view.confinement;
-  const notices = [
-    ...(forwarder === null
-      ? []
-      : [
-          `${list.missing.length + list.vain.length === 0 ? 'nothing was refused' : 'counted'} ${
-            linesRead === undefined
-              ? `since ${shownTime(isoTime(forwarder.since))}, when the forwarder of ${name} was made`
-              : `in the last ${linesRead} lines that the forwarder of ${name} wrote`
-          }; what was tried before that is not known`,
-        ]),
-    ...(forwarder !== null && egress.length > 0 && !egressLearn && list.missing.length === 0
-      ? ['other ports of listed hosts are refused and not noted; with network.egress_learn: true they are']
-      : []),
-    ...(mode === 'isolated' && egress.length === 0 && !egressLearn
-      ? [
-          `${name} lists nothing yet, so nothing notes what it tries; with network.egress_learn: true it is noted, by host and port`,
-        ]
-      : []),
-    ...(mode === 'bridge' ? [`${name} reaches every host (network.mode: bridge), so nothing is refused`] : []),
-    ...(mode === 'none' ? [`${name} has no network (network.mode: none), so nothing can be noted`] : []),
-    ...(list.missing.some(({ entry }) => entry.endsWith(':PORT'))
-      ? ['write the ports in place of PORT: a name that was refused was never connected to']
-      : []),
-    ...(hosts.size > mostTargets
-      ? [`these are ${hosts.size} hosts; a server can be led to ${mostTargets} at most`]
-      : []),
-  ];
+  const about = (code: NoticeCode, message: string): Notice => ({ code, server: name, message });
+  const refused = list.missing.length + list.vain.length === 0 ? 'nothing was refused' : 'counted';
+  const notices = present([
+    forwarder !== null &&
+      about(
+        'egress-counted-since',
+        `${refused} ${
+          linesRead === undefined
+            ? `since ${shownTime(isoTime(forwarder.since))}, when the forwarder of ${name} was made`
+            : `in the last ${linesRead} lines that the forwarder of ${name} wrote`
+        }; what was tried before that is not known`,
+      ),
+    forwarder !== null &&
+      egress.length > 0 &&
+      !egressLearn &&
+      list.missing.length === 0 &&
+      about(
+        'egress-ports-not-noted',
+        'other ports of listed hosts are refused and not noted; with network.egress_learn: true they are',
+      ),
+    mode === 'isolated' &&
+      egress.length === 0 &&
+      !egressLearn &&
+      about(
+        'egress-not-noted',
+        `${name} lists nothing yet, so nothing notes what it tries; with network.egress_learn: true it is noted, by host and port`,
+      ),
+    mode === 'bridge' &&
+      about('egress-unlimited', `${name} reaches every host (network.mode: bridge), so nothing is refused`),
+    mode === 'none' && about('no-network', `${name} has no network (network.mode: none), so nothing can be noted`),
+    list.missing.some(({ entry }) => entry.endsWith(':PORT')) &&
+      about('egress-port-unknown', 'write the ports in place of PORT: a name that was refused was never connected to'),
+    hosts.size > mostTargets &&
+      about('egress-too-many-hosts', `these are ${hosts.size} hosts; a server can be led to ${mostTargets} at most`),
+  ]);
   return { suggestion: { server: name, project, ...list }, notices };
 }
 

@@ -37,7 +37,7 @@ async function carryOut(
   return {
     outcome,
     servers: servers.map(({ server, outcome: one, failure = null }) => ({ server, outcome: one, failure })),
-    notices: [...support.map(({ failure }) => failure.message), ...notices],
+    notices: [...support.map(({ failure: { code, message } }) => ({ code, message })), ...notices],
   };
 }
 

@@ -1,4 +1,4 @@
-import { LoomsError } from '../../model/errors.ts';
+import { isFailure } from '../../model/errors.ts';
 import { messageOf } from '../../model/failure.ts';
 import { asServerName, type ProjectName, type ServerName } from '../../model/ids.ts';
 import type { PageToolUse } from '../../model/page/state.ts';
@@ -108,8 +108,8 @@ export function recentCalls(
     if (read !== undefined && at - read.at <= freshMs && read.at >= (upTo ?? read.at)) return read.calls;
     const calls = readCalls(ports, project).catch((error: unknown) => {
       // That a ledger cannot be read is seen on the page: calls are not known there.
-      if (!(error instanceof LoomsError) || error.code !== 'ledger-unreadable') {
-        ports.warn(`the page does not know the calls: ${messageOf(error)}`);
+      if (!isFailure(error, 'ledger-unreadable')) {
+        ports.warn({ code: 'calls-unknown', message: `the page does not know the calls: ${messageOf(error)}` });
       }
       return unknownCalls;
     });

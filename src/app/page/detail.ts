@@ -1,6 +1,5 @@
-import { LoomsError } from '../../model/errors.ts';
+import { insteadOf } from '../../model/errors.ts';
 import type { ProjectName, ServerName } from '../../model/ids.ts';
-import { inNoFile } from '../../model/page/state.ts';
 import type { GenerationView } from '../../model/server-view.ts';
 import { isoTime } from '../../model/times.ts';
 import type { PageDetail } from '../../serve/page/source.ts';
@@ -8,25 +7,17 @@ import { readKept } from '../inspect/read-kept.ts';
 import { type ServerInfo, serverInfo } from '../inspect/server-info.ts';
 import { lookUpServers } from '../inspect/servers.ts';
 import type { Ports } from '../ports.ts';
-import { changeIn, driftIn, healthOf, type LookParts, unknownSpecs } from './look.ts';
+import { changeTold, driftIn, healthOf, type LookParts } from './look.ts';
 
 /** What is there of a server; undefined where only files have it. */
-async function infoOf(ports: Ports, project: ProjectName, name: ServerName): Promise<ServerInfo | undefined> {
-  try {
-    return (await serverInfo(ports, { project, name })).info;
-  } catch (error) {
-    if (error instanceof LoomsError && error.code === 'server-not-found') return undefined;
-    throw error;
-  }
-}
+const infoOf = (ports: Ports, project: ProjectName, name: ServerName): Promise<ServerInfo | undefined> =>
+  serverInfo(ports, { project, name })
+    .then(({ info }) => info)
+    .catch(insteadOf('server-not-found', () => undefined));
 
 async function historyOf(ports: Ports, project: ProjectName, name: ServerName): Promise<readonly GenerationView[]> {
-  try {
-    return await (await ports.orchestrator()).history(project, name);
-  } catch (error) {
-    if (error instanceof LoomsError && error.code === 'server-not-found') return [];
-    throw error;
-  }
+  const { history } = await ports.orchestrator();
+  return history(project, name).catch(insteadOf('server-not-found', () => []));
 }
 
 function containerOf(info: ServerInfo): NonNullable<PageDetail['container']> {
@@ -56,8 +47,7 @@ export async function serverDetail(
   name: ServerName,
 ): Promise<PageDetail> {
   const loop = viewOf?.();
-  const look = loop?.look;
-  const isDeclared = look?.servers.some(({ spec }) => spec.name === name) === true;
+  const isDeclared = loop?.look?.servers.some(({ spec }) => spec.name === name) === true;
   const info = await infoOf(ports, project, name);
   // Whoever asks for one that is not there is told so in the words of all commands.
   const { servers, engine } = await lookUpServers(ports, {
@@ -69,28 +59,22 @@ export async function serverDetail(
     readKept(ports, [], { engine: engine.id, project }),
     historyOf(ports, project, name),
   ]);
-  const change = look && changeIn(look, name);
   return {
     name,
     probe: loop?.probeOf(name)?.probe?.steps ?? [],
     health: healthOf(name, { view, record: health.get(name), loop, words }),
-    diff:
-      look === undefined
-        ? unknownSpecs(loop)
-        : change === undefined
-          ? { kind: 'unknown', why: inNoFile }
-          : {
-              kind: 'known',
-              action: change.action,
-              text: words.change(change),
-              fields:
-                'reasons' in change
-                  ? change.reasons.flatMap((reason) =>
-                      'fields' in reason && reason.kind !== 'live-drift' ? reason.fields : [],
-                    )
-                  : [],
-              drift: driftIn(look.plan, name),
-            },
+    diff: changeTold(loop, name, (change, plan) => ({
+      kind: 'known',
+      action: change.action,
+      text: words.change(change),
+      fields:
+        'reasons' in change
+          ? change.reasons.flatMap((reason) =>
+              'fields' in reason && reason.kind !== 'live-drift' ? reason.fields : [],
+            )
+          : [],
+      drift: driftIn(plan, name),
+    })),
     history: history.map(({ generation, state, live, image, since, until, source, failure, changes }) => ({
       generation,
       state,

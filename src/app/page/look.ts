@@ -18,7 +18,7 @@ import type { Alerts } from '../alerts/watch-alerts.ts';
 import { readKept } from '../inspect/read-kept.ts';
 import type { Sampler } from '../measure/sampler.ts';
 import type { Ports } from '../ports.ts';
-import type { Look, LoopView } from '../watch/loop-record.ts';
+import type { LoopView } from '../watch/loop-record.ts';
 import type { RecentCalls } from './calls.ts';
 import { newestUse } from './measured.ts';
 import type { PageWords } from './words.ts';
@@ -50,10 +50,19 @@ function sourceOf(loop: LoopView | undefined): PageSource | Unknown {
   return { kind: from, commits, commitBy, readAt: at === undefined ? null : isoTime(at) };
 }
 
-/** The change of a server, and what is said of its drift by hand. */
-export const changeIn = ({ plan }: Look, server: ServerName): Change | undefined =>
-  plan.changes.find((change) => change.server === server);
+/** What is told of the change of a server, where one is known. */
+export function changeTold<T>(
+  loop: LoopView | undefined,
+  server: ServerName,
+  told: (change: Change, plan: Plan) => T,
+): T | Unknown {
+  if (loop?.look === undefined) return unknownSpecs(loop);
+  const { plan } = loop.look;
+  const change = plan.changes.find((one) => one.server === server);
+  return change === undefined ? { kind: 'unknown', why: inNoFile } : told(change, plan);
+}
 
+/** What is said of the drift of a server by hand. */
 export const driftIn = ({ drift }: Plan, server: ServerName) =>
   drift.flatMap((one) => (one.server === server ? one.fields : []));
 
@@ -133,10 +142,8 @@ export function createLook(ports: Ports, parts: LookParts): () => Promise<PageLo
       readonly health: ReadonlyMap<ServerName, HealthRecord>;
     },
   ): Omit<PageServer, 'may'> => {
-    const look = loop?.look;
-    const declared = look?.servers.find(({ spec }) => spec.name === name)?.spec;
+    const declared = loop?.look?.servers.find(({ spec }) => spec.name === name)?.spec;
     const spec = view?.recorded?.spec ?? declared;
-    const change = look && changeIn(look, name);
     const measured = sampler.latest()?.get(name);
     return {
       name,
@@ -149,17 +156,12 @@ export function createLook(ports: Ports, parts: LookParts): () => Promise<PageLo
       createdAt: view === undefined ? null : isoTime(view.createdAt),
       restarts: view?.restarts ?? 0,
       source: view?.source ?? null,
-      drift:
-        look === undefined
-          ? unknownSpecs(loop)
-          : change === undefined
-            ? { kind: 'unknown', why: inNoFile }
-            : {
-                kind: 'known',
-                action: change.action,
-                fields: driftIn(look.plan, name).length,
-                text: words.change(change),
-              },
+      drift: changeTold(loop, name, (change, plan) => ({
+        kind: 'known',
+        action: change.action,
+        fields: driftIn(plan, name).length,
+        text: words.change(change),
+      })),
       limits:
         measured?.limits ??
         (view === undefined

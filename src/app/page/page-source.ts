@@ -5,37 +5,27 @@ import type { Policies } from '../../model/policy.ts';
 import { isoTime } from '../../model/times.ts';
 import { parseMoment } from '../../model/values/moment.ts';
 import type { PageLogQuery, PageSource } from '../../serve/page/source.ts';
-import type { Alerts } from '../alerts/watch-alerts.ts';
 import { lifecycleEvents } from '../inspect/lifecycle-events.ts';
 import type { ServerLogLine } from '../inspect/logs/log-source.ts';
 import { openLogs } from '../inspect/logs/read-logs.ts';
 import { readAudit, readChanges } from '../inspect/read-audit.ts';
-import type { Sampler } from '../measure/sampler.ts';
 import type { Ports } from '../ports.ts';
 import type { LoopStatus } from '../watch/loop-record.ts';
 import { actOn, approvePlan } from './act.ts';
 import { type RecentCalls, recentCalls } from './calls.ts';
 import { checkArguments } from './check-arguments.ts';
 import { serverDetail } from './detail.ts';
-import { createLook } from './look.ts';
+import { createLook, type LookParts } from './look.ts';
 import { newestSample, samplesOf } from './measured.ts';
-import type { PageWords } from './words.ts';
 
 /** How far back events are told to whoever begins to look, ms. */
 const eventsMs = 3_600_000;
 /** Longest line of a log that is told whole, characters. */
 const longestLine = 8_192;
 
-export type PageSourceParts = {
-  readonly project: ProjectName;
-  /** Of looms. */
-  readonly version: string;
-  readonly words: PageWords;
-  readonly sampler: Sampler;
+export type PageSourceParts = Omit<LookParts, 'calls' | 'loop'> & {
   /** Of the loop in the same program, where one runs. */
   readonly loop: LoopStatus | undefined;
-  /** The alerts that it looks at. */
-  readonly alerts: Pick<Alerts, 'current'> | undefined;
   /** Throws what keeps them from being used. */
   readonly readPolicies: () => Promise<Policies>;
   /** Past generations that are kept, where looms.yaml says. */
@@ -144,7 +134,11 @@ export function createPageSource(
         for await (const event of lifecycleEvents(ports, request, signal)) onEvent(event);
       } catch (error) {
         // Whoever looks sees that the engine is away; this is begun again.
-        if (!signal.aborted) ports.warn(`the page hears of nothing for now: ${failureOf(error).message}`);
+        if (!signal.aborted)
+          ports.warn({
+            code: 'page-not-told',
+            message: `the page hears of nothing for now: ${failureOf(error).message}`,
+          });
       } finally {
         leave();
         for (const end of off) end();

@@ -85,8 +85,7 @@ export async function recipeOf(
   const read = await files.readContext(spec.image, source.directory);
   return recipeFor(spec.image, {
     ...read,
-    ...(spec.platform === undefined ? {} : { platform: spec.platform }),
-    ...(extraCa === undefined ? {} : { extraCa }),
+    ...defined({ platform: spec.platform, extraCa }),
   });
 }
 

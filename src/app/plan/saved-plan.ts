@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { join, resolve } from 'node:path';
 import type { DeclaredServer } from '../../model/desired.ts';
 import type { SourceText } from '../../model/diagnostics.ts';
@@ -9,6 +8,7 @@ import { noRules, type Policies, type Policy } from '../../model/policy.ts';
 import { canonicalJson } from '../../model/values/canonical-json.ts';
 import { defined } from '../../model/values/defined.ts';
 import { parsedJson } from '../../model/values/parsed-json.ts';
+import { sha256 } from '../../model/values/sha256.ts';
 import { type Check, list, number, object, oneOf, optional, text } from '../../model/values/structure.ts';
 import type { FilesIntent } from '../../orchestrator/port.ts';
 import { isDeclaredServer } from '../../spec/record/record.ts';
@@ -63,13 +63,11 @@ export type SavedPlan = {
   readonly policy: PlannedPolicy;
 };
 
-const hashOf = (content: string): string => createHash('sha256').update(content).digest('hex');
-
 function policyHash({ ofProject }: AppliedPolicy): string {
-  if (ofProject === undefined) return hashOf(canonicalJson(noRules));
+  if (ofProject === undefined) return sha256(canonicalJson(noRules));
   const { rules, folder } = ofProject;
   const { allowedMounts, ...others } = rules;
-  return hashOf(canonicalJson({ ...others, allowedMounts: allowedMounts?.map((path) => nearPath(path, folder)) }));
+  return sha256(canonicalJson({ ...others, allowedMounts: allowedMounts?.map((path) => nearPath(path, folder)) }));
 }
 
 /** Whether a plan was made under the rules that hold now. */
@@ -105,7 +103,7 @@ export function savedPlanOf(
     },
     files: made.from
       .filter(({ file }) => file !== '-')
-      .map(({ file, text: content }) => ({ file, sha256: hashOf(content) })),
+      .map(({ file, text: content }) => ({ file, sha256: sha256(content) })),
     policy: {
       ...(ofProject === undefined ? {} : { file: nearPath(join(ofProject.folder, 'looms.yaml'), made.in) }),
       sha256: policyHash(made.under),
@@ -114,7 +112,7 @@ export function savedPlanOf(
 }
 
 /** Whether a spec file is still the one that a plan was made from. */
-export const isSameFile = (planned: PlannedFile, content: string): boolean => planned.sha256 === hashOf(content);
+export const isSameFile = (planned: PlannedFile, content: string): boolean => planned.sha256 === sha256(content);
 
 /** The servers of a saved plan, with their folders where the plan is carried out. */
 export const serversIn = (saved: SavedPlan, workingDirectory: string): DeclaredServer[] =>

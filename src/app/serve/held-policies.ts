@@ -1,3 +1,4 @@
+import type { Notice } from '../../model/notices.ts';
 import type { Policies } from '../../model/policy.ts';
 import { saidOnce } from './said-once.ts';
 
@@ -13,7 +14,7 @@ type Reading = {
   /** Throws what keeps the policies from being used. */
   readonly read: () => Promise<Policies>;
   readonly monotonicMs: () => number;
-  readonly warn: (what: { readonly message: string; readonly hint: string }) => void;
+  readonly warn: (notice: Notice) => void;
 };
 
 /**
@@ -25,7 +26,7 @@ export function heldPolicies(first: Policies, { read, monotonicMs, warn }: Readi
   let readAt = monotonicMs();
   let reading = Promise.resolve();
   const trouble = saidOnce(({ message, hint }) =>
-    warn({ message: `${message}; what was read of the policies last stays in force`, hint }),
+    warn({ code: 'policies-not-read', message: `${message}; what was read of the policies last stays in force`, hint }),
   );
   const readAnew = async (): Promise<void> => {
     try {

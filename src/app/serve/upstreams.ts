@@ -4,6 +4,7 @@ import type { LinkSource } from '../../mcp/link/open-link.ts';
 import { isHttp } from '../../model/desired.ts';
 import { type ErrorCode, LoomsError } from '../../model/errors.ts';
 import type { ProjectName } from '../../model/ids.ts';
+import type { Notice } from '../../model/notices.ts';
 import type { Policies, QuotaLimit } from '../../model/policy.ts';
 import type { Serving } from '../../model/server-view.ts';
 import { startOfDay } from '../../model/times.ts';
@@ -67,7 +68,7 @@ type Served = {
 export function upstreamsOf(
   ports: Ports,
   { project, policies: first, readPolicies, openLink, tracing }: Served,
-  onWarning: (text: string) => void,
+  warn: (notice: Notice) => void,
 ): Upstreams {
   let engineId: Promise<string> | undefined;
   /** For the trail; a call does not fail because it is not known. Kept until a process is opened, by `open`. */
@@ -90,8 +91,6 @@ export function upstreamsOf(
       principal,
     };
   };
-  const warn = ({ message, hint }: { readonly message: string; readonly hint: string }): void =>
-    onWarning(`${message} (${hint})`);
   const { monotonicMs } = ports;
   const policies = heldPolicies(first, { read: readPolicies, monotonicMs, warn });
   /** The day on which it was said that the project makes more calls than it should: once is enough. */
@@ -207,7 +206,11 @@ export function upstreamsOf(
     async refused(call, why) {
       const outcome = await ports.audit.refused(await target(call), why);
       if (!outcome.written)
-        warn({ message: `a refusal is not in the audit trail: ${outcome.why}`, hint: outcome.hint });
+        warn({
+          code: 'not-audited',
+          message: `a refusal is not in the audit trail: ${outcome.why}`,
+          hint: outcome.hint,
+        });
     },
   };
 }

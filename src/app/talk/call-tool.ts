@@ -1,8 +1,9 @@
 import { type ContentPart, resultParts } from '../../mcp/client/answers/content.ts';
 import type { CallProgress, CallResult, SessionOptions } from '../../mcp/client/session.ts';
 import { isHttp } from '../../model/desired.ts';
-import { LoomsError, withHint } from '../../model/errors.ts';
+import { isFailure, LoomsError, withHint } from '../../model/errors.ts';
 import type { ProjectName } from '../../model/ids.ts';
+import type { Notice } from '../../model/notices.ts';
 import type { Policies, QuotaLimit } from '../../model/policy.ts';
 import { startOfDay } from '../../model/times.ts';
 import { inSpan, startedIn, type TraceContext } from '../../model/trail/tracing.ts';
@@ -13,7 +14,7 @@ import { refusedTo } from '../inspect/servers.ts';
 import type { Ports } from '../ports.ts';
 import { type ArgumentSource, readArguments } from './call-arguments.ts';
 import { type OfServer, type OpenServer, onServer } from './open-server.ts';
-import { type AuditWarning, recordCall, recordRefusal } from './record-call.ts';
+import { recordCall, recordRefusal } from './record-call.ts';
 import { prepareFolder, type SavedFile, saveParts } from './save-content.ts';
 import { tellWorkSince } from './server-work.ts';
 import { unreachableHint } from './unreachable-hint.ts';
@@ -31,13 +32,8 @@ type CallRequest = OfServer & {
 export type ToolCallOptions = SessionOptions & {
   readonly onProgress?: (progress: CallProgress) => void;
   /** Hears of things worth saying that do not stop the call, also when the call fails then. */
-  readonly onWarning: (warning: CallWarning) => void;
+  readonly onWarning: (warning: Notice) => void;
 };
-
-/** That a project makes more calls a day than it should. */
-type QuotaWarning = { readonly code: 'policy-calls-per-day'; readonly message: string; readonly hint: string };
-
-export type CallWarning = AuditWarning | QuotaWarning | { readonly code: 'schema-unusable'; readonly message: string };
 
 type CallOutcome = {
   readonly result: CallResult;
@@ -62,7 +58,7 @@ const textOf = (parts: readonly ContentPart[]): string =>
 
 /** A JSON-RPC error that speaks of a host gets the hint that a result with `isError` gets. */
 async function withReachHint(error: unknown, hintFor: (said: string) => Promise<string | undefined>): Promise<unknown> {
-  if (!(error instanceof LoomsError) || error.code !== 'json-rpc-error' || error.hint !== undefined) return error;
+  if (!isFailure(error, 'json-rpc-error') || error.hint !== undefined) return error;
   const hint = await hintFor([error.message, ...error.detail].join('\n'));
   return hint === undefined ? error : withHint(error, hint);
 }
@@ -191,7 +187,7 @@ async function tracedCall(
 
 type CallsLeft = {
   /** What a quota only warns of. */
-  readonly over?: QuotaWarning;
+  readonly over?: Notice;
   /** The limit that a call counts against, where too many are refused. */
   readonly limit: QuotaLimit | undefined;
 };

@@ -14,7 +14,11 @@ import type { Ports } from '../ports.ts';
  */
 export async function knowSecrets(ports: KnowPorts, spec: DesiredServer, made: MadeWith): Promise<void> {
   for (const why of await unknownSecrets(ports, spec, made)) {
-    ports.warn(`${why}: what ${spec.name} prints of it is not masked`);
+    ports.warn({
+      code: 'secret-not-masked',
+      server: spec.name,
+      message: `${why}: what ${spec.name} prints of it is not masked`,
+    });
   }
 }
 

@@ -1,6 +1,6 @@
 import type { Session, SessionOptions, SessionTarget } from '../../mcp/client/session.ts';
 import { isHttp } from '../../model/desired.ts';
-import { LoomsError, traitsOf, withHint } from '../../model/errors.ts';
+import { isFailure, LoomsError, traitsOf, withHint } from '../../model/errors.ts';
 import type { ProjectName, ServerName } from '../../model/ids.ts';
 import { untrustedRecord } from '../../model/records.ts';
 import type { Serving } from '../../model/server-view.ts';
@@ -91,7 +91,7 @@ async function saidReplaced(
   { container }: OpenServer,
   error: unknown,
 ): Promise<unknown> {
-  if (!(error instanceof LoomsError) || error.code !== 'server-exited') return error;
+  if (!isFailure(error, 'server-exited')) return error;
   try {
     const orchestrator = await ports.orchestrator();
     const now = await orchestrator.serving(project, server, { signal: AbortSignal.timeout(lookMs) });

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { type ContentPart, readParts } from '../../mcp/client/answers/content.ts';
 import { nameOfUri } from '../../mcp/client/answers/file-names.ts';
 import type { ReadResult, SessionOptions } from '../../mcp/client/session.ts';
-import { LoomsError } from '../../model/errors.ts';
+import { isFailure, LoomsError } from '../../model/errors.ts';
 import type { Ports } from '../ports.ts';
 import { type OfServer, onServer } from './open-server.ts';
 import { isFolder, prepareFolder, type SavedFile, saveAs } from './save-content.ts';
@@ -65,7 +65,7 @@ async function saveNumbered(ports: Ports, folder: string, uri: string, part: Con
     try {
       return await saveAs(ports, join(folder, `${name}.${ending}`), part);
     } catch (error) {
-      if (!(error instanceof LoomsError) || error.code !== 'file-exists' || number > 10_000) throw error;
+      if (!isFailure(error, 'file-exists') || number > 10_000) throw error;
     }
   }
 }

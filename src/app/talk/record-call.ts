@@ -1,14 +1,13 @@
 import type { CallResult } from '../../mcp/client/session.ts';
-import { type ErrorCode, LoomsError, traitsOf } from '../../model/errors.ts';
+import { codeOf, type ErrorCode, LoomsError, traitsOf } from '../../model/errors.ts';
+import type { Notice } from '../../model/notices.ts';
 import type { QuotaLimit } from '../../model/policy.ts';
 import type { AuditedCall, AuditedTarget, CallResultKind, Written } from '../../model/trail/audit.ts';
 import { sayQuota } from '../../spec/check/quotas.ts';
 import type { Ports } from '../ports.ts';
 
-/** Said when a call is not, or not wholly, in the audit trail. It is made all the same. */
-export type AuditWarning = { readonly code: 'not-audited'; readonly message: string; readonly hint: string };
-
-type OnWarning = (warning: AuditWarning) => void;
+/** Hears of trouble with the audit trail; the call is made all the same. */
+type OnWarning = (notice: Notice) => void;
 
 type Recording = {
   readonly onWarning: OnWarning;
@@ -47,7 +46,7 @@ export async function recordCall(
   try {
     result = await make();
   } catch (error) {
-    const code = error instanceof LoomsError ? error.code : 'internal';
+    const code = codeOf(error);
     await end({ result: kindOf(code), code, durationMs: durationMs() });
     throw error;
   }

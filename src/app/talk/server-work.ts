@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto';
 import type { ContainerId, ServerName } from '../../model/ids.ts';
 import { readTraceLine, saysTrace, type TraceLine } from '../../model/trail/trace-line.ts';
 import { idsOf, type TraceContext, type Tracing, withSpan } from '../../model/trail/tracing.ts';
+import { sha256 } from '../../model/values/sha256.ts';
 import type { LogQuery } from '../../orchestrator/session-host.ts';
 import type { Ports } from '../ports.ts';
 
@@ -39,7 +39,7 @@ async function* workIn(ports: Ports, { container }: Of, query: Omit<LogQuery, 's
  */
 const spanId = ({ container }: Of, within: TraceContext | undefined, said: string): string => {
   const place = within === undefined ? '' : idsOf(within).span;
-  return createHash('sha256').update(`${container} ${place} ${said}`).digest('hex').slice(0, 16);
+  return sha256(`${container} ${place} ${said}`).slice(0, 16);
 };
 
 /** Whether a piece says of itself, by however many others, that it is within itself. */

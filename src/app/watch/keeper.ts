@@ -37,7 +37,7 @@ export function createKeeper(ports: Ports, project: ProjectName): Keeper {
     heard = [];
     if (taken.length === 0) return;
     await ports.keptLogs.keepEvents(at, taken).catch((error: unknown) => {
-      ports.warn(`events of the engine are not kept: ${messageOf(error)}`);
+      ports.warn({ code: 'events-not-kept', message: `events of the engine are not kept: ${messageOf(error)}` });
     });
   };
 
@@ -56,7 +56,7 @@ export function createKeeper(ports: Ports, project: ProjectName): Keeper {
         ...defined({ spec: recorded?.spec, foreignRecord, secretPrints }),
       };
       const problem = whole.has(id) ? undefined : await keepLog(ports, sessions, at, of, signal);
-      if (problem !== undefined) ports.warn(`${server}: ${problem}`);
+      if (problem !== undefined) ports.warn({ code: 'log-not-kept', server, message: problem });
       else if (status === 'stopped') read.add(id);
     }
     whole = read;

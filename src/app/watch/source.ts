@@ -1,11 +1,11 @@
-import { createHash } from 'node:crypto';
 import type { GitSource } from '../../files/port.ts';
-import { LoomsError } from '../../model/errors.ts';
+import { isFailure, LoomsError } from '../../model/errors.ts';
 import { failureOf } from '../../model/failure.ts';
 import type { ProjectName, ServerName } from '../../model/ids.ts';
 import { type Change, isInSync } from '../../model/plan.ts';
 import type { Policies } from '../../model/policy.ts';
 import { defined } from '../../model/values/defined.ts';
+import { sha256 } from '../../model/values/sha256.ts';
 import type { Prepared } from '../../orchestrator/port.ts';
 import type { LoadedSpecs } from '../plan/load-specs.ts';
 import { requirePolicy } from '../plan/plan-work.ts';
@@ -38,9 +38,7 @@ export const commitsOf = ({ servers }: LoadedSpecs): Commits => {
 };
 
 const digestOf = ({ servers }: LoadedSpecs): string =>
-  createHash('sha256')
-    .update(JSON.stringify(servers.map(({ spec, hash }) => [spec.name, hash, spec.enabled])))
-    .digest('hex');
+  sha256(JSON.stringify(servers.map(({ spec, hash }) => [spec.name, hash, spec.enabled])));
 
 type ReadSource = {
   /** What is declared; undefined as long as nothing could be read. Throws `refused` where a newer policy forbids what was read last. */
@@ -76,7 +74,7 @@ export async function runOrRepair<T extends Prepared>(
   try {
     await run(work);
   } catch (error) {
-    if (!(error instanceof LoomsError) || error.code !== 'source-unreachable') throw error;
+    if (!isFailure(error, 'source-unreachable')) throw error;
     const changes = work.plan.changes.filter(({ action }) => action !== 'unchanged');
     const servers = changes.filter((change) => !redeclares(change)).map(({ server }) => server);
     if (servers.length > 0 && servers.length < changes.length) {
@@ -111,7 +109,7 @@ export function createSource(
       await look(AbortSignal.any([stop, limit]));
     } catch (error) {
       stop.throwIfAborted();
-      const isAway = limit.aborted || (error instanceof LoomsError && error.code === 'source-unreachable');
+      const isAway = limit.aborted || isFailure(error, 'source-unreachable');
       // A commit that is refused, or a path that is gone, is the answer of a repository: what it said before stays in force.
       if (!isAway || !again.plan.changes.some(redeclares)) return;
       throw limit.aborted ? noAnswer : error;

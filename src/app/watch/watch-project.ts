@@ -1,7 +1,7 @@
 import type { GitSource } from '../../files/port.ts';
 import type { DeclaredServer } from '../../model/desired.ts';
 import type { EngineEvent } from '../../model/engine-events.ts';
-import { LoomsError, traitsOf } from '../../model/errors.ts';
+import { isFailure, LoomsError, traitsOf } from '../../model/errors.ts';
 import { failureOf } from '../../model/failure.ts';
 import type { ProjectName, ServerName } from '../../model/ids.ts';
 import { isInSync, type Plan } from '../../model/plan.ts';
@@ -193,7 +193,7 @@ export async function watchProject(ports: Ports, options: WatchOptions): Promise
       const run = (part: Work): Promise<void> => carryOut(part, triggers, stillWanted);
       await runOrRepair(work, run, (servers) => plan(now, servers));
     } catch (error) {
-      if (!(error instanceof LoomsError) || error.code !== 'plan-stale') throw error;
+      if (!isFailure(error, 'plan-stale')) throw error;
       const changed = options.remote === undefined ? 'files' : 'git';
       return lookLater(error === declaredOtherwise ? changed : 'retry');
     }

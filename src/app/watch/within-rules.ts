@@ -1,4 +1,4 @@
-import { LoomsError } from '../../model/errors.ts';
+import { isFailure, type LoomsError } from '../../model/errors.ts';
 import type { ServerName } from '../../model/ids.ts';
 import type { Change } from '../../model/plan.ts';
 import { redeclares } from './source.ts';
@@ -6,7 +6,7 @@ import { redeclares } from './source.ts';
 /** What of a plan may be carried out, and the rule that the rest would break. */
 type WithinRules<T> = { readonly whole: T; readonly work: T; readonly refusal?: LoomsError };
 
-const isRefusal = (error: unknown): error is LoomsError => error instanceof LoomsError && error.code === 'refused';
+const isRefusal = (error: unknown): error is LoomsError => isFailure(error, 'refused');
 
 type Planning<T> = {
   /** Plans what is declared, or of it these servers alone. Throws `refused` for what breaks a rule. */

@@ -7,7 +7,8 @@ import { type AlertSettings, noAlerts } from '../../model/alerts.ts';
 import type { Policies } from '../../model/policy.ts';
 import { readPolicyFiles } from '../project/policy-files.ts';
 import { pathsOfPlan, readProjectFile } from '../project/project-file.ts';
-import { visible } from '../render/text.ts';
+import { renderNotice } from '../render/error.ts';
+import { palette } from '../terminal/palette.ts';
 import { isAlive, processSpace, userName } from '../terminal/this-process.ts';
 import type { Composition, Settings } from './composition.ts';
 import { engineSource } from './engine-source.ts';
@@ -86,9 +87,10 @@ export async function compose(settings: Settings): Promise<Composition> {
   };
   const { secrets, redact } = await watched(() => lookUp(), proxyPasswords(environment));
   const warned = new Set<string>();
-  const warn = (text: string): void => {
-    if (!warned.has(text)) program.stderr.write(`${redact(`looms: warning: ${visible(text)}`)}\n`);
-    warned.add(text);
+  const warn: Ports['warn'] = (notice) => {
+    const line = `looms: ${renderNotice('warning', notice, palette(false))}`;
+    if (!warned.has(line)) program.stderr.write(`${redact(line)}\n`);
+    warned.add(line);
   };
   const whoAmI = { user: userName(), host: hostname(), pid: program.pid, ...processSpace(), command };
   const endings = new Set<() => Promise<void>>();

@@ -80,7 +80,8 @@ async function requiredOrClusters<T>(required: () => T, environment: Environment
 function warnOfUntaken({ insteadOf }: DockerWish, environment: Environment, warn: Ports['warn']): void {
   if (insteadOf === undefined) return;
   const variable = environment.DOCKER_HOST ? 'DOCKER_HOST' : 'DOCKER_CONTEXT';
-  warn(
-    `${variable} names the engine, and not the cluster of ${insteadOf.at}: unset it, or say --context ${insteadOf.context}`,
-  );
+  warn({
+    code: 'engine-not-taken',
+    message: `${variable} names the engine, and not the cluster of ${insteadOf.at}: unset it, or say --context ${insteadOf.context}`,
+  });
 }

@@ -28,9 +28,10 @@ export function engineSource(
     const known = await knownContexts(environment, context);
     const kind = kindOfContext(context, known);
     if (known.unreadable !== undefined) {
-      ports().warn(
-        `${context} is taken for the context of Docker: kubeconfig cannot be read (${known.unreadable.message}); --context docker:${context} says so`,
-      );
+      ports().warn({
+        code: 'kubeconfig-unreadable',
+        message: `${context} is taken for the context of Docker: kubeconfig cannot be read (${known.unreadable.message}); --context docker:${context} says so`,
+      });
     }
     return kind === 'docker' ? asDocker : asCluster;
   };

@@ -33,7 +33,11 @@ export function gateways(ports: Ports, parts: Parts): Gateways {
   const upstreamsFor = async (project: ProjectName, log: (text: string) => void) => {
     const { upstreamsOf } = await import('../../app/serve/upstreams.ts');
     const { openLink } = await import('../../mcp/link/open-link.ts');
-    return upstreamsOf(ports, { project, policies, readPolicies, openLink, tracing: await ports.tracing() }, log);
+    return upstreamsOf(
+      ports,
+      { project, policies, readPolicies, openLink, tracing: await ports.tracing() },
+      ({ message, hint }) => log(hint === undefined ? message : `${message} (${hint})`),
+    );
   };
   const serving = projectFile?.file.serve ?? usualServe;
   /** What each request to a gateway is held against; CEL is loaded by who has rules. */

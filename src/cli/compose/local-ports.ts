@@ -81,7 +81,7 @@ export function localPorts(
           await records.remember(digest);
         } catch (error) {
           const why = `${records.path} cannot be written (${messageOf(error)})`;
-          warn(`the record was accepted for this run only: ${why}`);
+          warn({ code: 'trust-not-kept', message: `the record was accepted for this run only: ${why}` });
         }
       },
       acceptsAll: trustRecord,

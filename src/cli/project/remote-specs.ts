@@ -3,7 +3,7 @@ import { isAbsolute, join, posix, resolve } from 'node:path';
 import * as Flags from '@oclif/core/flags';
 import type { LoadedSpecs } from '../../app/plan/load-specs.ts';
 import type { WatchOptions } from '../../app/watch/watch-project.ts';
-import { LoomsError, withHint } from '../../model/errors.ts';
+import { isFailure, LoomsError, withHint } from '../../model/errors.ts';
 import { stateFolder } from '../../model/state-folder.ts';
 import type { CommandContext } from '../context.ts';
 import { needs } from '../flags.ts';
@@ -90,7 +90,7 @@ export async function remoteSpecs(flags: GitFlags, context: CommandContext): Pro
     const inTree = { ...now, ports: { ...ports, workingDirectory: tree.folder } };
     const loaded = await readUsableSpecs({ file: [path], strict: flags.strict }, inTree, true, tree.commit).catch(
       (error: unknown) => {
-        if (!(error instanceof LoomsError) || error.code !== 'file-not-found' || flags.path === undefined) throw error;
+        if (!isFailure(error, 'file-not-found') || flags.path === undefined) throw error;
         throw withHint(error, `--path ${flags.path} is where the specs are looked for in the repository`);
       },
     );

@@ -1,5 +1,6 @@
 import type { Connected } from '../../app/connect/connect-client.ts';
 import type { FoundClient } from '../../app/connect/list-clients.ts';
+import { present } from '../../model/values/present.ts';
 import { plural } from '../../model/values/words.ts';
 import type { Palette } from '../terminal/palette.ts';
 import { type Cell, renderTable } from './table.ts';
@@ -16,15 +17,12 @@ const done: Readonly<Record<Connected['action'], string>> = {
 /** What became of an entry, and what a call made from it found. */
 export function renderConnected({ file, entry, action, proof, note }: Connected, palette: Palette): string {
   const mark = action === 'absent' ? '·' : palette.good('✓');
-  return [
+  return present([
     `${mark} ${palette.strong(visible(entry))} ${done[action]} ${visible(file)}`,
-    ...(proof === undefined
-      ? []
-      : [
-          `${palette.good('✓')} a call made from it found ${plural(proof.servers, 'server')} with ${plural(proof.tools, 'tool')}`,
-        ]),
-    ...(note === undefined ? [] : [`${palette.note('note')}: ${visible(note)}`]),
-  ].join('\n');
+    proof !== undefined &&
+      `${palette.good('✓')} a call made from it found ${plural(proof.servers, 'server')} with ${plural(proof.tools, 'tool')}`,
+    note !== undefined && `${palette.note('note')}: ${visible(note)}`,
+  ]).join('\n');
 }
 
 export function renderClients(found: readonly FoundClient[], palette: Palette, width?: number): string {

@@ -1,10 +1,11 @@
 import type { Diagnostic } from '../../model/diagnostics.ts';
 import type { JsonRpcError } from '../../model/errors.ts';
 import type { Failure } from '../../model/events.ts';
+import type { Notice } from '../../model/notices.ts';
 import { defined } from '../../model/values/defined.ts';
 import { seenJson } from '../../model/values/unseen.ts';
 import type { Palette } from '../terminal/palette.ts';
-import { visibleBlock } from './text.ts';
+import { visible, visibleBlock } from './text.ts';
 
 /** Lines of a server's own error that a screen shows: of a longer one, a stack trace as a rule, the ends. */
 const shownOfServer = 8;
@@ -26,15 +27,19 @@ export function renderFailure(failure: Failure, palette: Palette, indent = ''): 
     .join('\n');
 }
 
-/** Something worth saying that stopped nothing: `warning[code]: …`, `hint: …`. */
-export function renderWarning(
-  warning: { readonly code: string; readonly message: string; readonly hint?: string },
+/** A notice in a word for how much it matters, its code, and its server: `note[restarts] fs: …`. */
+export const renderNotice = (
+  how: 'warning' | 'note',
+  { code, server, message }: Notice,
   palette: Palette,
-): string {
-  return [
-    `${palette.warning(`warning[${warning.code}]`)}: ${visibleBlock(warning.message)}`,
-    ...(warning.hint === undefined ? [] : [`${palette.note('hint')}: ${visibleBlock(warning.hint)}`]),
-  ].join('\n');
+  shown = visible,
+): string =>
+  `${palette[how](`${how}[${code}]`)}${server === undefined ? '' : ` ${visible(server)}`}: ${shown(message)}`;
+
+/** What is told beside an answer: `warning[code]: …`, and `hint: …` below it. */
+export function renderWarning(notice: Notice, palette: Palette): string {
+  const lines = notice.hint === undefined ? [] : [`${palette.note('hint')}: ${visibleBlock(notice.hint)}`];
+  return [renderNotice('warning', notice, palette, visibleBlock), ...lines].join('\n');
 }
 
 /** A failure for programs. */

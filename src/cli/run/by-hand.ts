@@ -3,7 +3,7 @@ import { chooseDeclared } from '../../app/plan/choose-declared.ts';
 import { doesWhatWasSaid } from '../../app/plan/does-what-was-said.ts';
 import type { LoadedSpecs } from '../../app/plan/load-specs.ts';
 import { planWork, type Work } from '../../app/plan/plan-work.ts';
-import { LoomsError } from '../../model/errors.ts';
+import { isFailure, LoomsError } from '../../model/errors.ts';
 import type { ServerName } from '../../model/ids.ts';
 import type { CommandContext } from '../context.ts';
 import { applyFlags, keepOf, placeFlags, trustFlags } from '../flags.ts';
@@ -71,7 +71,7 @@ async function planStart(context: CommandContext, request: StartRequest, file: s
     const intent = { kind: 'recorded', project: project.name, servers: names, wish, keep, directory } as const;
     return await planWork(ports, intent, { policies });
   } catch (error) {
-    if (!(error instanceof LoomsError) || error.code !== 'server-not-found') throw error;
+    if (!isFailure(error, 'server-not-found')) throw error;
     const specs = await ownSpecs(context, request);
     const declares = (name: ServerName): boolean => specs?.servers.some(({ spec }) => spec.name === name) === true;
     if (specs !== undefined && names.every(declares)) {

@@ -2,6 +2,7 @@ import { createQuestionnaire } from '../../app/talk/answer-questions.ts';
 import type { CallProgress, ServerLog, SessionOptions } from '../../mcp/client/session.ts';
 import type { ProtocolChoice } from '../../model/desired.ts';
 import { LoomsError } from '../../model/errors.ts';
+import { renderNotice, renderWarning } from '../render/error.ts';
 import { type CallDisplay, lineDisplay, liveDisplay, silentDisplay } from '../render/progress/call-progress.ts';
 import { visible, visibleBlock } from '../render/text.ts';
 import { terminalInterviewer } from '../terminal/ask-question.ts';
@@ -23,7 +24,6 @@ export function sessionNotices(
   { notice, noticePalette: palette }: Pick<Terminal, 'notice' | 'noticePalette'>,
 ): Pick<SessionOptions, 'onStray' | 'onLog' | 'onRefused' | 'protocol'> {
   const head = palette.quiet(`[${server}]`);
-  const warning = palette.warning('warning[request-refused]');
   const told = new Set<string>();
   return {
     ...(protocol === undefined ? {} : { protocol }),
@@ -32,7 +32,7 @@ export function sessionNotices(
       // Each once: a server may ask the same without end.
       if (told.has(text) || told.size === mostRefusals || !(verbose || what === 'elicitation/create')) return;
       told.add(text);
-      notice(`${warning}: ${server}: ${text}`);
+      notice(renderNotice('warning', { code: 'request-refused', message: `${server}: ${text}` }, palette));
     },
     ...(verbose
       ? {
@@ -72,10 +72,10 @@ export function openCallSession(
     readAnswers(answers),
     terminal.canAsk ? terminalInterviewer(desk) : undefined,
     ({ message }, reason) => {
-      const text = visibleBlock(`${message} (${reason})`);
+      const text = `${server} asks: ${message} (${reason})`;
       // Once, however often it is asked.
       if (!unanswered.has(text)) {
-        display.notice(`${palette.warning('warning[question-unanswered]')}: ${server} asks: ${text}`);
+        display.notice(renderWarning({ code: 'question-unanswered', message: text }, palette));
       }
       unanswered.add(text);
     },
@@ -90,7 +90,8 @@ export function openCallSession(
     finish: () => {
       display.finish();
       for (const name of questionnaire.unused()) {
-        terminal.notice(`${palette.warning('warning[answer-unused]')}: ${server} did not ask for ${visible(name)}`);
+        const message = `${server} did not ask for ${name}`;
+        terminal.notice(renderNotice('warning', { code: 'answer-unused', message }, palette));
       }
       const twice = questionnaire.repeated()[0];
       if (twice === undefined) return;

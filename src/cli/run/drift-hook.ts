@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { messageOf } from '../../model/failure.ts';
+import type { Notice } from '../../model/notices.ts';
 import { postJson } from './post-json.ts';
 
 /** How long a command may take, ms. */
@@ -56,7 +57,7 @@ export function driftHook(
     headersOf,
     limitMs = commandMs,
   }: {
-    readonly warn: (text: string) => void;
+    readonly warn: (notice: Notice) => void;
     readonly signal: AbortSignal;
     /** What goes along with a message by POST. */
     readonly headersOf: (body: string) => Promise<Readonly<Record<string, string>>>;
@@ -65,7 +66,7 @@ export function driftHook(
 ): (text: string) => void {
   const deliver: Deliver = /^https?:\/\//i.test(target)
     ? async (text, stop) => postJson(target, { body: text, headers: await headersOf(text) }, stop)
-    : byCommand(target, limitMs, (text) => warn(`--on-drift: ${text}`));
+    : byCommand(target, limitMs, (text) => warn({ code: 'drift-hook-failed', message: `--on-drift: ${text}` }));
   let waiting: string | undefined;
   let isBusy = false;
   const work = async (): Promise<void> => {
@@ -74,7 +75,7 @@ export function driftHook(
       const text = waiting;
       waiting = undefined;
       await deliver(text, signal).catch((error) => {
-        if (!signal.aborted) warn(`--on-drift failed: ${messageOf(error)}`);
+        if (!signal.aborted) warn({ code: 'drift-hook-failed', message: `--on-drift failed: ${messageOf(error)}` });
       });
     }
     isBusy = false;

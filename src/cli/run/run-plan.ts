@@ -2,8 +2,9 @@ import { applyWork } from '../../app/apply/apply-plan.ts';
 import { requireTrustInPlan } from '../../app/apply/require-trust.ts';
 import { clearDeadLock, lostItsLock } from '../../app/apply/unlock-project.ts';
 import type { Work } from '../../app/plan/plan-work.ts';
-import { LoomsError } from '../../model/errors.ts';
+import { isFailure } from '../../model/errors.ts';
 import { describeHolder } from '../../model/lock.ts';
+import type { Notice } from '../../model/notices.ts';
 import { isInSync, type Plan } from '../../model/plan.ts';
 import { plural } from '../../model/values/words.ts';
 import type { ApplyReport } from '../../orchestrator/port.ts';
@@ -36,8 +37,17 @@ type Execution = Pick<ApplyReport, 'results' | 'outcome' | 'servers' | 'notices'
   readonly supportFailures: ApplyReport['support'];
 };
 
-/** The value of `apply --json` and `delete --json`: the plan, and when it was carried out, what came of it. */
-export type PlanOutcome = Plan & Partial<Execution>;
+/**
+ * The value of `apply --json` and `delete --json`: the plan, and when it was carried out, what came of it. In its version 1
+ * notices were texts.
+ */
+export type PlanOutcome = Omit<Plan, 'schemaVersion'> & { readonly schemaVersion: 2 } & Partial<Execution>;
+
+const outcomeOf = (plan: Plan, execution: Partial<Execution> = {}): PlanOutcome => ({
+  ...plan,
+  schemaVersion: 2,
+  ...execution,
+});
 
 type RunPlanOptions = {
   readonly context: CommandContext;
@@ -51,7 +61,7 @@ type RunPlanOptions = {
   /** Said when there is nothing to do, instead of what a plan says. */
   readonly nothingToDo?: string;
   /** What is to be known once all was done. */
-  readonly afterwards?: string;
+  readonly afterwards?: Notice;
 };
 
 /** Shows a plan, asks if there is anything to do, carries it out, reports. Exit 9: a refusal, nothing changed. */
@@ -61,22 +71,25 @@ export async function runPlan(prepared: Work, flags: RunPlanFlags, options: RunP
   const { plan } = prepared;
   const agreed = goesAhead(plan);
   if (!json) show(prepared, !agreed || flags['dry-run'] || flags.verbose, flags, options);
-  if (flags['dry-run']) return plan;
+  if (flags['dry-run']) return outcomeOf(plan);
   if (plan.steps.length === 0) {
     const problem = await clearDeadLock(context.ports, plan.project);
     if (problem !== undefined)
-      terminal.notice(`the lock of a run that was killed could not be removed: ${visible(problem)}`);
+      terminal.note({
+        code: 'lock-not-released',
+        message: `the lock of a run that was killed could not be removed: ${problem}`,
+      });
   }
   if (isInSync(plan)) {
     await options.onAgreed?.();
-    return plan;
+    return outcomeOf(plan);
   }
   if (plan.steps.length > 0 && !agreed && question !== undefined) {
     const refusal = `${plural(plan.steps.length, 'step')} would be taken on project ${plan.project}, and nobody agreed`;
     if (!(await confirm(question, { yes: flags.yes, terminal, refusal, lookFirst: true }))) {
       terminal.notice('Nothing was changed.');
       process.exitCode = exitCode.notConfirmed;
-      return plan;
+      return outcomeOf(plan);
     }
   }
   await options.onAgreed?.();
@@ -89,7 +102,7 @@ export async function runPlan(prepared: Work, flags: RunPlanFlags, options: RunP
     return await execute(prepared, flags, options, progress, interruption);
   } catch (error) {
     const signal = interruption.received();
-    const stopped = signal !== undefined && error instanceof LoomsError && error.code === 'interrupted';
+    const stopped = signal !== undefined && isFailure(error, 'interrupted');
     throw stopped ? new InterruptedError(signal, error) : error;
   } finally {
     await progress.finish();
@@ -113,10 +126,10 @@ function show(prepared: Work, whole: boolean, flags: RunPlanFlags, { context, no
   terminal.answer(renderPlan(plan, { palette, width, verbose: flags.verbose, disabled }));
 }
 
-function whatNext(outcome: ApplyReport['outcome'], afterwards: string | undefined): string[] {
+function whatNext(outcome: ApplyReport['outcome'], afterwards: Notice | undefined): Notice[] {
   if (outcome === 'done') return afterwards === undefined ? [] : [afterwards];
   const stopped = outcome === 'interrupted' || outcome === 'timed-out';
-  return stopped ? ['the same command goes on from what is there'] : [];
+  return stopped ? [{ code: 'go-on-later', message: 'the same command goes on from what is there' }] : [];
 }
 
 const interruptionNotice = (which: 'first' | 'second', graceSeconds: number): string =>
@@ -164,7 +177,7 @@ async function execute(
     ? exitCode.locked
     : exitCodeOfOutcome(report.outcome, failures, interruption.received());
   const { results, outcome, servers, notices, support } = report;
-  return { ...report.plan, results, outcome, servers, notices, supportFailures: support };
+  return outcomeOf(report.plan, { results, outcome, servers, notices, supportFailures: support });
 }
 
 /** Live progress on a terminal, else plain lines. The live one is loaded only when used, as it costs the most. */

@@ -1,4 +1,4 @@
-import { LoomsError } from '../../model/errors.ts';
+import { isFailure } from '../../model/errors.ts';
 import { type EndingSignal, InterruptedError } from '../errors.ts';
 import { exitCodeOfSignal } from '../exit-codes.ts';
 import { type Program, thisProgram } from './program.ts';
@@ -63,7 +63,7 @@ export async function untilSignal(
   try {
     await work(interruption.stop);
   } catch (error) {
-    if (!(error instanceof LoomsError) || error.code !== 'interrupted' || !interruption.stop.aborted) throw error;
+    if (!isFailure(error, 'interrupted') || !interruption.stop.aborted) throw error;
   } finally {
     interruption.dispose();
   }

@@ -1,4 +1,6 @@
-import { onlyOurs, visible } from '../render/text.ts';
+import type { Notice } from '../../model/notices.ts';
+import { renderNotice } from '../render/error.ts';
+import { onlyOurs } from '../render/text.ts';
 import { isCi, type Palette, palette, wantsColor } from './palette.ts';
 import type { Program, Screen } from './program.ts';
 
@@ -16,8 +18,8 @@ export type Terminal = {
   readonly redraws: boolean;
   /** Writes a notice, a progress line or an error; one newline is added. */
   readonly notice: (text: string) => void;
-  /** A notice that begins with `note: `, of text that need not be ours. */
-  readonly note: (text: string) => void;
+  /** Tells what is known beside the answer, as `note[code]: …`. */
+  readonly note: (notice: Notice) => void;
   /** For the answer. */
   readonly palette: Palette;
   /** For notices. */
@@ -88,7 +90,7 @@ export function openTerminal(program: Program, { noColor, redact }: TerminalOpti
     redraw: redrawer(stdout, redact),
     redraws: answerIsTerminal && environment.TERM !== 'dumb' && !isCi(environment),
     notice,
-    note: (text) => notice(`${noticePalette.note('note')}: ${visible(text)}`),
+    note: (one) => notice(renderNotice('note', one, noticePalette)),
     palette: palette(colored(answerIsTerminal)),
     noticePalette,
     width: stdout.columns ?? 100,

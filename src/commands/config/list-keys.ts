@@ -1,6 +1,5 @@
 import { BaseCommand } from '../../cli/base-command.ts';
 import { renderTable } from '../../cli/render/table.ts';
-import { visible } from '../../cli/render/text.ts';
 import type { ListedKey } from '../../model/secrets/secret-names.ts';
 
 export default class ConfigListKeys extends BaseCommand {
@@ -18,7 +17,9 @@ export default class ConfigListKeys extends BaseCommand {
     const headers = ['NAME', 'STORE', ...(keys.some(({ alsoIn }) => alsoIn.length > 0) ? ['ALSO IN'] : [])];
     if (keys.length > 0) this.answer(() => renderTable(headers, rows, terminal.palette));
     else this.notice('No secret is stored here.');
-    for (const { store, why } of unlisted) terminal.notice(`note: not listed: ${visible(store)}: ${visible(why)}`);
+    for (const { store, why } of unlisted) {
+      terminal.note({ code: 'keys-not-listed', message: `not listed: ${store}: ${why}` });
+    }
     return keys;
   }
 }

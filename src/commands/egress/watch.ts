@@ -27,14 +27,14 @@ export default class EgressWatch extends BaseCommand {
     const { ports, project, terminal } = await this.open(flags);
     const request = { project: project.name, name: serverName(args.server) };
     const said = new Set<string>();
+    const isNew = (text: string): boolean => said.size < said.add(text).size;
     await untilSignal(async (stop) => {
       for await (const { suggestion, notices } of watchEgress(ports, request, stop)) {
         const lines = this.jsonEnabled() ? [JSON.stringify(suggestion)] : suggestion.yaml.split('\n');
-        const fresh = [...notices, ...lines].filter((line) => !said.has(line));
-        for (const line of fresh) {
-          said.add(line);
-          if (notices.includes(line)) terminal.note(line);
-          else if (!(await terminal.stream(this.jsonEnabled() ? seenJson(line) : visibleLines(line)))) return;
+        for (const notice of notices) if (isNew(notice.message)) terminal.note(notice);
+        for (const line of lines) {
+          if (!isNew(line)) continue;
+          if (!(await terminal.stream(this.jsonEnabled() ? seenJson(line) : visibleLines(line)))) return;
         }
       }
     });

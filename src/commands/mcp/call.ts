@@ -1,5 +1,5 @@
 import * as Flags from '@oclif/core/flags';
-import { type CallWarning, callTool } from '../../app/talk/call-tool.ts';
+import { callTool } from '../../app/talk/call-tool.ts';
 import { BaseCommand } from '../../cli/base-command.ts';
 import { remainingArgs, requiredArg } from '../../cli/command-line/args.ts';
 import { argumentFlags, argumentSource, outFlags } from '../../cli/command-line/call-arguments.ts';
@@ -12,6 +12,7 @@ import { visible } from '../../cli/render/text.ts';
 import { openCallSession } from '../../cli/run/call-session.ts';
 import { cancelOnSignal } from '../../cli/terminal/signals.ts';
 import type { CallResult } from '../../mcp/client/session.ts';
+import type { Notice } from '../../model/notices.ts';
 
 export default class McpCall extends BaseCommand {
   static override summary = 'Call a tool of a server';
@@ -69,7 +70,7 @@ export default class McpCall extends BaseCommand {
       { terminal, program: this.program },
       ports.monotonicMs,
     );
-    const onWarning = (warning: CallWarning) => call.notice(renderWarning(warning, terminal.noticePalette));
+    const onWarning = (warning: Notice) => call.notice(renderWarning(warning, terminal.noticePalette));
     const { result, parts, saved, hint } = await cancelOnSignal(this.program, (signal) =>
       callTool(ports, request, { ...call.options, signal, onWarning }),
     ).finally(call.finish);

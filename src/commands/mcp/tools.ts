@@ -4,7 +4,7 @@ import { optionalArg, requiredArg } from '../../cli/command-line/args.ts';
 import { optionalToolWords } from '../../cli/command-line/tool-words.ts';
 import { gatewayFlags, placeFlags, sessionFlags, trustFlags } from '../../cli/flags.ts';
 import { renderTool, renderTools } from '../../cli/render/answers/tool.ts';
-import { visible } from '../../cli/render/text.ts';
+import { renderNotice } from '../../cli/render/error.ts';
 import { sessionNotices } from '../../cli/run/call-session.ts';
 import { cancelOnSignal } from '../../cli/terminal/signals.ts';
 import type { Tool } from '../../mcp/client/session.ts';
@@ -35,9 +35,8 @@ export default class McpTools extends BaseCommand {
     const notices = sessionNotices(server, flags, terminal);
     const listed = await cancelOnSignal(this.program, (signal) => listTools(ports, request, { ...notices, signal }));
     for (const name of listed.unknownFilterNames) {
-      terminal.notice(
-        `${terminal.noticePalette.warning('warning[unknown-filter-name]')}: the filter names ${visible(name)}, which the server does not have`,
-      );
+      const message = `the filter names ${name}, which the server does not have`;
+      terminal.notice(renderNotice('warning', { code: 'unknown-filter-name', message }, terminal.noticePalette));
     }
     const { palette, width, answerIsTerminal } = terminal;
     if (listed.details !== undefined) this.answer(() => renderTool(listed, { palette, width }));

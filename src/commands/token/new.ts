@@ -3,7 +3,6 @@ import { recordChange, tokenChange } from '../../app/apply/record-change.ts';
 import { serverNames } from '../../app/inspect/servers.ts';
 import { BaseCommand } from '../../cli/base-command.ts';
 import { projectFlags } from '../../cli/flags.ts';
-import { visible } from '../../cli/render/text.ts';
 import { LoomsError } from '../../model/errors.ts';
 import { endOfDay, isoTime, shownTime } from '../../model/times.ts';
 import { parseSeconds } from '../../model/values/moment.ts';
@@ -65,9 +64,10 @@ export default class TokenNew extends BaseCommand {
     const names = await serverNames(ports, project.name);
     const unmet = flags.allow.filter((scope) => names !== undefined && !isOfSome(scope, names));
     if (unmet.length > 0) {
-      terminal.note(
-        `no server of project ${project.name} is called as in ${unmet.map(visible).join(', ')}: the token reaches one there once it is applied`,
-      );
+      terminal.note({
+        code: 'scope-without-server',
+        message: `no server of project ${project.name} is called as in ${unmet.join(', ')}: the token reaches one there once it is applied`,
+      });
     }
     terminal.notice(
       `Keep it now: it is not shown again. ${made.name} may use ${made.allow.join(', ')}${expires === undefined ? '' : ` until ${shownTime(expires)}`}.`,

@@ -5,10 +5,12 @@ import { LoomsError } from '../../model/errors.ts';
 import type { ExecutionEvent, Failure } from '../../model/events.ts';
 import type { HealthFinding } from '../../model/health.ts';
 import type { ContainerId, ServerName } from '../../model/ids.ts';
+import type { Notice } from '../../model/notices.ts';
 import { defined } from '../../model/values/defined.ts';
 import { engineWidth } from '../../model/values/map-bounded.ts';
 import { tellingLines } from '../../model/values/telling-lines.ts';
-import { type HeldLock, takeLock } from '../../orchestrator/common/project-lock.ts';
+import type { HeldLock } from '../../orchestrator/common/project-lock.ts';
+import { underLock } from '../../orchestrator/common/under-lock.ts';
 import type { ApplyOptions, ApplyReport, LoggedServer, OrchestratorPorts, Prepared } from '../../orchestrator/port.ts';
 import { executePlan } from '../execute/execute-plan.ts';
 import type { StepEnvironment } from '../execute/perform-step.ts';
@@ -142,39 +144,10 @@ function stepEnvironment(
 /** `Orchestrator.apply`. */
 export async function applyPlan(ports: DockerPorts, confirmed: Prepared, options: ApplyOptions): Promise<ApplyReport> {
   if (confirmed.plan.steps.length === 0) return reportOf({ ...confirmed.plan, steps: [] }, new Map(), new Set());
-  const lock = await takeLock(ports, confirmed.plan.project, {
-    timeoutMs: options.lockTimeoutMs,
-    signal: options.stopSignal,
-    onWait: options.onLockWait,
-  });
-  const timeUp = new AbortController();
-  const timer = options.timeoutMs === undefined ? undefined : setTimeout(() => timeUp.abort(), options.timeoutMs);
-  let report: ApplyReport;
-  try {
-    report = await applyLocked(ports, confirmed, boundedBy(timeUp.signal, options), lock);
-  } catch (error) {
-    // What went wrong matters more than a lock that stays: that ends by itself.
-    await lock.release();
-    throw error;
-  } finally {
-    clearTimeout(timer);
-  }
-  const problem = await lock.release();
-  return {
-    ...report,
-    ...(timeUp.signal.aborted && report.outcome === 'interrupted' ? { outcome: 'timed-out' } : {}),
-    notices: problem === undefined ? report.notices : [...report.notices, lockStays(problem)],
-  };
+  return underLock(ports, confirmed.plan.project, options, (lock, bounded) =>
+    applyLocked(ports, confirmed, bounded, lock),
+  );
 }
-
-const lockStays = (problem: string): string =>
-  `the lock could not be released (${problem}); it ends by itself within a minute`;
-
-const boundedBy = (limit: AbortSignal, options: ApplyOptions): ApplyOptions => ({
-  ...options,
-  stopSignal: AbortSignal.any([limit, options.stopSignal]),
-  abortSignal: AbortSignal.any([limit, options.abortSignal]),
-});
 
 async function applyLocked(
   ports: DockerPorts,

@@ -1,5 +1,7 @@
 import type { ContainerId } from '../../model/ids.ts';
+import type { Notice } from '../../model/notices.ts';
 import type { Change, Reason } from '../../model/plan.ts';
+import { defined } from '../../model/values/defined.ts';
 import { brokenWayBack, reportOf as commonReport } from '../../orchestrator/common/report.ts';
 import type { StepResults } from '../../orchestrator/common/walk-plan.ts';
 import type { ApplyReport } from '../../orchestrator/port.ts';
@@ -47,12 +49,13 @@ function changedStandIns({ server }: Change, plan: DockerPlan, results: StepResu
 const isOtherList = ({ kind }: Reason): boolean => kind === 'spec-changed';
 
 /** What became of the ways back: a container that was kept to be looked at, and what could not be undone. */
-const wayBackNotices = (plan: DockerPlan, results: StepResults): string[] =>
-  plan.steps.flatMap((step) =>
-    step.onFailureOf !== undefined && step.op === 'stop-container' && results.get(step.id)?.result === 'ok'
-      ? [`${step.server ?? step.id}: ${step.name} is kept, stopped: \`docker logs ${step.name}\` shows what it wrote`]
-      : brokenWayBack(step, results),
-  );
+const wayBackNotices = (plan: DockerPlan, results: StepResults): Notice[] =>
+  plan.steps.flatMap((step): readonly Notice[] => {
+    const isKept = step.onFailureOf !== undefined && step.op === 'stop-container';
+    if (!isKept || results.get(step.id)?.result !== 'ok') return brokenWayBack(step, results);
+    const message = `${step.name} is kept, stopped: \`docker logs ${step.name}\` shows what it wrote`;
+    return [{ code: 'container-kept', ...defined({ server: step.server }), message }];
+  });
 
 /** What a walked plan came to, for each server and for the whole run; `running`: the containers that ran before it. */
 export const reportOf = (plan: DockerPlan, results: StepResults, running: ReadonlySet<ContainerId>): ApplyReport =>

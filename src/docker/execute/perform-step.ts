@@ -1,6 +1,6 @@
 import type { Recipe } from '../../model/container/recipe.ts';
 import { assertNever, LoomsError } from '../../model/errors.ts';
-import type { Failure } from '../../model/events.ts';
+import type { Failure, StepNote } from '../../model/events.ts';
 import type { ContainerId, ProjectName, ServerName } from '../../model/ids.ts';
 import { type SecretPrints, writeSecretPrints } from '../../model/secrets/secret-prints.ts';
 import { duration } from '../../model/times.ts';
@@ -39,7 +39,7 @@ export type StepEnvironment = {
 
 /** A step that did what it should; a gate that refused is a value, everything else that fails is thrown. */
 type Performed =
-  | { readonly ok: true; readonly container?: ContainerId; readonly note?: string }
+  | ({ readonly ok: true; readonly container?: ContainerId } & StepNote)
   | { readonly ok: false; readonly failure: Failure };
 
 const done: Performed = { ok: true };
@@ -113,7 +113,7 @@ async function pullImage(
     return done;
   } catch (error) {
     if (!fallbackToLocal || !env.images.has(ref) || !(error instanceof LoomsError)) throw error;
-    return { ok: true, note: `${error.message}; the local image is used` };
+    return { ok: true, code: 'local-image-used', note: `${error.message}; the local image is used` };
   }
 }
 
@@ -136,7 +136,7 @@ async function removeImage(
 ): Promise<Performed> {
   const id = image ?? env.images.get(ref)?.id;
   if (id === undefined || (await env.engine.removeBuiltImage(id, ref, options))) return done;
-  return { ok: true, note: `image ${ref} stays: something else on the engine needs it` };
+  return { ok: true, code: 'image-stays', note: `image ${ref} stays: something else on the engine needs it` };
 }
 
 async function awaitListening(
@@ -198,6 +198,7 @@ export async function performStep(
       if (await engine.removeNetwork(operation.network, options)) return done;
       return {
         ok: true,
+        code: 'network-stays',
         note: `network ${operation.name} stays: the engine still counts endpoints on it, of containers that are gone, and lets go of it when it is restarted`,
       };
     case 'pull-image':
@@ -237,7 +238,11 @@ export async function performStep(
       );
       return drained
         ? done
-        : { ok: true, note: `sessions were still open after ${duration(operation.seconds * 1000)}` };
+        : {
+            ok: true,
+            code: 'sessions-cut',
+            note: `sessions were still open after ${duration(operation.seconds * 1000)}`,
+          };
     }
     case 'stop-container':
       await engine.stopContainer(resolve(operation.target), env.stopGraceSeconds, options);
@@ -246,7 +251,7 @@ export async function performStep(
       const id = resolve(operation.target);
       const note = await env.keepLog(id, options);
       await engine.removeContainer(id, options);
-      return note === undefined ? done : { ok: true, note };
+      return note === undefined ? done : { ok: true, code: 'log-not-kept', note };
     }
     case 'rename-container':
       await engine.renameContainer(resolve(operation.target), operation.to, options);
@@ -257,13 +262,18 @@ export async function performStep(
       }
       return {
         ok: true,
+        code: 'generation-not-recorded',
         note: `${operation.name} cannot be gone back to: it, or its image, is no longer on the engine`,
       };
     case 'remove-image':
       return removeImage(operation, env, options);
     case 'remove-volume':
       if (await engine.removeVolume(env.project, operation.name, options)) return done;
-      return { ok: true, note: `volume ${operation.name} stays: a container has it, or it is not of this project` };
+      return {
+        ok: true,
+        code: 'volume-stays',
+        note: `volume ${operation.name} stays: a container has it, or it is not of this project`,
+      };
     default:
       return assertNever(operation);
   }

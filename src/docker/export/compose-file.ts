@@ -5,6 +5,7 @@ import { ownedBy } from '../../model/container/tmpfs.ts';
 import { builtDirOf, usualHome } from '../../model/container/usual-process.ts';
 import { type DeclaredServer, type DesiredServer, type Env, isHttp } from '../../model/desired.ts';
 import { processEnv, secretUses, secretVariable, writtenRef } from '../../model/secrets/secret-names.ts';
+import { present } from '../../model/values/present.ts';
 import type { Exported, Exporter, ExportSettings, Unlike } from '../../orchestrator/export.ts';
 import { volumeName } from '../model/labels.ts';
 import { isWithin, workingDirTmpfs } from '../model/resolve-shape.ts';
@@ -147,49 +148,34 @@ function unlike(spec: DesiredServer): readonly Unlike[] {
   const approximate = (path: string, message: string): Unlike => ({ kind: 'approximate', path, message });
   const refused = (path: string, message: string, hint: string): Unlike => ({ kind: 'refused', path, message, hint });
   const listing = network.egressLearn ? 'egress_learn' : 'egress';
-  return [
-    ...(spec.image.kind === 'image'
-      ? []
-      : [approximate('docker_backend.runtime_type', 'Compose takes the image that looms built here, and builds none')]),
-    ...(hasForwarder(spec)
-      ? [
-          refused(
-            `docker_backend.network.${listing}`,
-            'Compose has nothing that lets a server reach some hosts and no others',
-            'leave the list out, or run this server with looms',
-          ),
-        ]
-      : []),
-    ...(lifecycle.preserve.length === 0
-      ? []
-      : [
-          refused(
-            'docker_backend.lifecycle.preserve',
-            'Compose replaces a container with all that is in it',
-            'keep the files in a named volume that is mounted there',
-          ),
-        ]),
-    ...(spec.mounts.some(({ type }) => type === 'volume')
-      ? [
-          approximate(
-            'docker_backend.volume_mounts',
-            'a named volume is the one that looms uses: the server must not run with both at once',
-          ),
-        ]
-      : []),
-    ...(lifecycle.drainSeconds > 0
-      ? [approximate('docker_backend.lifecycle.drain_seconds', 'Compose waits for no session')]
-      : []),
+  return present([
+    spec.image.kind !== 'image' &&
+      approximate('docker_backend.runtime_type', 'Compose takes the image that looms built here, and builds none'),
+    hasForwarder(spec) &&
+      refused(
+        `docker_backend.network.${listing}`,
+        'Compose has nothing that lets a server reach some hosts and no others',
+        'leave the list out, or run this server with looms',
+      ),
+    lifecycle.preserve.length > 0 &&
+      refused(
+        'docker_backend.lifecycle.preserve',
+        'Compose replaces a container with all that is in it',
+        'keep the files in a named volume that is mounted there',
+      ),
+    spec.mounts.some(({ type }) => type === 'volume') &&
+      approximate(
+        'docker_backend.volume_mounts',
+        'a named volume is the one that looms uses: the server must not run with both at once',
+      ),
+    lifecycle.drainSeconds > 0 && approximate('docker_backend.lifecycle.drain_seconds', 'Compose waits for no session'),
     ...keptByLooms(spec).map(({ path, what }) => approximate(path, `${what} is kept by looms alone: Compose does not`)),
-    ...(secretUses(spec).length === 0
-      ? []
-      : [
-          approximate(
-            'mcp_server.env',
-            'Compose puts secrets into the settings of the container, where `docker inspect` shows them',
-          ),
-        ]),
-  ];
+    secretUses(spec).length > 0 &&
+      approximate(
+        'mcp_server.env',
+        'Compose puts secrets into the settings of the container, where `docker inspect` shows them',
+      ),
+  ]);
 }
 
 /** A project as a Compose file (https://github.com/compose-spec/compose-spec/blob/main/spec.md). */

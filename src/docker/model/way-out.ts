@@ -1,8 +1,8 @@
-import { createHash } from 'node:crypto';
 import { hasForwarder, mostTargets } from '../../model/container/egress.ts';
 import type { DesiredServer, EgressTarget } from '../../model/desired.ts';
 import type { ProjectName, ServerName } from '../../model/ids.ts';
 import { canonicalJson } from '../../model/values/canonical-json.ts';
+import { sha256 } from '../../model/values/sha256.ts';
 import { addressOf, numberOf, overlap, rangeOf } from './ipv4.ts';
 import { egressNetworkName, forwarderName, outNetworkName } from './labels.ts';
 import { type NetworkShape, type Observed, type ObservedContainer, withoutHost } from './observed.ts';
@@ -55,8 +55,6 @@ const subnets = { first: numberOf('169.254.64.0'), size: 128, bits: 25, count: 1
 const partSize = 32;
 const parts = [1, 2, 3] as const;
 
-const hashOf = (text: string): string => createHash('sha256').update(text).digest('hex');
-
 /** The subnet that a server's network has; undefined where it has none of those that looms gives. */
 function subnetOf(name: string, { networks }: Observed): string | undefined {
   const { first, size, bits, count } = subnets;
@@ -87,7 +85,7 @@ export function egressSubnets(observed: Observed, declared: readonly DesiredServ
     const name = egressNetworkName(observed.project, server);
     const found = subnetOf(name, observed);
     // Each begins at a place of its own, so that two projects that are applied at once seldom want the same one.
-    const start = Number.parseInt(hashOf(name).slice(0, 8), 16) % count;
+    const start = Number.parseInt(sha256(name).slice(0, 8), 16) % count;
     const places = found === undefined ? [...Array(count).keys()] : [];
     const at = places
       .map((index) => first + ((start + index) % count) * size)
@@ -102,7 +100,7 @@ export function egressSubnets(observed: Observed, declared: readonly DesiredServ
 
 /** Of what a server is led to, and whether more is noted. */
 const listHash = ({ egress, egressLearn }: DesiredServer['network']): string =>
-  hashOf(canonicalJson(egressLearn ? { egress, egressLearn } : egress)).slice(0, 16);
+  sha256(canonicalJson(egressLearn ? { egress, egressLearn } : egress)).slice(0, 16);
 
 /** The part of its server's addresses that a forwarder has, by its label. */
 const partOf = ({ egress }: Pick<ObservedContainer, 'egress'>): number => Number(egress?.split(':')[0] ?? 0);

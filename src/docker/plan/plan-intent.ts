@@ -1,4 +1,4 @@
-import { assertNever, LoomsError } from '../../model/errors.ts';
+import { assertNever, insteadOf } from '../../model/errors.ts';
 import type { ProjectName } from '../../model/ids.ts';
 import { projectLock } from '../../orchestrator/common/project-lock.ts';
 import type { Intent, ProjectLock, PruneIntent } from '../../orchestrator/port.ts';
@@ -39,14 +39,7 @@ async function planPrune(ports: DockerPorts, intent: PruneIntent): Promise<Docke
 /** Of projects that seem locked, those that a run holds: a lock that ran out, or that looms did not make, keeps nobody. */
 async function heldLocks(lock: ProjectLock, projects: readonly ProjectName[]): Promise<readonly ProjectName[]> {
   const looks = await Promise.all(
-    projects.map(async (project) => {
-      try {
-        return (await lock.look(project))?.state === 'held' ? [project] : [];
-      } catch (error) {
-        if (error instanceof LoomsError && error.code === 'engine-conflict') return [];
-        throw error;
-      }
-    }),
+    projects.map((project) => lock.look(project).catch(insteadOf('engine-conflict', () => null))),
   );
-  return looks.flat();
+  return projects.filter((_, index) => looks[index]?.state === 'held');
 }

@@ -1,16 +1,18 @@
 import type { DeclaredServer } from '../../model/desired.ts';
 import type { EngineTime } from '../../model/engine.ts';
 import type { ServerName } from '../../model/ids.ts';
+import type { Notice } from '../../model/notices.ts';
 import type { PlanWarning } from '../../model/plan.ts';
 import { age } from '../../model/times.ts';
 import type { Observed, ObservedContainer } from '../model/observed.ts';
 
-/** Says once which containers have labels of a project and are nobody's to looms; undefined when there are none. */
-export function strangersNotice({ project, foreign }: Pick<Observed, 'project' | 'foreign'>): string | undefined {
+/** Which containers have labels of a project and are nobody's to looms: said once, or not at all. */
+export function strangersNotices({ project, foreign }: Pick<Observed, 'project' | 'foreign'>): Notice[] {
   const names = foreign.flatMap(({ name, claims }) => (claims === true ? [name] : []));
-  if (names.length === 0) return undefined;
-  const [are, they] = names.length === 1 ? ['has', 'it is'] : ['have', 'they are'];
-  return `${names.join(', ')} ${are} the labels of project ${project}, but looms did not make ${names.length === 1 ? 'it' : 'them'}: ${they} left alone`;
+  if (names.length === 0) return [];
+  const [are, it, they] = names.length === 1 ? ['has', 'it', 'it is'] : ['have', 'them', 'they are'];
+  const message = `${names.join(', ')} ${are} the labels of project ${project}, but looms did not make ${it}: ${they} left alone`;
+  return [{ code: 'not-ours', message }];
 }
 
 /** A run that is younger may end as those before it did, ms; the engine waits at most a minute between two. */
@@ -42,8 +44,7 @@ export function planWarnings(
   observed: Observed,
   left: readonly ServerName[],
 ): PlanWarning[] {
-  const strangers = strangersNotice(observed);
-  const warnings: PlanWarning[] = strangers === undefined ? [] : [{ code: 'not-ours', message: strangers }];
+  const warnings: PlanWarning[] = [...strangersNotices(observed)];
   for (const server of servers) {
     const asked = observed.registry[server.image.ref];
     if (asked?.answer === 'unknown') {

@@ -1,4 +1,5 @@
 import { asStepId, type ContainerId, type ImageId, type ProjectName, type ServerName } from '../../model/ids.ts';
+import type { NoticeCode } from '../../model/notices.ts';
 import type { PlanWarning, Reason, SupportChange } from '../../model/plan.ts';
 import type { Observed } from '../model/observed.ts';
 import type { DockerPlan, StepDraft } from '../steps.ts';
@@ -28,7 +29,7 @@ const unused = 'nothing on the engine uses it any more';
 const shownNames = 3;
 
 /** What stays because nobody asked for it, in one warning. */
-function stays(code: string, what: string, items: readonly Item[], flag: string): PlanWarning[] {
+function stays(code: NoticeCode, what: string, items: readonly Item[], flag: string): PlanWarning[] {
   if (items.length === 0) return [];
   const more = items.length - shownNames;
   const names = items.slice(0, shownNames).map(({ name }) => name);

@@ -11,7 +11,7 @@ import { hidesHost, type Observed, type ObservedContainer } from '../model/obser
 import { isSecretsShell, resolveArgv } from '../model/resolve-shape.ts';
 import { type EgressSubnets, egressSubnets, type WayOut, wayOutOf } from '../model/way-out.ts';
 import type { Engine } from '../port.ts';
-import { strangersNotice } from '../reconcile/plan-warnings.ts';
+import { strangersNotices } from '../reconcile/plan-warnings.ts';
 import { listedNames, mountOf, networksOf } from '../reconcile/server/container-template.ts';
 import { leadingOut } from '../reconcile/server/forwarder-containers.ts';
 import { changedFields } from '../reconcile/support/support-reasons.ts';
@@ -109,8 +109,7 @@ function viewOf(
       name,
       project,
       ...instanceOf(container),
-      ...(recorded === undefined ? {} : { recorded }),
-      ...defined({ foreignRecord, secretPrints }),
+      ...defined({ recorded, foreignRecord, secretPrints }),
       state,
       renamed: state === 'running' && container.name !== containerName(project, name),
       status: container.state,
@@ -183,7 +182,7 @@ export function listingOf(observed: Observed, names?: readonly ServerName[]): Se
     now,
     servers: [...slots].flatMap(([name, containers]) => viewOf(name, containers, observed, subnets)),
     deleted: serversOf(observed).filter((name) => !slots.has(name) && names?.includes(name) !== false),
-    notices: [strangersNotice(observed) ?? []].flat(),
+    notices: strangersNotices(observed),
   };
 }
 

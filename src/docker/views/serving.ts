@@ -1,21 +1,25 @@
 import { argvTemplateOf } from '../../model/container/argv.ts';
 import { hasForwarder } from '../../model/container/egress.ts';
-import type { DesiredServer } from '../../model/desired.ts';
-import { isHttp } from '../../model/desired.ts';
+import { type DesiredServer, isHttp } from '../../model/desired.ts';
 import { LoomsError } from '../../model/errors.ts';
 import { type ContainerId, hostNameOf, type ImageId, type ProjectName, type ServerName } from '../../model/ids.ts';
 import type { ForeignRecord } from '../../model/records.ts';
 import type { SecretPrints } from '../../model/secrets/secret-prints.ts';
 import { serverNotFound } from '../../model/server-not-found.ts';
-import type { Serving } from '../../model/server-view.ts';
+import type { ListedPlace, Serving } from '../../model/server-view.ts';
 import { defined } from '../../model/values/defined.ts';
 import type { CallOptions } from '../../orchestrator/session-host.ts';
 import { servingOf, slotsOf } from '../model/generations.ts';
 import { relayName } from '../model/labels.ts';
-import { listedPlace } from '../model/listed-place.ts';
 import { resolveArgv } from '../model/resolve-shape.ts';
 import type { ImageFacts } from '../model/shape.ts';
 import type { Engine, LocatedContainer } from '../port.ts';
+
+/** Where a server finds the hosts of its list: in one of the subnets of `way-out.ts`. */
+export const listedPlace: ListedPlace = {
+  address: /\b169\.254\.(?:6[4-9]|[7-9]\d|1[01]\d|12[0-7])\.\d{1,3}\b/,
+  range: '169.254.0.0/16',
+};
 
 /** A container as opening a session to it needs. */
 type Reachable = {

@@ -5,8 +5,9 @@ import { failureOf } from '../../model/failure.ts';
 import type { HealthFinding } from '../../model/health.ts';
 import type { ServerName } from '../../model/ids.ts';
 import type { Change } from '../../model/plan.ts';
-import { type HeldLock, takeLock } from '../../orchestrator/common/project-lock.ts';
+import type { HeldLock } from '../../orchestrator/common/project-lock.ts';
 import { brokenWayBack, reportOf } from '../../orchestrator/common/report.ts';
+import { underLock } from '../../orchestrator/common/under-lock.ts';
 import { type StepResults, walkPlan } from '../../orchestrator/common/walk-plan.ts';
 import type { ApplyOptions, ApplyReport, Prepared } from '../../orchestrator/port.ts';
 import { leases } from '../lock/leases.ts';
@@ -30,37 +31,9 @@ export async function applyPlan(
   const plan = confirmed.plan as KubePlan;
   if (plan.steps.length === 0) return reportOfRun(plan, new Map(), new Set());
   await makeNamespace(ports, plan);
-  const lock = await takeLock({ ...ports, engine: leases(ports.cluster) }, plan.project, {
-    timeoutMs: options.lockTimeoutMs,
-    signal: options.stopSignal,
-    onWait: options.onLockWait,
-  });
-  const timeUp = new AbortController();
-  const timer = options.timeoutMs === undefined ? undefined : setTimeout(() => timeUp.abort(), options.timeoutMs);
-  const bounded = {
-    ...options,
-    stopSignal: AbortSignal.any([timeUp.signal, options.stopSignal]),
-    abortSignal: AbortSignal.any([timeUp.signal, options.abortSignal]),
-  };
-  let report: ApplyReport;
-  try {
-    report = await applyLocked(ports, confirmed, bounded, lock);
-  } catch (error) {
-    // What went wrong matters more than a lock that stays: that ends by itself.
-    await lock.release();
-    throw error;
-  } finally {
-    clearTimeout(timer);
-  }
-  const problem = await lock.release();
-  return {
-    ...report,
-    ...(timeUp.signal.aborted && report.outcome === 'interrupted' ? { outcome: 'timed-out' } : {}),
-    notices:
-      problem === undefined
-        ? report.notices
-        : [...report.notices, `the lock could not be released (${problem}); it ends by itself within a minute`],
-  };
+  return underLock({ ...ports, engine: leases(ports.cluster) }, plan.project, options, (lock, bounded) =>
+    applyLocked(ports, confirmed, bounded, lock),
+  );
 }
 
 /** The lock stands in the project's namespace, which the first run makes. */

@@ -194,7 +194,7 @@ async function awaitGone(
     );
     if (pods.length === 0) return done;
     if (ports.monotonicMs() >= deadline)
-      return { result: 'ok', note: `${pods.length} of its pods are still being ended` };
+      return { result: 'ok', code: 'pods-stay', note: `${pods.length} of its pods are still being ended` };
     await ports.pause(250, options.signal);
   }
 }

@@ -2,6 +2,7 @@ import { argvTemplateOf } from '../../model/container/argv.ts';
 import { hasForwarder, isIpv4 } from '../../model/container/egress.ts';
 import { keptByLooms } from '../../model/container/kept-by-looms.ts';
 import { type DesiredServer, isHttp } from '../../model/desired.ts';
+import { present } from '../../model/values/present.ts';
 import type { Unlike } from '../../orchestrator/export.ts';
 import { isLabelValue, isObjectName, isOpenKey, isPodHostName } from '../model/names.ts';
 import { numericUser } from './pod.ts';
@@ -115,28 +116,21 @@ function ofImage({ image, platform }: DesiredServer, hasRegistry: boolean): read
       : image.kind === 'dockerfile'
         ? 'docker_backend.dockerfile_path'
         : 'docker_backend.runtime_type';
-  const built =
-    image.kind === 'image' || hasRegistry
-      ? []
-      : [
-          refused(
-            path,
-            'its image is built here, and a cluster has it from nowhere',
-            'engine.registry of looms.yaml (of an export also --registry) says where its nodes pull it from; or push it yourself and name it as base_image',
-          ),
-        ];
   const [, , variant] = platform?.split('/') ?? [];
-  return [
-    ...built,
-    ...(variant === undefined
-      ? []
-      : [
-          approximate(
-            'docker_backend.platform',
-            `nodes do not tell the variant ${variant}: any of that architecture will do`,
-          ),
-        ]),
-  ];
+  return present([
+    image.kind !== 'image' &&
+      !hasRegistry &&
+      refused(
+        path,
+        'its image is built here, and a cluster has it from nowhere',
+        'engine.registry of looms.yaml (of an export also --registry) says where its nodes pull it from; or push it yourself and name it as base_image',
+      ),
+    variant !== undefined &&
+      approximate(
+        'docker_backend.platform',
+        `nodes do not tell the variant ${variant}: any of that architecture will do`,
+      ),
+  ]);
 }
 
 function ofContainer(spec: DesiredServer): readonly Unlike[] {
@@ -148,107 +142,77 @@ function ofContainer(spec: DesiredServer): readonly Unlike[] {
   const closed = entries.find(([key]) => !isOpenKey(key));
   const long = entries.find(([key, value]) => isOpenKey(key) && !isLabelValue(value));
   const misnamed = mounts.find(({ type, source }) => type === 'volume' && !isObjectName(source));
-  return [
-    ...(hostname === '' || /^[a-z0-9](?:[-a-z0-9]*[a-z0-9])?$/.test(hostname)
-      ? []
-      : [
-          refused(
-            'docker_backend.hostname',
-            `${hostname} cannot be the host name of a pod`,
-            'lower-case letters, digits and inner hyphens, without a dot',
-          ),
-        ]),
-    ...(long === undefined
-      ? []
-      : [
-          approximate(
-            'docker_backend.custom.labels',
-            `${long[0]} is an annotation: labels hold 63 characters of a small alphabet`,
-          ),
-        ]),
-    ...(closed === undefined
-      ? []
-      : [
-          refused(
-            'docker_backend.custom.labels',
-            `${closed[0]} cannot be the key of a label: it has other characters, or its prefix is one of Kubernetes or looms (kubernetes.io, k8s.io, looms.dev)`,
-            'a name of letters, digits, ".", "_" and "-", behind a host of your own and a slash if you like',
-          ),
-        ]),
-    ...(misnamed === undefined
-      ? []
-      : [
-          refused(
-            'docker_backend.volume_mounts',
-            `${misnamed.source} cannot be the name of a claim`,
-            'name the volume in lower-case letters, digits and inner hyphens',
-          ),
-        ]),
-    ...(folder === undefined
-      ? []
-      : [
-          refused(
-            'docker_backend.volume_mounts',
-            `${folder.source} is a folder of one machine, and a pod may run on any`,
-            'name a volume (without a slash), or put the files into the image',
-          ),
-        ]),
-    ...(mounts.some(({ type }) => type === 'volume')
-      ? [
-          approximate(
-            'docker_backend.volume_mounts',
-            'a named volume is a claim of 1 GiB that begins empty, for one node at a time: pods of several servers that use it have to be there',
-          ),
-        ]
-      : []),
-    ...(isFromPackages || saysHome
-      ? []
-      : [approximate('docker_backend.environment', 'HOME is /tmp, also where the image says otherwise')]),
-    ...(workingDir === undefined
-      ? []
-      : [
-          approximate(
-            'docker_backend.working_dir',
-            'no folder in memory is made there: name one in security.tmpfs where the image has none that can be written',
-          ),
-        ]),
-    ...(limits.storageMiB === undefined
-      ? []
-      : [
-          approximate(
-            'docker_backend.resource_limits.storage_mb',
-            'a server that writes more is evicted and begins anew; on an engine its writing fails',
-          ),
-        ]),
-    ...(limits.pidsLimit === usualPids
-      ? []
-      : [
-          approximate(
-            'docker_backend.resource_limits.pids_limit',
-            'a pod has no such field: what its kubelet allows (podPidsLimit) holds',
-          ),
-        ]),
-  ];
+  return present([
+    hostname !== '' &&
+      !/^[a-z0-9](?:[-a-z0-9]*[a-z0-9])?$/.test(hostname) &&
+      refused(
+        'docker_backend.hostname',
+        `${hostname} cannot be the host name of a pod`,
+        'lower-case letters, digits and inner hyphens, without a dot',
+      ),
+    long !== undefined &&
+      approximate(
+        'docker_backend.custom.labels',
+        `${long[0]} is an annotation: labels hold 63 characters of a small alphabet`,
+      ),
+    closed !== undefined &&
+      refused(
+        'docker_backend.custom.labels',
+        `${closed[0]} cannot be the key of a label: it has other characters, or its prefix is one of Kubernetes or looms (kubernetes.io, k8s.io, looms.dev)`,
+        'a name of letters, digits, ".", "_" and "-", behind a host of your own and a slash if you like',
+      ),
+    misnamed !== undefined &&
+      refused(
+        'docker_backend.volume_mounts',
+        `${misnamed.source} cannot be the name of a claim`,
+        'name the volume in lower-case letters, digits and inner hyphens',
+      ),
+    folder !== undefined &&
+      refused(
+        'docker_backend.volume_mounts',
+        `${folder.source} is a folder of one machine, and a pod may run on any`,
+        'name a volume (without a slash), or put the files into the image',
+      ),
+    mounts.some(({ type }) => type === 'volume') &&
+      approximate(
+        'docker_backend.volume_mounts',
+        'a named volume is a claim of 1 GiB that begins empty, for one node at a time: pods of several servers that use it have to be there',
+      ),
+    !isFromPackages &&
+      !saysHome &&
+      approximate('docker_backend.environment', 'HOME is /tmp, also where the image says otherwise'),
+    workingDir !== undefined &&
+      approximate(
+        'docker_backend.working_dir',
+        'no folder in memory is made there: name one in security.tmpfs where the image has none that can be written',
+      ),
+    limits.storageMiB !== undefined &&
+      approximate(
+        'docker_backend.resource_limits.storage_mb',
+        'a server that writes more is evicted and begins anew; on an engine its writing fails',
+      ),
+    limits.pidsLimit !== usualPids &&
+      approximate(
+        'docker_backend.resource_limits.pids_limit',
+        'a pod has no such field: what its kubelet allows (podPidsLimit) holds',
+      ),
+  ]);
 }
 
 function ofSecurity({ security }: DesiredServer): readonly Unlike[] {
   const path = 'docker_backend.security.user';
   const user = numericUser(security.user);
   const executable = Object.values(security.tmpfs).every((size) => size.endsWith(',exec'));
-  return [
-    ...(user === undefined
-      ? [refused(path, `${security.user} is a name that only an image knows`, 'write it in numbers: UID:GID')]
-      : []),
-    ...(user?.uid === 0 ? [approximate(path, 'a namespace that enforces Pod Security `restricted` refuses root')] : []),
-    ...(executable
-      ? []
-      : [
-          approximate(
-            'docker_backend.security.tmpfs',
-            'programs may be run from there: a folder in memory of a pod knows no noexec',
-          ),
-        ]),
-  ];
+  return present([
+    user === undefined &&
+      refused(path, `${security.user} is a name that only an image knows`, 'write it in numbers: UID:GID'),
+    user?.uid === 0 && approximate(path, 'a namespace that enforces Pod Security `restricted` refuses root'),
+    !executable &&
+      approximate(
+        'docker_backend.security.tmpfs',
+        'programs may be run from there: a folder in memory of a pod knows no noexec',
+      ),
+  ]);
 }
 
 function ofNetwork(spec: DesiredServer): readonly Unlike[] {
@@ -256,75 +220,55 @@ function ofNetwork(spec: DesiredServer): readonly Unlike[] {
   const named = egress.find(({ address }) => address === undefined);
   const odd = egress.find(({ host, address }) => address !== undefined && !isIpv4(host) && !isPodHostName(host));
   const walled = 'network policies keep it, which the cluster has to enforce: one that does not says nothing';
-  return [
-    ...(mode === 'isolated'
-      ? [approximate('docker_backend.network.mode', `${walled}; servers of the project do not find each other by name`)]
-      : []),
-    ...(mode === 'none'
-      ? [approximate('docker_backend.network.mode', `it has an interface all the same: ${walled}`)]
-      : []),
-    ...(named === undefined || !hasForwarder(spec)
-      ? []
-      : [
-          refused(
-            'docker_backend.network.egress',
-            `${named.host} is a name, and a network policy knows addresses`,
-            `write { host: ${named.host}, address: ADDRESS, port: ${named.port} }`,
-          ),
-        ]),
-    ...(odd === undefined
-      ? []
-      : [
-          refused(
-            'docker_backend.network.egress',
-            `${odd.host} cannot be a name for an address in a pod`,
-            'give it a name of lower-case letters, digits, dots and inner hyphens',
-          ),
-        ]),
-    ...(egress.some(({ tls, address }) => tls && address !== undefined)
-      ? [
-          approximate(
-            'docker_backend.network.egress',
-            'every host at a listed address is reached: a network policy does not look for the name in TLS',
-          ),
-        ]
-      : []),
-    ...(egressLearn
-      ? [
-          refused(
-            'docker_backend.network.egress_learn',
-            'what a server tries is noted by a forwarder, which there is on an engine only',
-            'learn its list on an engine (`looms egress suggest`), and take egress_learn out',
-          ),
-        ]
-      : []),
-  ];
+  return present([
+    mode === 'isolated' &&
+      approximate('docker_backend.network.mode', `${walled}; servers of the project do not find each other by name`),
+    mode === 'none' && approximate('docker_backend.network.mode', `it has an interface all the same: ${walled}`),
+    named !== undefined &&
+      hasForwarder(spec) &&
+      refused(
+        'docker_backend.network.egress',
+        `${named.host} is a name, and a network policy knows addresses`,
+        `write { host: ${named.host}, address: ADDRESS, port: ${named.port} }`,
+      ),
+    odd !== undefined &&
+      refused(
+        'docker_backend.network.egress',
+        `${odd.host} cannot be a name for an address in a pod`,
+        'give it a name of lower-case letters, digits, dots and inner hyphens',
+      ),
+    egress.some(({ tls, address }) => tls && address !== undefined) &&
+      approximate(
+        'docker_backend.network.egress',
+        'every host at a listed address is reached: a network policy does not look for the name in TLS',
+      ),
+    egressLearn &&
+      refused(
+        'docker_backend.network.egress_learn',
+        'what a server tries is noted by a forwarder, which there is on an engine only',
+        'learn its list on an engine (`looms egress suggest`), and take egress_learn out',
+      ),
+  ]);
 }
 
 function ofLifecycle(spec: DesiredServer): readonly Unlike[] {
   const { lifecycle } = spec;
-  return [
-    ...(isHttp(spec) && lifecycle.drainSeconds > 0
-      ? [
-          approximate(
-            'docker_backend.lifecycle.drain_seconds',
-            'a server over HTTP is told to end at once, and has 30 s for what it does',
-          ),
-        ]
-      : []),
-    ...(lifecycle.preserve.length === 0
-      ? []
-      : [
-          refused(
-            'docker_backend.lifecycle.preserve',
-            'files of a pod go with it',
-            'keep them in a named volume that is mounted there',
-          ),
-        ]),
-    ...(lifecycle.restart === 'no'
-      ? [approximate('docker_backend.lifecycle.restart', 'a pod of a Deployment is always started again')]
-      : []),
-  ];
+  return present([
+    isHttp(spec) &&
+      lifecycle.drainSeconds > 0 &&
+      approximate(
+        'docker_backend.lifecycle.drain_seconds',
+        'a server over HTTP is told to end at once, and has 30 s for what it does',
+      ),
+    lifecycle.preserve.length > 0 &&
+      refused(
+        'docker_backend.lifecycle.preserve',
+        'files of a pod go with it',
+        'keep them in a named volume that is mounted there',
+      ),
+    lifecycle.restart === 'no' &&
+      approximate('docker_backend.lifecycle.restart', 'a pod of a Deployment is always started again'),
+  ]);
 }
 
 function ofProcess(spec: DesiredServer): readonly Unlike[] {
@@ -332,23 +276,19 @@ function ofProcess(spec: DesiredServer): readonly Unlike[] {
   const { envFrom, env } = spec.mcp;
   const isStdio = !isHttp(spec);
   const hasSecrets = envFrom.length > 0 || Object.values(env).some(({ kind }) => kind === 'secret');
-  return [
-    ...(isStdio && entrypoint === undefined
-      ? [
-          refused(
-            'mcp_server.command',
-            'what it runs stands in its image only, and a pod has to say it: sessions and the gate start it',
-            'write command and args (`looms mcp info` shows those of a server that runs)',
-          ),
-        ]
-      : []),
-    ...(isStdio && hasSecrets
-      ? [
-          approximate(
-            envFrom.length > 0 ? 'mcp_server.env_from' : 'mcp_server.env',
-            'secrets are in the environment of the pod, by a Secret; on an engine only sessions have them',
-          ),
-        ]
-      : []),
-  ];
+  return present([
+    isStdio &&
+      entrypoint === undefined &&
+      refused(
+        'mcp_server.command',
+        'what it runs stands in its image only, and a pod has to say it: sessions and the gate start it',
+        'write command and args (`looms mcp info` shows those of a server that runs)',
+      ),
+    isStdio &&
+      hasSecrets &&
+      approximate(
+        envFrom.length > 0 ? 'mcp_server.env_from' : 'mcp_server.env',
+        'secrets are in the environment of the pod, by a Secret; on an engine only sessions have them',
+      ),
+  ]);
 }

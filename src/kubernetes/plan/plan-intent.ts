@@ -338,11 +338,12 @@ async function planRollback(ports: KubernetesPorts, observed: Observed, intent: 
 }
 
 /** A ledger that cannot be read does not keep anyone from seeing drift. */
-async function executionsOf(ports: KubernetesPorts, observed: Observed, servers: readonly DeclaredServer[]) {
-  const none: { executions: ReadonlyMap<ContainerId, number>; warnings: readonly PlanWarning[] } = {
-    executions: new Map(),
-    warnings: [],
-  };
+async function executionsOf(
+  ports: KubernetesPorts,
+  observed: Observed,
+  servers: readonly DeclaredServer[],
+): Promise<{ readonly executions: ReadonlyMap<ContainerId, number>; readonly warnings: readonly PlanWarning[] }> {
+  const none = { executions: new Map(), warnings: [] };
   if (!servers.some(({ spec }) => spec.lifecycle.maxExecutions !== undefined)) return none;
   try {
     const pods = observed.servers.flatMap((workload) => podsOf(workload).map(idOfPod));

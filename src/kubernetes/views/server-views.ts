@@ -182,10 +182,10 @@ export function listingOf(observed: Observed, names?: readonly ServerName[]): Se
       .filter(({ server }) => names?.includes(server) !== false)
       .map((workload) => viewOf(workload, observed)),
     deleted: [],
-    notices: claiming.map(
-      ({ metadata }) =>
-        `Deployment ${metadata.name} has the labels of project ${project}, but not the name of a server of looms: it is left alone`,
-    ),
+    notices: claiming.map(({ metadata }) => ({
+      code: 'not-ours',
+      message: `Deployment ${metadata.name} has the labels of project ${project}, but not the name of a server of looms: it is left alone`,
+    })),
   };
 }
 

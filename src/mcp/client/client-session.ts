@@ -8,6 +8,7 @@ import {
 } from '@modelcontextprotocol/client';
 import { LoomsError } from '../../model/errors.ts';
 import { isRecord } from '../../model/is-record.ts';
+import { defined } from '../../model/values/defined.ts';
 import { nearest } from '../../model/values/nearest.ts';
 import type { ExactResults } from './answers/exact-results.ts';
 import { headerProblem } from './arguments/param-headers.ts';
@@ -62,8 +63,7 @@ export async function circumstancesOf(
     phase,
     limitMs: bounds.limitMs,
     interrupted: bounds.signal?.aborted === true,
-    ...(ending === undefined ? {} : { ending }),
-    ...(others === undefined ? {} : { others }),
+    ...defined({ ending, others }),
     ...(mayBeCrowded ? { refused: (await connection.wasRefused?.()) === true } : {}),
     ...(bounds.stuckBeside ? { others: bounds.stuckBeside, refused: true } : {}),
     stray: connection.stray(),
@@ -262,8 +262,7 @@ const definitionWithoutOutput = (tool: Tool): SdkTool => ({
 
 const asProgress = ({ progress, total, message }: Progress): CallProgress => ({
   progress,
-  ...(total === undefined ? {} : { total }),
-  ...(message === undefined ? {} : { message }),
+  ...defined({ total, message }),
 });
 
 /** Older servers leave `content` out when there is none. */

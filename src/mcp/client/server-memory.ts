@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto';
 import type { ProtocolChoice } from '../../model/desired.ts';
 import { type ErrorCode, traitsOf } from '../../model/errors.ts';
 import type { Findings } from '../../model/trail/findings.ts';
+import { sha256 } from '../../model/values/sha256.ts';
 import type { SessionTarget } from './session.ts';
 
 /** What is remembered of a server's protocol belongs to this key: an image and what is run of it; undefined where the image is not known. */
@@ -9,7 +9,7 @@ export function memoryKey({ image, argv, spec }: SessionTarget): string | undefi
   if (image === undefined) return undefined;
   const { command, args, transport } = spec.mcp;
   const run = JSON.stringify([image, argv, command ?? null, args, transport]);
-  return createHash('sha256').update(run).digest('hex');
+  return sha256(run);
 }
 
 /**

@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto';
 import { LoomsError, traitsOf } from '../../model/errors.ts';
 import type { ContainerId, ServerName } from '../../model/ids.ts';
 import { canonicalJson } from '../../model/values/canonical-json.ts';
+import { sha256 } from '../../model/values/sha256.ts';
 import type { Session, SessionOptions, SessionSource, SessionTarget } from './session.ts';
 
 /** Lease of a process that is held, ms: whoever holds it renews it, so that it is what a killed program leaves behind. */
@@ -235,5 +235,5 @@ export function warmSessions(source: SessionSource, { idleMs, most }: Bounds): W
 function keyOf(target: SessionTarget, { protocol, answer }: SessionOptions): string {
   const { container, argv, env } = target;
   const all = { container, argv, env, protocol: protocol ?? '', answers: answer !== undefined };
-  return createHash('sha256').update(canonicalJson(all)).digest('hex');
+  return sha256(canonicalJson(all));
 }

@@ -44,5 +44,6 @@ export type PageDone = {
     readonly outcome: string;
     readonly failure: Failure | null;
   }[];
-  readonly notices: readonly string[];
+  /** What is told beside it, failures of what stands behind the servers first. */
+  readonly notices: readonly { readonly code: string; readonly server?: ServerName; readonly message: string }[];
 };

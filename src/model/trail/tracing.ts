@@ -1,4 +1,4 @@
-import { LoomsError } from '../errors.ts';
+import { codeOf } from '../errors.ts';
 import { isRecord } from '../is-record.ts';
 
 /** Where a span stands in a trace, as W3C Trace Context writes it. */
@@ -51,7 +51,7 @@ export async function inSpan<T>(tracing: Tracing, of: SpanStart, work: (span: Sp
   try {
     return await work(span);
   } catch (error) {
-    span.fail(error instanceof LoomsError ? error.code : 'internal');
+    span.fail(codeOf(error));
     throw error;
   } finally {
     span.end();

@@ -48,6 +48,15 @@ const parseSlowly = (text: string): unknown =>
     typeof value === 'number' && source !== undefined ? exactNumber(source) : value,
   );
 
+/** The same; undefined, which no JSON says, for what is none, or is nested too deeply to be read. */
+export function parsedExactly(text: string): unknown {
+  try {
+    return parseExactly(text);
+  } catch {
+    return undefined;
+  }
+}
+
 /** The number that is nearest, or undefined for what is none. */
 export const numberOf = (value: unknown): number | undefined =>
   typeof value === 'number' ? value : isExactNumber(value) ? Number(value.rawJSON) : undefined;

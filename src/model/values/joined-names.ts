@@ -1,5 +1,5 @@
-import { createHash } from 'node:crypto';
 import { type JoinedNames, usualNames } from '../serve-settings.ts';
+import { sha256 } from './sha256.ts';
 
 /**
  * The name of a server's tool or prompt among those of all servers: `server__name`, of letters, digits, `_` and `-` alone,
@@ -10,10 +10,7 @@ export function joinedName(server: string, name: string, { separator, maxName }:
   const whole = `${server}${separator}${name}`;
   const plain = whole.replace(/[^a-zA-Z0-9_-]/g, '_');
   if (plain === whole && whole.length <= maxName) return whole;
-  const hash = createHash('sha256')
-    .update(JSON.stringify([server, name]))
-    .digest('hex')
-    .slice(0, 8);
+  const hash = sha256(JSON.stringify([server, name])).slice(0, 8);
   return `${plain.slice(0, maxName - hash.length - 1)}_${hash}`;
 }
 

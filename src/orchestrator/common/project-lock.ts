@@ -1,4 +1,4 @@
-import { LoomsError } from '../../model/errors.ts';
+import { isFailure, LoomsError } from '../../model/errors.ts';
 import { messageOf } from '../../model/failure.ts';
 import type { ProjectName } from '../../model/ids.ts';
 import { describeHolder, type LockHolder, shortLockId } from '../../model/lock.ts';
@@ -36,7 +36,7 @@ export type LockKeeper = {
   releaseLock(id: LockHolder['id'], options?: CallOptions): Promise<void>;
 };
 
-type LockPorts = Pick<OrchestratorPorts, 'whoAmI' | 'processIsAlive' | 'monotonicMs' | 'pause'> & {
+export type LockPorts = Pick<OrchestratorPorts, 'whoAmI' | 'processIsAlive' | 'monotonicMs' | 'pause'> & {
   readonly engine: LockKeeper;
 };
 
@@ -60,7 +60,7 @@ function keepAlive(engine: LockKeeper, acquired: LockHolder): HeldLock {
       lock = await engine.renewLock(lock, lifetimeMs);
     } catch (error) {
       // A renewal that failed for another reason is tried again a third of a lifetime later.
-      if (error instanceof LoomsError && error.code === 'lock-lost') lost = error;
+      if (isFailure(error, 'lock-lost')) lost = error;
     }
   };
   const timer = setInterval(() => void renew(), lifetimeMs / 3);

@@ -1,6 +1,8 @@
 import type { Failure } from '../../model/events.ts';
 import type { ServerName } from '../../model/ids.ts';
+import type { Notice } from '../../model/notices.ts';
 import type { Change, Plan, Step } from '../../model/plan.ts';
+import { defined } from '../../model/values/defined.ts';
 import type { ApplyReport, ServerOutcome } from '../port.ts';
 import type { StepResults } from './walk-plan.ts';
 
@@ -11,7 +13,7 @@ export type ReportWords = {
   /** Of a server that could not be replaced and serves as before, what else is to be said of it. */
   readonly stillServingNotes: (change: Change) => readonly string[];
   /** What has become of a way back that was gone; `name` is its step's. */
-  readonly wayBackNotices: readonly string[];
+  readonly wayBackNotices: readonly Notice[];
 };
 
 /** What a walked plan came to, for each server and for the whole run. A step whose `op` is `gate` is one. */
@@ -31,11 +33,10 @@ export function reportOf(plan: Plan, results: StepResults, words: ReportWords): 
       ? [{ step: step.id, failure: result.failure }]
       : [];
   });
-  const stepNotes = plan.steps.flatMap((step) => {
+  const stepNotes = plan.steps.flatMap((step): readonly Notice[] => {
     const result = results.get(step.id);
-    return step.op !== 'gate' && result?.result === 'ok' && result.note !== undefined
-      ? [`${step.server ?? step.id}: ${result.note}`]
-      : [];
+    if (result?.result !== 'ok' || result.code === undefined) return [];
+    return [{ code: result.code, ...defined({ server: step.server }), message: result.note ?? '' }];
   });
   return {
     plan,
@@ -98,16 +99,14 @@ function rootFailure(step: Step, plan: Plan, results: StepResults): Failure | un
   return cause === undefined || cause === step ? undefined : rootFailure(cause, plan, results);
 }
 
-/** Of a way back that failed too, for people; none for others. */
-export const brokenWayBack = (step: Step, results: StepResults): readonly string[] => {
+/** Of a way back that failed too; none for others. */
+export function brokenWayBack(step: Step, results: StepResults): readonly Notice[] {
   const result = results.get(step.id);
-  const of = step.server ?? step.id;
-  return step.onFailureOf !== undefined && result !== undefined && 'failure' in result
-    ? [
-        `${of}: ${step.id.replace(`${of}/`, '')} failed too (${result.failure.message}); the next run goes on from what is there`,
-      ]
-    : [];
-};
+  if (step.onFailureOf === undefined || result === undefined || !('failure' in result)) return [];
+  const what = step.id.replace(`${step.server ?? step.id}/`, '');
+  const message = `${what} failed too (${result.failure.message}); the next run goes on from what is there`;
+  return [{ code: 'way-back-failed', ...defined({ server: step.server }), message }];
+}
 
 function overall(servers: readonly ServerOutcome[], supportFailed: boolean): ApplyReport['outcome'] {
   const bad = servers.filter(({ outcome }) => outcome !== 'done' && outcome !== 'unchanged');

@@ -1,8 +1,8 @@
-import { createHash } from 'node:crypto';
 import { LoomsError } from '../../model/errors.ts';
 import type { ContainerId, ServerName } from '../../model/ids.ts';
 import { isRecord } from '../../model/is-record.ts';
 import { type Judge, ownName } from '../../model/serve-settings.ts';
+import { sha256 } from '../../model/values/sha256.ts';
 import type { Leg } from '../leg/leg.ts';
 import { ownTerms } from '../messages/envelope.ts';
 import { paramsOf, withResult } from '../messages/message.ts';
@@ -147,7 +147,7 @@ export const openGuard: Guard = createGuards({})(ownGrant);
 
 function keyOf({ kind, name, groups, scopes }: Omit<Grant, 'isValid' | 'endsAt'>): string {
   const granted = JSON.stringify([groups, scopes]);
-  return kind === 'local' ? kind : `${kind}:${name}:${createHash('sha256').update(granted).digest('hex').slice(0, 16)}`;
+  return kind === 'local' ? kind : `${kind}:${name}:${sha256(granted).slice(0, 16)}`;
 }
 
 /** The name in a guard's key. */

@@ -1,5 +1,5 @@
 import type { DesiredServer } from '../../model/desired.ts';
-import { LoomsError } from '../../model/errors.ts';
+import { isFailure, LoomsError } from '../../model/errors.ts';
 import type { ServerName } from '../../model/ids.ts';
 import { isRecord } from '../../model/is-record.ts';
 import { inSpan, noTracing, type TraceContext } from '../../model/trail/tracing.ts';
@@ -333,7 +333,7 @@ export function createLeg(server: ServerName, upstreams: Upstreams, hooks: LegHo
           try {
             sent = await askOn(line, message, id, headers);
           } catch (error) {
-            if (error instanceof LoomsError && error.code === 'server-crowded') throw error;
+            if (isFailure(error, 'server-crowded')) throw error;
             // What did not get there may be asked again, of the process that comes after this one.
             lost(line);
             if (tries === 2) throw error;

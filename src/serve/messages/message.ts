@@ -1,5 +1,5 @@
 import { isRecord } from '../../model/is-record.ts';
-import { parseExactly } from '../../model/values/exact-number.ts';
+import { parsedExactly, parseExactly } from '../../model/values/exact-number.ts';
 import {
   type ClientRequest,
   code,
@@ -36,12 +36,7 @@ export const isAnswer = (message: Message): boolean => message.method === undefi
  * `Method` that a server might take for it, would go past what was looked at. Undefined for what is no single message.
  */
 export function readClientMessage(text: string): Message | undefined {
-  let value: unknown;
-  try {
-    value = parseExactly(text);
-  } catch {
-    return undefined;
-  }
+  const value = parsedExactly(text);
   if (!isRecord(value) || value.jsonrpc !== '2.0') return undefined;
   const { id, method, params, result, error } = value;
   if (method !== undefined && typeof method !== 'string') return undefined;

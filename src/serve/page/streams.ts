@@ -1,14 +1,14 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { ServerName } from '../../model/ids.ts';
+import type { PageState } from '../../model/page/state.ts';
 import type { Grant } from '../access/guard.ts';
 import type { createLoads } from '../access/limits.ts';
 import { sendJson } from '../messages/reply.ts';
 import { beginEvents, createSeats, type EventStream } from './event-stream.ts';
 import type { Hub } from './hub.ts';
 import { logWishOf, openLog } from './log.ts';
-import { hasRight } from './rights.ts';
-import { stateFor } from './shown.ts';
-import { asPageError, type PageSource } from './source.ts';
+import { hasRight, rightsOf } from './rights.ts';
+import { asPageError, type PageLook, type PageSource } from './source.ts';
 
 /** Streams of one principal at once, and of all but the owner of the gateway, who has places of their own. */
 const seats = { each: 16, all: 128 };
@@ -123,5 +123,25 @@ export function createStreams({
       const begun = beginStream(response, grant);
       if (begun !== undefined) await tell(begun.stream, begun.isValid);
     },
+  };
+}
+
+/** How everything is to somebody: of servers that they may not see, nothing is told. */
+function stateFor(look: PageLook, grant: Pick<Grant, 'kind' | 'name' | 'scopes'>): PageState {
+  const sees = (server: string): boolean => hasRight(grant, 'page', server);
+  const seesAll = hasRight(grant, 'page');
+  return {
+    ...look,
+    principal: grant.name,
+    may: { ...rightsOf(grant), approve: seesAll && hasRight(grant, 'operate') },
+    alerts: look.alerts.filter(({ server }) => server === null || sees(server)),
+    servers: look.servers
+      .filter(({ name }) => sees(name))
+      .map((server) => ({ ...server, may: rightsOf(grant, server.name) })),
+    plan:
+      seesAll || look.plan.kind === 'unknown'
+        ? look.plan
+        : { kind: 'unknown', why: 'it may be about servers that you may not see' },
+    tools: look.tools.filter(({ server }) => sees(server)),
   };
 }

@@ -4,7 +4,7 @@ import type { Failure } from '../../model/events.ts';
 import { failureOf } from '../../model/failure.ts';
 import { asServerName, namePattern, type ServerName } from '../../model/ids.ts';
 import { isRecord } from '../../model/is-record.ts';
-import { parseExactly } from '../../model/values/exact-number.ts';
+import { parsedExactly } from '../../model/values/exact-number.ts';
 import type { Grant } from '../access/guard.ts';
 import type { Load } from '../access/limits.ts';
 import { bodyOf } from '../messages/body.ts';
@@ -78,12 +78,7 @@ export async function readObject(request: IncomingMessage, most: number, load: L
   if (!('text' in body)) {
     throw notTaken(body.status, body.status === 413 ? body.why : 'too much of what you sent is not answered yet');
   }
-  let value: unknown;
-  try {
-    value = parseExactly(body.text);
-  } catch {
-    value = undefined;
-  }
+  const value = parsedExactly(body.text);
   if (!isRecord(value)) throw new LoomsError('usage', 'the body is no JSON object');
   return value;
 }

@@ -1,6 +1,6 @@
 import type { Diagnostic } from '../../model/diagnostics.ts';
 import type { ProjectName } from '../../model/ids.ts';
-import type { Policies, Quota, QuotaBreach, QuotaKey, QuotaLimit } from '../../model/policy.ts';
+import type { Policies, Quota, QuotaBreach, QuotaKey, QuotaLimit, QuotaRule } from '../../model/policy.ts';
 import { endOfDay } from '../../model/times.ts';
 import { atMost, plural } from '../../model/values/words.ts';
 import type { ReadServer } from '../fields/normalize.ts';
@@ -24,12 +24,12 @@ export function useOf(specs: readonly Pick<ReadServer, 'enabled' | 'limits'>[]):
   };
 }
 
-const quotaKeys = {
-  maxServers: 'max_servers',
-  maxTotalMemoryMiB: 'max_total_memory_mb',
-  maxTotalCpuCores: 'max_total_cpu_cores',
-  callsPerDay: 'calls_per_day',
-} as const satisfies Record<QuotaKey, string>;
+const quotaRules = {
+  maxServers: 'max-servers',
+  maxTotalMemoryMiB: 'max-total-memory-mb',
+  maxTotalCpuCores: 'max-total-cpu-cores',
+  callsPerDay: 'calls-per-day',
+} as const satisfies Record<QuotaKey, QuotaRule>;
 
 /** The lowest limit of each severity, an error before a warning. */
 const lowest = (limits: readonly QuotaLimit[]): readonly QuotaLimit[] =>
@@ -47,7 +47,7 @@ export function quotaOf(policies: Policies, { project, now }: PolicyCase): Quota
       if (!isNamedBy(project, pattern) || (exception !== undefined && endOfDay(exception.until) > now)) continue;
       const ended = exception === undefined ? [] : [`its exception ended with ${exception.until}`];
       const why = [limits.reason ?? [], ended].flat().join('; ');
-      for (const key of Object.keys(quotaKeys) as QuotaKey[]) {
+      for (const key of Object.keys(quotaRules) as QuotaKey[]) {
         const limit = limits[key];
         if (limit === undefined) continue;
         const line = lines[childPath('projects', pattern)];
@@ -81,7 +81,7 @@ export function overQuota(
     const broken = quota[key]?.find(({ limit }) => now > limit);
     if (broken === undefined) return [];
     const message = `project ${project} would have ${words(now)} in all, ${atMost(broken.limit)}`;
-    return [{ rule: quotaKeys[key].replaceAll('_', '-'), message, grows: now > then, ...broken }];
+    return [{ rule: quotaRules[key], message, grows: now > then, ...broken }];
   });
 }
 

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import {
   type DeclaredServer,
   type DesiredServer,
@@ -10,6 +9,7 @@ import { onlyLater, withLater, withoutLater } from '../../model/fields.ts';
 import { isRecord } from '../../model/is-record.ts';
 import { canonicalJson } from '../../model/values/canonical-json.ts';
 import { parsedJson } from '../../model/values/parsed-json.ts';
+import { sha256 } from '../../model/values/sha256.ts';
 import { type Check, number, object, optional, tagged, text } from '../../model/values/structure.ts';
 
 const laterFields = onlyLater(serverFields);
@@ -21,7 +21,7 @@ const laterFields = onlyLater(serverFields);
  */
 export function specHash({ enabled: _, ...hashed }: DesiredServer, imageRef: string): string {
   const content = canonicalJson({ image: imageRef, spec: withoutLater(laterFields, hashed) });
-  return `v1:${createHash('sha256').update(content).digest('hex')}`;
+  return `v1:${sha256(content)}`;
 }
 
 /** Text of the label that says what a container was made from: canonical JSON, secrets as references. */

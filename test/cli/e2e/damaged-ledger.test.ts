@@ -35,7 +35,9 @@ describe.skipIf(withoutEngine())('a ledger that cannot be read', () => {
     make();
     const list = await project.run(['mcp', 'list'], { env });
     expect(list).toMatchObject({ code: 0, stdout: expect.stringMatching(/a +running +- +0 +stdio +- +- +1 /) });
-    expect(list.stderr).toMatch(/^note: calls and health are not known: the ledger cannot be read: .+\n$/);
+    expect(list.stderr).toMatch(
+      /^note\[calls-unknown\]: calls and health are not known: the ledger cannot be read: .+\n$/,
+    );
     const info = await project.run(['mcp', 'info', 'a', '--json'], { env });
     expect(info.code).toBe(0);
     expect(schemaProblems('mcp-info', JSON.parse(info.stdout))).toEqual([]);

@@ -60,7 +60,7 @@ describe.skipIf(withoutEngine())('a server that runs and is not well', () => {
 
     const asked = await project.run(['mcp', 'health', 'loops']);
     expect(asked).toExit(0);
-    expect(asked.stderr).toContain('the engine started loops again once');
+    expect(asked.stderr).toContain('note[restarts] loops: the engine started it again once');
     expect(await row(['mcp', 'list'], 'loops')).toMatch(/ running +healthy \d+s ago +1 /);
   });
 

@@ -68,7 +68,9 @@ describe('several stores of secrets', () => {
       'in-vault | vault ADDRESS',
       'shared | vault ADDRESS | keyring (secret-tool)',
     ]);
-    expect(listed.stderr).toBe('note: not listed: 1password vault Team (op): it has no list of its names\n');
+    expect(listed.stderr).toBe(
+      'note[keys-not-listed]: not listed: 1password vault Team (op): it has no list of its names\n',
+    );
     const json = JSON.parse((await looms(['config', 'list-keys', '--json'], { cwd, env })).stdout);
     expect(schemaProblems('config-list-keys', json)).toEqual([]);
 

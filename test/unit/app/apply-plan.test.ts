@@ -232,7 +232,9 @@ describe('applying a plan', () => {
     });
     const report = await applyWork(ports, await planWork(ports, request, { policies: [] }), options);
     expect(report).toMatchObject({ outcome: 'done', servers: [{ server: 'a', outcome: 'done' }] });
-    expect(report.notices).toEqual([expect.stringContaining('the lock could not be released')]);
+    expect(report.notices).toEqual([
+      { code: 'lock-not-released', message: expect.stringContaining('the lock could not be released') },
+    ]);
   });
 
   it('tells what begins under the lock, and has nothing in the trail of what is not wanted any more', async () => {

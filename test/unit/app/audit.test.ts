@@ -1,10 +1,11 @@
 import { describe, expect, it, vi } from 'vitest';
 import { type AuditRequest, readAudit } from '../../../src/app/inspect/read-audit.ts';
 import type { Ports } from '../../../src/app/ports.ts';
-import { type AuditWarning, recordCall, recordRefusal } from '../../../src/app/talk/record-call.ts';
+import { recordCall, recordRefusal } from '../../../src/app/talk/record-call.ts';
 import { renderCalls } from '../../../src/cli/render/audit.ts';
 import { palette } from '../../../src/cli/terminal/palette.ts';
 import { type ErrorCode, LoomsError } from '../../../src/model/errors.ts';
+import type { Notice } from '../../../src/model/notices.ts';
 import type { AuditTrail, CallEnd, CallRecord } from '../../../src/model/trail/audit.ts';
 import { auditedCall } from '../../support/audit-calls.ts';
 
@@ -108,8 +109,8 @@ describe('recording a call', () => {
         return { written: true };
       },
     };
-    const warnings: AuditWarning[] = [];
-    return { ports: ports({ audit }), ends, refused, warnings, onWarning: (one: AuditWarning) => warnings.push(one) };
+    const warnings: Notice[] = [];
+    return { ports: ports({ audit }), ends, refused, warnings, onWarning: (one: Notice) => warnings.push(one) };
   }
 
   it.each<[ErrorCode, string]>([

@@ -3,6 +3,7 @@ import type { Ports } from '../../../src/app/ports.ts';
 import { knowSecrets } from '../../../src/app/talk/know-secrets.ts';
 import { proxyPasswords } from '../../../src/image/proxies.ts';
 import { asProjectName } from '../../../src/model/ids.ts';
+import type { Notice } from '../../../src/model/notices.ts';
 import { document, only } from '../spec/checking.ts';
 
 const trusting = (accepted: boolean): Ports['trust'] => ({
@@ -28,7 +29,7 @@ test("a server's secrets are looked up for the mask; what cannot be had is warne
         if (name === 'broken') throw new Error('the provider is down');
         return name === 'gone' ? { found: false, tried: [] } : { found: true, value: 'v', provider: 'fake' };
       },
-      warn: (text) => void warnings.push(text),
+      warn: ({ code, message }) => void warnings.push(`${code}: ${message}`),
       trust: trusting(false),
       secretPrints: noPrints,
     },
@@ -36,7 +37,10 @@ test("a server's secrets are looked up for the mask; what cannot be had is warne
     { ...made, foreignRecord: undefined },
   );
   expect(asked).toEqual(['one', 'broken', 'gone']);
-  expect(warnings.map((one) => one.split(' ')[1])).toEqual(['${secret:broken}', '${secret:gone}']);
+  expect(warnings.map((one) => one.split(' ').slice(0, 3).join(' '))).toEqual([
+    'secret-not-masked: secret ${secret:broken}',
+    'secret-not-masked: secret ${secret:gone}',
+  ]);
 });
 
 test.each([
@@ -52,7 +56,7 @@ test.each([
   };
   const ports = {
     secrets,
-    warn: (text: string) => void warnings.push(text),
+    warn: ({ message }: Notice) => void warnings.push(message),
     trust: trusting(accepted),
     secretPrints: noPrints,
   };

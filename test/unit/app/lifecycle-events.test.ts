@@ -10,6 +10,7 @@ import type { DockerDescription } from '../../../src/model/engine.ts';
 import type { EngineEvent } from '../../../src/model/engine-events.ts';
 import { LoomsError } from '../../../src/model/errors.ts';
 import { asContainerId, asProjectName, asServerName } from '../../../src/model/ids.ts';
+import type { Notice } from '../../../src/model/notices.ts';
 import { isoTime } from '../../../src/model/times.ts';
 import type { ChangeRecord } from '../../../src/model/trail/audit.ts';
 import type { LifecycleEvent } from '../../../src/model/trail/lifecycle-events.ts';
@@ -71,7 +72,7 @@ class World {
   turns: AlertTurn[] = [];
   hear: (event: EngineEvent) => void = () => undefined;
   onPause: () => void = () => undefined;
-  readonly warnings: string[] = [];
+  readonly warnings: Notice[] = [];
   now = 10_000;
   brokenKept = false;
 
@@ -109,7 +110,7 @@ class World {
       } as unknown as Ports['auditReader'],
       whoAmI: { user: 'ada', host: 'desk', pid: 1, command: '' },
       processIsAlive: () => true,
-      warn: (text) => void world.warnings.push(text),
+      warn: (notice) => void world.warnings.push(notice),
       pause: async () => {
         await new Promise((resolve) => setImmediate(resolve));
         world.onPause();
@@ -273,7 +274,9 @@ test('events that a watch kept and that cannot be read are missed with a warning
   world.brokenKept = true;
   world.remembered = [told(2_000)];
   expect((await all(world)).map(line)).toEqual(['started fs']);
-  expect(world.warnings).toEqual(['events that a watch kept are not known: damaged']);
+  expect(world.warnings).toEqual([
+    { code: 'events-unknown', message: 'events that a watch kept are not known: damaged' },
+  ]);
 });
 
 test("an engine's words are read, Docker's and Podman's; what is of another role, or of nobody, is left out", () => {

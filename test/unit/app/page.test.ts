@@ -9,6 +9,7 @@ import { pageWords } from '../../../src/cli/render/page-words.ts';
 import { LoomsError } from '../../../src/model/errors.ts';
 import type { HealthRecord } from '../../../src/model/health.ts';
 import { asContainerId, asProjectName, asServerName } from '../../../src/model/ids.ts';
+import type { Notice } from '../../../src/model/notices.ts';
 import type { Change } from '../../../src/model/plan.ts';
 import type { ServerView } from '../../../src/model/server-view.ts';
 import type { CallRecord } from '../../../src/model/trail/audit.ts';
@@ -23,11 +24,11 @@ const container = asContainerId('c'.repeat(64));
 function trail(calls: readonly (Partial<CallRecord> & { readonly agoS: number })[]) {
   const looked = { records: 0 };
   const clock = { at: 0 };
-  const warned: string[] = [];
+  const warned: Notice[] = [];
   const ports = {
     now: () => start + clock.at,
     monotonicMs: () => clock.at,
-    warn: (text: string) => void warned.push(text),
+    warn: (notice: Notice) => void warned.push(notice),
     auditReader: {
       calls: async function* () {
         for (const { agoS, ...call } of [...calls].sort((a, b) => a.agoS - b.agoS)) {
@@ -96,7 +97,7 @@ describe('calls that the page tells of', () => {
       const { perMinute, tools } = await recentCalls(unreadable, project)();
       expect([perMinute(fs, start), tools]).toEqual([null, []]);
     }
-    expect(warned).toEqual(['the page does not know the calls: the disk is full']);
+    expect(warned).toEqual([{ code: 'calls-unknown', message: 'the page does not know the calls: the disk is full' }]);
   });
 });
 

@@ -39,7 +39,7 @@ test('what a plan warns of is told once for each code and server, whatever its w
   const told: string[] = [];
   const said = sayOnce((one) => void told.push(one.type === 'warning' ? `${one.code} ${one.server ?? ''}` : one.type));
   const [a, b] = [asServerName('a'), asServerName('b')];
-  const restarts = (server: ServerName, message: string) => ({ code: 'restarts', server, message });
+  const restarts = (server: ServerName, message: string) => ({ code: 'restarts' as const, server, message });
   said.warned([restarts(a, 'a minute ago')]);
   said.warned([restarts(a, 'two minutes ago'), restarts(b, ''), { code: 'not-in-spec', message: '' }]);
   said.warned([restarts(b, '')]);

@@ -71,12 +71,14 @@ test('where the lines that are read hold no refusal, it is said of them alone', 
         refusals: async () => refused,
       }),
     } as unknown as Ports;
-    return (await suggestEgress(ports, { project, name })).notices.join('\n');
+    return (await suggestEgress(ports, { project, name })).notices
+      .map(({ code, message }) => `${code}: ${message}`)
+      .join('\n');
   };
   expect(await noticesOf({ refusals: [], linesRead: 5_000 })).toContain(
-    'nothing was refused in the last 5000 lines that the forwarder of a wrote',
+    'egress-counted-since: nothing was refused in the last 5000 lines that the forwarder of a wrote',
   );
-  expect(await noticesOf({ refusals: [] })).toContain('nothing was refused since 1970-01-01');
+  expect(await noticesOf({ refusals: [] })).toContain('egress-counted-since: nothing was refused since 1970-01-01');
 });
 
 test('on a cluster, where nothing is noted, that is said instead of an empty list', async () => {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { unreachableHint } from '../../../src/app/talk/unreachable-hint.ts';
-import { listedPlace } from '../../../src/docker/model/listed-place.ts';
+import { listedPlace } from '../../../src/docker/views/serving.ts';
 import type { DesiredServer, NetworkMode } from '../../../src/model/desired.ts';
 import type { Refusal } from '../../../src/model/server-view.ts';
 import { server } from '../../support/planner-world.ts';

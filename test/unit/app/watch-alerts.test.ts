@@ -5,6 +5,7 @@ import type { Ports } from '../../../src/app/ports.ts';
 import type { Told } from '../../../src/app/watch/told.ts';
 import type { AlertBook, AlertReceiver, AlertSettings, AlertTurn } from '../../../src/model/alerts.ts';
 import { asServerName } from '../../../src/model/ids.ts';
+import type { Notice } from '../../../src/model/notices.ts';
 import { readAlertRule } from '../../../src/spec/alert-rule.ts';
 import { eventually } from '../../support/eventually.ts';
 import { project } from '../../support/planner-world.ts';
@@ -46,7 +47,7 @@ function world(settings: AlertSettings, posted: Posted) {
     whoAmI: { host: 'desk', pid: 1 },
     monotonicMs: () => nowMs,
     now: () => nowMs,
-    warn: (text: string) => (disk.isFull ? warnings.push(text) : expect.fail(text)),
+    warn: ({ message }: Notice) => (disk.isFull ? warnings.push(message) : expect.fail(message)),
     forgetSecrets: () => {},
     orchestrator: async () => ({ describe: async () => ({ id: engine.id }) }),
     pause: (_: number, signal: AbortSignal) =>

@@ -35,7 +35,12 @@ function hookTo(target: string, limitMs?: number) {
   });
   const headersOf = async (body: string) => ({ 'webhook-id': `of ${body}` });
   return {
-    tell: driftHook(target, { warn: say, signal, headersOf, ...(limitMs === undefined ? {} : { limitMs }) }),
+    tell: driftHook(target, {
+      warn: ({ message }) => say(message),
+      signal,
+      headersOf,
+      ...(limitMs === undefined ? {} : { limitMs }),
+    }),
     warned,
   };
 }

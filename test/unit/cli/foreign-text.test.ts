@@ -12,7 +12,7 @@ import { renderClients, renderConnected } from '../../../src/cli/render/connect.
 import { renderDiagnosis } from '../../../src/cli/render/diagnosis.ts';
 import { renderDiagnostics } from '../../../src/cli/render/diagnostics/diagnostics.ts';
 import { isFindingFormat, renderFindingsAs } from '../../../src/cli/render/diagnostics/diagnostics-formats.ts';
-import { errorJson, renderFailure, renderWarning } from '../../../src/cli/render/error.ts';
+import { errorJson, renderFailure, renderNotice, renderWarning } from '../../../src/cli/render/error.ts';
 import { renderLock } from '../../../src/cli/render/lock.ts';
 import { renderPlanAs } from '../../../src/cli/render/plan/plan-formats.ts';
 import { renderPlanTitle, warningLines } from '../../../src/cli/render/plan/plan-text.ts';
@@ -217,7 +217,7 @@ const report = {
   outcome: 'failed' as const,
   servers: plan.changes.map((change) => ({ server: change.server, outcome: 'failed' as const, failure })),
   support: [{ step: plan.steps[0]?.id ?? asStepId('x'), failure: { ...failure, message: `other${evil}` } }],
-  notices: [`a notice${evil}`],
+  notices: [{ code: 'image-stays' as const, server: asServerName(`fs${evil}`), message: `a notice${evil}` }],
   healthy: [],
 };
 const reportOptions = { palette: plain, elapsedMs: 1, millisecondsOf: () => 1, sources: planOptions.sources };
@@ -245,7 +245,13 @@ const rendered: Readonly<Record<string, () => string>> = {
       .map((format) => renderFindingsAs(format, [finding]))
       .join('\n'),
   renderFailure: () => `${renderFailure(failure, plain)}\n${renderFailure(failure, plain, '  ')}`,
-  renderWarning: () => renderWarning(failure, plain),
+  renderNotice: () =>
+    renderNotice(
+      'note',
+      { code: 'schema-unusable', server: asServerName(`fs${evil}`), message: failure.message },
+      plain,
+    ),
+  renderWarning: () => renderWarning({ ...failure, code: 'schema-unusable' }, plain),
   errorJson: () => errorJson(failure, 1, { diagnostics: [finding], jsonRpc: { code: -32000, data: { [evil]: evil } } }),
   renderHealth: () => renderHealth([health], { palette: plain, named: true }),
   renderHistory: () =>

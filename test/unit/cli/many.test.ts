@@ -26,7 +26,7 @@ describe('many servers in one plan', () => {
       reasons: [{ kind: 'spec-changed', fields: index === 7 ? [{ ...fields[0], to: '2048 MiB' }] : fields }],
     })),
     drift: servers.map((server) => ({ server, container: asContainerId('0123456789abcdef'), fields })),
-    warnings: servers.map((server) => ({ code: 'not-counted', server, message: 'its calls are not counted' })),
+    warnings: servers.map((server) => ({ code: 'restarts', server, message: 'its calls are not counted' })),
     images: [{ ref: 'example:1', action: 'pull', why: 'it is not on the engine' }],
     steps: [
       {
@@ -49,8 +49,8 @@ describe('many servers in one plan', () => {
 +/- server-08  replace without downtime: the spec changed
       docker_backend.resource_limits.memory_mb  512 MiB → 2048 MiB
 `);
-    expect(text.match(/warning\[not-counted]/g)).toHaveLength(1);
-    expect(text).toContain('warning[not-counted] server-01: its calls are not counted\n  and 19 more: server-02, ');
+    expect(text.match(/warning\[restarts]/g)).toHaveLength(1);
+    expect(text).toContain('warning[restarts] server-01: its calls are not counted\n  and 19 more: server-02, ');
     expect(text.match(/1024 MiB → 512 MiB/g)).toHaveLength(1);
     for (const line of text.split('\n')) expect(displayWidth(line)).toBeLessThanOrEqual(100);
   });

@@ -52,7 +52,7 @@ changed outside looms
 
 +   network looms-team  create: not there
 
-warning[latest-tag] alpha: the image is :latest
+warning[policy-forbid-latest] alpha: the image is :latest
 
 1 to create, 2 to replace, 1 to start, 1 to remove, 1 blocked, 1 unchanged; behind them 1 network to create`);
 });

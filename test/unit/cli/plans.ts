@@ -92,7 +92,7 @@ export const everyChange: Plan = {
       fields: [{ path: 'docker_backend.resource_limits.memory_mb', from: '256 MiB', to: '512 MiB' }],
     },
   ],
-  warnings: [{ code: 'latest-tag', server: server('alpha'), message: 'the image is :latest' }],
+  warnings: [{ code: 'policy-forbid-latest', server: server('alpha'), message: 'the image is :latest' }],
 };
 
 export const inSync: Plan = { ...base, changes: [{ server: server('zeta'), container, action: 'unchanged' }] };

@@ -1,8 +1,8 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { Engine } from '../../../src/docker/port.ts';
-import { clientInfo } from '../../../src/mcp/client/client.ts';
 import { createSessionSource, openSession } from '../../../src/mcp/client/connect.ts';
+import { clientInfo } from '../../../src/mcp/client/converse.ts';
 import { runGate } from '../../../src/mcp/client/gate.ts';
 import type { Session, SessionOptions } from '../../../src/mcp/client/session.ts';
 import { LoomsError, withHint } from '../../../src/model/errors.ts';

@@ -1,4 +1,4 @@
-import { LoomsError } from '../../../model/errors.ts';
+import { isFailure } from '../../../model/errors.ts';
 import type { ContainerId, ServerName } from '../../../model/ids.ts';
 import type { ServerContainer } from '../../../model/server-view.ts';
 import type { LogLine, LogQuery, SessionHost } from '../../../orchestrator/session-host.ts';
@@ -50,7 +50,7 @@ export function logSource(
         yield { ...line, ...about };
       }
     } catch (error) {
-      if (!(error instanceof LoomsError) || error.code !== 'engine-not-found') throw error;
+      if (!isFailure(error, 'engine-not-found')) throw error;
     }
   }
   return { container, read };

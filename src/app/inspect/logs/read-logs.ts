@@ -1,4 +1,4 @@
-import { LoomsError, withHint } from '../../../model/errors.ts';
+import { withHint } from '../../../model/errors.ts';
 import type { ContainerId, ProjectName, ServerName } from '../../../model/ids.ts';
 import { serverNotFound } from '../../../model/server-not-found.ts';
 import type { ServerContainer } from '../../../model/server-view.ts';
@@ -8,6 +8,7 @@ import { defined } from '../../../model/values/defined.ts';
 import type { LogMoment, LogQuery } from '../../../orchestrator/session-host.ts';
 import type { Ports } from '../../ports.ts';
 import { knowSecrets } from '../../talk/know-secrets.ts';
+import { withoutLedger } from '../read-kept.ts';
 import { followLogs } from './follow-logs.ts';
 import { type LogSource, logSource, type ServerLogLine } from './log-source.ts';
 
@@ -122,15 +123,11 @@ async function goneContainers(
   signal: AbortSignal,
 ): Promise<readonly LoggedContainer[]> {
   const { id: engine } = await (await ports.orchestrator()).describe({ signal });
-  try {
-    const kept = await ports.keptLogs.containers({ engine, project });
-    const known = new Set(there.map(({ id }) => id));
-    return kept.filter(({ container }) => !known.has(container));
-  } catch (error) {
-    if (!(error instanceof LoomsError) || error.code !== 'ledger-unreadable') throw error;
-    ports.warn(`what was kept of generations that are gone is not searched: ${error.message}`);
-    return [];
-  }
+  const what = 'what was kept of generations that are gone is not searched';
+  const unread = withoutLedger(ports, 'kept-logs-unknown', what, []);
+  const kept = await ports.keptLogs.containers({ engine, project }).catch(unread);
+  const known = new Set(there.map(({ id }) => id));
+  return kept.filter(({ container }) => !known.has(container));
 }
 
 /** The kept lines that a request asks for. A moment that is said as so long ago is counted on this machine's clock. */

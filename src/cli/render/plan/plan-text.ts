@@ -3,6 +3,7 @@ import { shortId } from '../../../model/ids.ts';
 import { type Change, type FieldDifference, isInSync, type Plan, type PlanWarning } from '../../../model/plan.ts';
 import type { Paint, PaintName, Palette } from '../../terminal/palette.ts';
 import { alike, othersOf } from '../alike.ts';
+import { renderNotice } from '../error.ts';
 import { displayed, displayWidth, padEnd, visible } from '../text.ts';
 import {
   blockerHint,
@@ -186,10 +187,6 @@ function stepLines(plan: Plan, { palette }: PlanTextOptions): string[] {
   ];
 }
 
-/** One warning of a plan, in one line. */
-const describeWarning = (warning: PlanWarning, palette: Palette): string =>
-  `${palette.warning(`warning[${warning.code}]`)}${warning.server === undefined ? '' : ` ${visible(warning.server)}`}: ${visible(warning.message)}`;
-
 /** Warnings of a plan; of those that say the same of several servers, one. */
 export const warningLines = (
   warnings: readonly PlanWarning[],
@@ -197,7 +194,7 @@ export const warningLines = (
 ): string[] =>
   alike(warnings, ({ code, message, server }) => JSON.stringify([code, message, server === undefined]), 2).flatMap(
     ([warning, ...others]) => [
-      describeWarning(warning, options.palette),
+      renderNotice('warning', warning, options.palette),
       ...othersOf(
         others.map(({ server = '' }) => visible(server)),
         '  ',

@@ -5,7 +5,7 @@ import type { Plan } from '../../../model/plan.ts';
 import { duration } from '../../../model/times.ts';
 import type { ApplyReport, ServerOutcome } from '../../../orchestrator/port.ts';
 import type { PaintName, Palette } from '../../terminal/palette.ts';
-import { renderFailure } from '../error.ts';
+import { renderFailure, renderNotice } from '../error.ts';
 import { displayed, displayWidth, listed, padEnd, shownFile, visible } from '../text.ts';
 import { describeSupport } from './reasons.ts';
 
@@ -108,7 +108,7 @@ export function renderReport(
       what === undefined || supportTexts.has(what.message) ? [] : failure(server, what),
     ),
     ...(report.notices.length > 0
-      ? ['', ...report.notices.map((notice) => `${palette.note('note')}: ${visible(notice)}`)]
+      ? ['', ...report.notices.map((notice) => renderNotice('note', notice, palette))]
       : []),
     '',
     `${describeDone(report)} ${palette.quiet(`in ${duration(elapsedMs)}`)}`,

@@ -1,5 +1,6 @@
 import type { ServerInfo } from '../../../app/inspect/server-info.ts';
 import { age, duration, shownTime } from '../../../model/times.ts';
+import { present } from '../../../model/values/present.ts';
 import { plural } from '../../../model/values/words.ts';
 import type { Palette } from '../../terminal/palette.ts';
 import { displayed } from '../text.ts';
@@ -36,20 +37,15 @@ function healthText({ health, name, executions, state }: ServerInfo, nowMs: numb
 
 function rotationText({ rotation }: ServerInfo): string {
   const { byAge, byExecutions } = rotation;
-  const parts = [
-    ...(byAge === null
-      ? []
-      : [byAge.leftMs === 0 ? 'due by age' : `in ${duration(byAge.leftMs)} (${shownTime(byAge.at)})`]),
-    ...(byExecutions === null
-      ? []
-      : [
-          byExecutions.left === null
-            ? `after ${plural(byExecutions.limit, 'call')}, not counted`
-            : byExecutions.left === 0
-              ? 'due by calls'
-              : `after ${plural(byExecutions.left, 'more call')} of ${byExecutions.limit}`,
-        ]),
-  ];
+  const parts = present([
+    byAge !== null && (byAge.leftMs === 0 ? 'due by age' : `in ${duration(byAge.leftMs)} (${shownTime(byAge.at)})`),
+    byExecutions !== null &&
+      (byExecutions.left === null
+        ? `after ${plural(byExecutions.limit, 'call')}, not counted`
+        : byExecutions.left === 0
+          ? 'due by calls'
+          : `after ${plural(byExecutions.left, 'more call')} of ${byExecutions.limit}`),
+  ]);
   return parts.length === 0 ? 'never, by its spec' : parts.join(', or ');
 }
 

@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { LoomsError } from '../../../model/errors.ts';
+import { insteadOf, LoomsError } from '../../../model/errors.ts';
 import { duration } from '../../../model/times.ts';
 import type { CallOptions } from '../../port.ts';
 import { engineError } from './errors.ts';
@@ -50,25 +50,12 @@ export async function call<T>(what: string, bound: Bound, send: (signal: AbortSi
 }
 
 /** The answer, or null where the engine knows no such thing (404). */
-export async function orNull<T>(answer: Promise<T>): Promise<T | null> {
-  try {
-    return await answer;
-  } catch (error) {
-    if (error instanceof LoomsError && error.code === 'engine-not-found') return null;
-    throw error;
-  }
-}
+export const orNull = <T>(answer: Promise<T>): Promise<T | null> =>
+  answer.catch(insteadOf('engine-not-found', () => null));
 
 /** Waits for a removal; false for a conflict: the same removal is under way, or someone still uses it. */
-export async function unlessInUse(removal: Promise<unknown>): Promise<boolean> {
-  try {
-    await removal;
-    return true;
-  } catch (error) {
-    if (error instanceof LoomsError && error.code === 'engine-conflict') return false;
-    throw error;
-  }
-}
+export const unlessInUse = (removal: Promise<unknown>): Promise<boolean> =>
+  removal.then(() => true).catch(insteadOf('engine-conflict', () => false));
 
 /** Asks every `everyMs` until there is an answer, at least once; undefined when there was none after `limitMs`. */
 export async function poll<T>(

@@ -1,4 +1,4 @@
-import { LoomsError } from '../../../model/errors.ts';
+import { isFailure, LoomsError } from '../../../model/errors.ts';
 import { isRecord } from '../../../model/is-record.ts';
 import type { CallOptions } from '../../port.ts';
 import { ask, get } from './ask.ts';
@@ -105,7 +105,7 @@ export async function openConnection(endpoint: Endpoint, options: CallOptions): 
     return { ...base, info };
   } catch (error) {
     target.agent.destroy();
-    if (error instanceof LoomsError && error.code === 'engine-timeout') {
+    if (isFailure(error, 'engine-timeout')) {
       throw new LoomsError('engine-unreachable', error.message, {
         hint: 'something listens there and does not answer: restart the engine',
         cause: error,

@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto';
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { LoomsError } from '../../../model/errors.ts';
+import { sha256 } from '../../../model/values/sha256.ts';
 import { type Endpoint, parseHost, readOptional, readTls } from './endpoint.ts';
 
 type ContextMeta = {
@@ -13,7 +13,7 @@ type ContextMeta = {
 const ownContext = 'default';
 
 /** Contexts are stored by the SHA-256 of their names. */
-const folderOf = (name: string): string => createHash('sha256').update(name).digest('hex');
+const folderOf = (name: string): string => sha256(name);
 
 const readMeta = async (configDirectory: string, folder: string): Promise<ContextMeta | undefined> =>
   (await readJson(join(configDirectory, 'contexts', 'meta', folder, 'meta.json'))) as ContextMeta | undefined;

@@ -1,5 +1,5 @@
 import { type Duplex, finished, Readable, Writable } from 'node:stream';
-import { LoomsError } from '../../../model/errors.ts';
+import { isFailure, LoomsError } from '../../../model/errors.ts';
 import { type ContainerId, shortId } from '../../../model/ids.ts';
 import type { ExecRequest, ExecSession } from '../../port.ts';
 import { ask, askHijacked, post } from '../connection/ask.ts';
@@ -147,7 +147,7 @@ async function create(client: Client, id: ContainerId, request: ExecRequest, wha
     return (await ask<{ Id: string }>(client, what, post(`/containers/${id}/exec`, {}, body))).Id;
   } catch (error) {
     // 409: the container is stopped, paused or restarting.
-    if (!(error instanceof LoomsError) || error.code !== 'engine-conflict') throw error;
+    if (!isFailure(error, 'engine-conflict')) throw error;
     throw new LoomsError('server-not-running', error.message, { cause: error });
   }
 }

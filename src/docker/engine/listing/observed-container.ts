@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import type { RecordedSpec } from '../../../model/desired.ts';
 import type { ContainerState } from '../../../model/engine.ts';
 import { LoomsError } from '../../../model/errors.ts';
@@ -6,6 +5,7 @@ import { asContainerId, shortId } from '../../../model/ids.ts';
 import type { ForeignRecord, RecordMaker } from '../../../model/records.ts';
 import { readSecretPrints } from '../../../model/secrets/secret-prints.ts';
 import { defined } from '../../../model/values/defined.ts';
+import { sha256 } from '../../../model/values/sha256.ts';
 import { type Claim, readClaim, signedText } from '../../model/claims.ts';
 import { label } from '../../model/labels.ts';
 import type { ForeignContainer, ObservedContainer } from '../../model/observed.ts';
@@ -42,7 +42,7 @@ export function recordIn(
   const maker = records.makerOf(text, labels[label.signature] ?? '');
   if (maker.kind === 'here') return { recorded };
   const source = labels[label.source];
-  const digest = createHash('sha256').update(text).digest('hex');
+  const digest = sha256(text);
   return { recorded, foreignRecord: { digest, maker, imageId, ...(source === undefined ? {} : { source }) } };
 }
 
@@ -107,8 +107,7 @@ export function observedContainer(
     ...(source === undefined ? {} : { source }),
     ...(restoredFrom === undefined ? {} : { restoredFrom: asContainerId(restoredFrom) }),
     ...(keptFrom === undefined ? {} : { keptFrom: asContainerId(keptFrom) }),
-    ...(secretPrints === undefined ? {} : { secretPrints }),
-    ...(egress === undefined ? {} : { egress }),
+    ...defined({ secretPrints, egress }),
     managedBy: labels[label.managedBy] ?? '',
     imageRef: labels[label.image] ?? container.Config.Image ?? '',
     shape: shapeOf(container, image, context),

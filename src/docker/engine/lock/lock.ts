@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { EngineTime } from '../../../model/engine.ts';
-import { LoomsError } from '../../../model/errors.ts';
+import { isFailure, LoomsError } from '../../../model/errors.ts';
 import { asContainerId, type ContainerId, type ProjectName } from '../../../model/ids.ts';
 import { parsedJson } from '../../../model/values/parsed-json.ts';
 import { label, lockName, type Role } from '../../model/labels.ts';
@@ -40,8 +40,7 @@ type CreateAnswer =
   | { readonly answer: 'name-taken' | 'no-image' }
   | { readonly answer: 'lost'; readonly error: unknown };
 
-const isLostAnswer = (error: unknown): boolean =>
-  error instanceof LoomsError && (error.code === 'engine-unreachable' || error.code === 'engine-timeout');
+const isLostAnswer = (error: unknown): boolean => isFailure(error, 'engine-unreachable', 'engine-timeout');
 
 /** An image of no bytes that the lock's container is made of: no engine has to pull or build for a lock. */
 const lockImage = { repo: 'looms/lock', tag: 'v1' } as const;
@@ -159,7 +158,7 @@ export async function acquireLock(client: Client, project: ProjectName, request:
   try {
     return await tryToAcquire(client, project, request, nonce);
   } catch (error) {
-    if (error instanceof LoomsError && error.code === 'interrupted') {
+    if (isFailure(error, 'interrupted')) {
       await releaseOwn(client, project, nonce);
     }
     throw error;

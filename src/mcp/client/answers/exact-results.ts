@@ -2,7 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { randomUUID } from 'node:crypto';
 import type { JSONRPCMessage } from '@modelcontextprotocol/client';
 import { isRecord } from '../../../model/is-record.ts';
-import { exactNumber, numberOf, parseExactly } from '../../../model/values/exact-number.ts';
+import { exactNumber, numberOf, parsedExactly } from '../../../model/values/exact-number.ts';
 
 type Result = Readonly<Record<string, unknown>>;
 
@@ -86,12 +86,8 @@ function afterString(text: string, quote: number): number {
 
 /** What is no JSON, or nested too deep to be read so, is the SDK's to judge. */
 function messagesOf(text: string): readonly Result[] {
-  try {
-    const value = parseExactly(text);
-    return (Array.isArray(value) ? value : [value]).filter(isRecord);
-  } catch {
-    return [];
-  }
+  const value = parsedExactly(text);
+  return (Array.isArray(value) ? value : [value]).filter(isRecord);
 }
 
 /** What a marked text begins with; nobody else can write it. */

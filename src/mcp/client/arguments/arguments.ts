@@ -1,7 +1,14 @@
 import { LoomsError } from '../../../model/errors.ts';
 import { messageOf } from '../../../model/failure.ts';
 import { isRecord } from '../../../model/is-record.ts';
-import { isExactNumber, parseExactly, plainText, readNumber, readWhole } from '../../../model/values/exact-number.ts';
+import {
+  isExactNumber,
+  parsedExactly,
+  parseExactly,
+  plainText,
+  readNumber,
+  readWhole,
+} from '../../../model/values/exact-number.ts';
 import { nearest } from '../../../model/values/nearest.ts';
 import { allowedValues, alternativesOf, isSchema, propertiesOf, type Schema, typeText } from './schema.ts';
 
@@ -153,12 +160,12 @@ function convert(text: string, schema: Schema, root: Schema, isRepeated: boolean
     case 'array':
       return convertArray(text, schema, root, isRepeated);
     case 'object': {
-      const value = tryJson(text);
+      const value = parsedExactly(text);
       return isRecord(value) ? { value } : undefined;
     }
     default:
       if (isSchema(schema.properties)) return convert(text, { ...schema, type: 'object' }, root, isRepeated);
-      return { value: tryJson(text) ?? text };
+      return { value: parsedExactly(text) ?? text };
   }
 }
 
@@ -166,7 +173,7 @@ const given = (value: unknown): { value: unknown } | undefined => (value === und
 
 /** A JSON array, or one element of a repeated key. */
 function convertArray(text: string, schema: Schema, root: Schema, isRepeated: boolean): { value: unknown } | undefined {
-  const whole = text.trimStart().startsWith('[') ? tryJson(text) : undefined;
+  const whole = text.trimStart().startsWith('[') ? parsedExactly(text) : undefined;
   if (Array.isArray(whole) && !isRepeated) return { value: whole };
   const item = isSchema(schema.items) ? schema.items : { type: 'string' };
   const ordered = [...alternativesOf(item, root)].sort((a, b) => rank(a) - rank(b));
@@ -212,15 +219,6 @@ function parseJson(key: string, text: string): unknown {
   } catch (error) {
     const why = messageOf(error);
     throw new LoomsError('arguments-invalid', `${key}: this is no JSON: ${why}`, { cause: error });
-  }
-}
-
-/** JSON when it is some, else undefined: the caller has another reading of the text. */
-function tryJson(text: string): unknown {
-  try {
-    return parseExactly(text);
-  } catch {
-    return undefined;
   }
 }
 

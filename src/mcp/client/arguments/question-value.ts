@@ -1,4 +1,5 @@
 import { assertNever } from '../../../model/errors.ts';
+import { isDay } from '../../../model/times.ts';
 import { numberOf, plainText, readNumber, readWhole } from '../../../model/values/exact-number.ts';
 import { nearest } from '../../../model/values/nearest.ts';
 import { parsedJson } from '../../../model/values/parsed-json.ts';
@@ -119,11 +120,6 @@ function isOfFormat(text: string, format: TextFormat): boolean {
 }
 
 /** Whether a day exists: JavaScript reads 30 February as a day in March. */
-const isDay = (text: string): boolean => {
-  const day = new Date(`${text}T00:00:00Z`);
-  return !Number.isNaN(day.getTime()) && day.toISOString().startsWith(text);
-};
-
 function readNumberOf(kind: Extract<FieldKind, { type: 'number' }>, text: string): ReadValue {
   const value = kind.whole
     ? readWhole(text)

@@ -111,7 +111,11 @@ describe('walking a plan', () => {
     const removed = replaced.steps.find(
       ({ op, onFailureOf }) => op === 'remove-container' && onFailureOf === undefined,
     );
-    expect(removed && results.get(removed.id)).toMatchObject({ result: 'ok', note: 'its log was not kept' });
+    expect(removed && results.get(removed.id)).toMatchObject({
+      result: 'ok',
+      code: 'log-not-kept',
+      note: 'its log was not kept',
+    });
   });
 
   it('counts a call whose answer never came as unknown', async () => {

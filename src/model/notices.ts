@@ -1,0 +1,84 @@
+import type { ServerName } from './ids.ts';
+import type { PolicyRule, QuotaRule } from './policy.ts';
+
+/** Codes of what is told beside an answer and stops nothing: a closed set, said in words in docs/notices.md. */
+export const noticeCodes = [
+  'alert-without-server',
+  'alerts-dropped',
+  'alerts-not-kept',
+  'alerts-not-looked-at',
+  'alerts-unknown',
+  'answer-unused',
+  'calls-unknown',
+  'container-kept',
+  'data-kept',
+  'data-not-restored',
+  'data-stays',
+  'drift-hook-failed',
+  'egress-counted-since',
+  'egress-not-noted',
+  'egress-port-unknown',
+  'egress-ports-not-noted',
+  'egress-too-many-hosts',
+  'egress-unlimited',
+  'engine-not-taken',
+  'engine-unhealthy',
+  'events-not-kept',
+  'events-unknown',
+  'executions-unknown',
+  'files-dropped',
+  'generation-not-recorded',
+  'go-on-later',
+  'health-not-kept',
+  'history-stays',
+  'host-reachable',
+  'image-is-built',
+  'image-stays',
+  'images-stay',
+  'kept-logs-unknown',
+  'keys-not-listed',
+  'kubeconfig-unreadable',
+  'local-image-used',
+  'lock-not-released',
+  'log-not-kept',
+  'network-stays',
+  'no-network',
+  'not-audited',
+  'not-in-spec',
+  'not-ours',
+  'not-signed',
+  'nothing-to-preserve',
+  'other-on-cluster',
+  'page-not-told',
+  'pods-stay',
+  'policies-not-read',
+  'question-unanswered',
+  'registry-unknown',
+  'request-refused',
+  'restarts',
+  'rolled-back',
+  'schema-unusable',
+  'scope-without-server',
+  'secret-not-masked',
+  'secrets-not-compared',
+  'secrets-of-another-key',
+  'sessions-cut',
+  'traces-not-sent',
+  'trust-not-kept',
+  'unknown-filter-name',
+  'volume-stays',
+  'volumes-stay',
+  'way-back-failed',
+] as const;
+
+/** With what a policy warns of, by its rules (docs/policy.md). */
+export type NoticeCode = (typeof noticeCodes)[number] | `policy-${PolicyRule | QuotaRule}`;
+
+/** Something worth telling that stopped nothing. Texts in it need not be ours. */
+export type Notice = {
+  readonly code: NoticeCode;
+  /** Absent: it is about no single one. */
+  readonly server?: ServerName;
+  readonly message: string;
+  readonly hint?: string;
+};
