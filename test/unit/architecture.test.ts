@@ -140,7 +140,14 @@ const rules: Readonly<Record<string, Rule>> = {
     packages: [],
   },
   'kubernetes/views': {
-    folders: ['model', 'orchestrator', 'kubernetes/model', 'kubernetes/observe', 'kubernetes/plan'],
+    folders: [
+      'model',
+      'orchestrator',
+      'kubernetes/model',
+      'kubernetes/objects',
+      'kubernetes/observe',
+      'kubernetes/plan',
+    ],
     types: ['kubernetes/ports.ts'],
     packages: [],
   },

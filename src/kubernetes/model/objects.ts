@@ -72,6 +72,7 @@ export type PodSpec = {
     readonly hostPath?: { readonly path: string };
     readonly emptyDir?: { readonly medium?: string };
   }[];
+  readonly hostAliases?: readonly { readonly ip: string; readonly hostnames?: readonly string[] }[];
   readonly hostNetwork?: boolean;
   readonly hostPID?: boolean;
   readonly hostIPC?: boolean;

@@ -1,11 +1,11 @@
 import { argvTemplateOf } from '../../model/container/argv.ts';
-import { isHttp } from '../../model/desired.ts';
+import { isHttp, type RecordedSpec } from '../../model/desired.ts';
 import type { ContainerState } from '../../model/engine.ts';
 import type { ServerName } from '../../model/ids.ts';
 import { rotationTime } from '../../model/rotation.ts';
 import type { ServerInstance, ServerListing, ServerState, ServerView } from '../../model/server-view.ts';
 import { defined } from '../../model/values/defined.ts';
-import { label } from '../model/names.ts';
+import { label, volumeClaimName, workloadName } from '../model/names.ts';
 import {
   type Container,
   isReady,
@@ -20,12 +20,14 @@ import {
   type Generation,
   idOfGeneration,
   idOfPod,
+  isOurs,
   mainPod,
   type Observed,
   shownOf,
   type Workload,
 } from '../model/observed.ts';
 import { amountOf } from '../model/quantity.ts';
+import { runFolder, scriptsFolder } from '../objects/scripts.ts';
 import { agedOf } from '../plan/assess.ts';
 
 const mebibyte = 1024 * 1024;
@@ -77,12 +79,54 @@ function mountsOf(spec: PodSpec): ServerView['mounts'] {
   });
 }
 
+/** What a kubelet mounts in every container, and looms in its own pods: files that say who it is, and the scripts. */
+const usualMounts = new Set([
+  '/etc/hosts',
+  '/etc/hostname',
+  '/etc/resolv.conf',
+  '/dev/termination-log',
+  scriptsFolder,
+  runFolder,
+]);
+
+/** The mounts of a record, as a pod has them. */
+const recordedMounts = (recorded: RecordedSpec | undefined): ServerView['mounts'] =>
+  (recorded?.spec.mounts ?? []).map(({ type, source, ...rest }) => ({
+    type,
+    source: type === 'volume' ? volumeClaimName(source) : source,
+    ...rest,
+  }));
+
+/**
+ * What lets a server's pods out, in place of networks: the policy of its mode, closed where the one that denies all is there,
+ * and policies that looms did not make, which add to what is let through.
+ */
+function networksOf(mode: string, { support, project }: Observed): ServerView['confinement']['networks'] {
+  const policies = [...support.values()].filter(({ kind }) => kind === 'NetworkPolicy');
+  const has = (name: string): boolean => policies.some(({ metadata }) => metadata.name === name);
+  const others = policies.filter((one) => !isOurs(one, project)).map(({ metadata }) => metadata.name);
+  return [
+    { name: `looms-${mode}`, internal: mode !== 'bridge' && has('looms-deny'), ipv6: false, isRecorded: true },
+    ...others.map((name) => ({ name, internal: false, ipv6: false, isRecorded: false })),
+  ];
+}
+
+/** The policy that lets a server out to what it lists. */
+function listPolicyOf(server: ServerName, { support }: Observed): ServerView['confinement']['forwarder'] {
+  const name = `${workloadName(server)}-egress`;
+  const policy = support.get(`NetworkPolicy ${name}`);
+  if (policy === undefined) return null;
+  return { name, since: timeOf(policy.metadata.creationTimestamp), running: true, joined: true, differs: [] };
+}
+
 /** What says how a pod is confined, in the words that are shared by all engines. */
-function confinementOf(spec: PodSpec, mounts: ServerView['mounts']): ServerView['confinement'] {
+function confinementOf(
+  { server, deployment, claim }: Workload,
+  spec: PodSpec,
+  observed: Observed,
+): ServerView['confinement'] {
   const container = serverOf(spec);
-  const memory = new Set(
-    (spec.volumes ?? []).flatMap(({ name, emptyDir }) => (emptyDir?.medium === 'Memory' ? [name] : [])),
-  );
+  const volumes = new Map((spec.volumes ?? []).map((volume) => [volume.name, volume]));
   const { hostNetwork = false, hostPID = false, hostIPC = false } = spec;
   return {
     privileged: container?.securityContext?.privileged ?? false,
@@ -95,18 +139,25 @@ function confinementOf(spec: PodSpec, mounts: ServerView['mounts']): ServerView[
       ...(hostIPC ? ['ipc host'] : []),
     ],
     devices: [],
-    environment: (container?.env ?? []).map(({ name }) => name),
-    tmpfs: (container?.volumeMounts ?? []).flatMap(({ name, mountPath }) =>
-      memory.has(name) ? [{ path: mountPath, exec: true }] : [],
+    // What comes from a Secret is in no configuration.
+    environment: (container?.env ?? []).flatMap(({ name, valueFrom }) =>
+      valueFrom?.secretKeyRef === undefined ? [name] : [],
     ),
-    recordedMounts: mounts,
+    tmpfs: (container?.volumeMounts ?? []).flatMap(({ name, mountPath }) =>
+      volumes.get(name)?.emptyDir?.medium === 'Memory' && mountPath !== runFolder
+        ? [{ path: mountPath, exec: true }]
+        : [],
+    ),
+    recordedMounts: recordedMounts(claim.recorded),
     nameServer: null,
-    engineMounts: { at: new Set(), tmpfsAt: new Set(), unnamedVolume: /(?!)/ },
+    engineMounts: { at: usualMounts, tmpfsAt: new Set(), unnamedVolume: /(?!)/ },
     otherSettings: (spec.ephemeralContainers ?? []).map(({ name }) => `ephemeral container ${name}`),
-    networks: [],
+    networks: networksOf(deployment.metadata.labels?.[label.network] ?? '', observed),
     publishes: [],
-    listedNames: [],
-    forwarder: null,
+    listedNames: (spec.hostAliases ?? []).flatMap(({ ip, hostnames = [] }) =>
+      hostnames.map((name) => ({ name, address: ip })),
+    ),
+    forwarder: listPolicyOf(server, observed),
   };
 }
 
@@ -165,7 +216,7 @@ function viewOf(workload: Workload, observed: Observed): ServerView {
       capAdd: context.capabilities?.add ?? [],
       noNewPrivileges: context.allowPrivilegeEscalation === false,
     },
-    confinement: confinementOf(spec, mounts),
+    confinement: confinementOf(workload, spec, observed),
     rotatesAt: (generation && said.recorded && rotationTime(said.recorded.spec.lifecycle, agedOf(generation))) ?? null,
   };
 }

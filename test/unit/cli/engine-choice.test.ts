@@ -214,9 +214,9 @@ describe('which engine', () => {
     const { orchestrator, close } = source({ environment: { DOCKER_CONTEXT: 'lab' }, file: ofCluster });
     await orchestrator();
     await close();
-    expect(warnings).toEqual([
-      'DOCKER_CONTEXT names the engine, and not the cluster of looms.yaml:3: unset it, or say --context kubernetes:prod',
-    ]);
+    const message =
+      'DOCKER_CONTEXT names the engine, and not the cluster of looms.yaml:3: unset it, or say --context kubernetes:prod';
+    expect(warnings).toEqual([{ code: 'engine-not-taken', message }]);
   });
 });
 
@@ -257,7 +257,8 @@ describe('what cannot be', () => {
     const { orchestrator, close } = source({ context: 'lab' });
     await orchestrator();
     await close();
-    expect(warnings).toEqual([expect.stringContaining('kubeconfig cannot be read (kubeconfig is no YAML)')]);
+    const message = expect.stringContaining('kubeconfig cannot be read (kubeconfig is no YAML)');
+    expect(warnings).toEqual([{ code: 'kubeconfig-unreadable', message }]);
     expect(await failure({ context: 'prod' })).toContain('usage: kubeconfig is no YAML');
     expect(await failure({ context: 'docker:gone' })).toContain('contexts of kubeconfig: kubeconfig is no YAML');
   });
