@@ -75,7 +75,7 @@ describe('a project', () => {
       ['fs', 'running'],
       ['secrets', 'running'],
     ]);
-    const tools = await at.run(['mcp', 'tools', 'fs', '-o', 'json'], { env });
+    const tools = await at.run(['mcp', 'tools', 'fs', '--json'], { env });
     expect(tools.stdout).toContain('echo');
     expect((await at.run(['mcp', 'logs', 'fs'])).code).toBe(0);
     expect((await at.run(['describe', 'fs'])).code).toBe(0);
