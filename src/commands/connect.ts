@@ -64,7 +64,7 @@ export default class Connect extends BaseCommand {
   async run(): Promise<readonly FoundClient[] | Connected | PrintedEntry> {
     const { flags, args } = await this.parse(Connect);
     this.#asJson = flags.output === 'json';
-    const { connecting, project, terminal } = await this.open(flags);
+    const { connecting, project, projectFile, terminal } = await this.open(flags);
     const gateway = await connecting(project.name);
     if (args.client === undefined) {
       const found = await listClients(gateway.ports);
@@ -72,7 +72,8 @@ export default class Connect extends BaseCommand {
       return found;
     }
     const words = { ...flags, client: args.client, server: args.server };
-    const request = connectRequest(words, project, gateway, join(this.config.root, 'bin', 'run.js'));
+    const program = join(this.config.root, 'bin', 'run.js');
+    const request = connectRequest(words, project, gateway, program, projectFile?.file.engine);
     if (flags.print) {
       const printed = await printClientEntry(gateway.ports, request);
       this.notice(`The entry for ${visible(printed.file)}:`);

@@ -96,6 +96,24 @@ describe('export', () => {
     expect([refused.code, refused.stderr]).toEqual([64, expect.stringContaining('--registry is for Kubernetes')]);
   });
 
+  test('has a registry from looms.yaml where the flag names none', async () => {
+    const cwd = folderWith(`name: fs
+docker_backend:
+  runtime_type: node
+  node: { preinstall_packages: ["@modelcontextprotocol/server-filesystem@2026.8.31"] }
+mcp_server: { command: mcp-server-filesystem, args: [/tmp] }
+`);
+    writeFileSync(join(cwd, 'looms.yaml'), 'engine: { kubernetes: {}, registry: registry.example/ours/ }\n');
+    const imageIn = async (...args: string[]): Promise<string | undefined> => {
+      const { code, stdout } = await looms(['export', ...args], { cwd });
+      expect(code).toBe(0);
+      return /image: (\S+)\/node:/.exec(stdout)?.[1];
+    };
+    expect(await imageIn('--to', 'kubernetes')).toBe('registry.example/ours');
+    expect(await imageIn('--to', 'kubernetes', '--registry', 'registry.example/mine')).toBe('registry.example/mine');
+    expect(await imageIn('--to', 'compose')).toBe('looms');
+  });
+
   const files = readdirSync(examples).filter((name) => name.endsWith('.yaml'));
   test.each(files)('examples/%s is written, or refused with what to do', async (file) => {
     const env = { GITHUB_TOKEN: 'x', DATABASE_URI: 'x', TERADATA_HOST: 'td', TD_NAME: 'x' };

@@ -196,6 +196,14 @@ describe('an engine that cannot be reached', () => {
     expect(stderr).toContain('error[context-not-found]');
   });
 
+  test('a context of kubeconfig that does not exist is exit 66, with those that there are of both kinds', async () => {
+    const { code, stderr } = await looms(['get', '--context', 'kubernetes:nowhere']);
+    expect(code).toBe(66);
+    expect(stderr).toContain('kubeconfig has no context "nowhere" (--context kubernetes:nowhere)');
+    expect(stderr).toMatch(/contexts of Docker: default/);
+    expect(stderr).toMatch(/contexts of kubeconfig: /);
+  });
+
   test('shows a stack only with LOOMS_DEBUG', async () => {
     const env = { DOCKER_HOST: deadEngine };
     expect((await looms(['get'], { env })).stderr).not.toContain('LoomsError');

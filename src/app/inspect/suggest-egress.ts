@@ -70,13 +70,20 @@ export function suggestList(
 
 /**
  * What to list so that a server reaches what it tried, by its recorded spec and by what its forwarder noted. Throws
- * `server-not-found`, `spec-invalid` for a record that cannot be read, and what the engine throws.
+ * `server-not-found`, `spec-invalid` for a record that cannot be read, `engine-unsupported` where nothing is noted, and what
+ * the engine throws.
  */
 export async function suggestEgress(
   ports: Ports,
   { project, name }: { readonly project: ProjectName; readonly name: ServerName },
 ): Promise<{ readonly suggestion: EgressSuggestion; readonly notices: readonly string[] }> {
-  const [view] = (await lookUpServers(ports, { project, names: [name] })).servers;
+  const { servers, engine } = await lookUpServers(ports, { project, names: [name] });
+  if (engine.kind === 'kubernetes') {
+    throw new LoomsError('engine-unsupported', 'a cluster notes nothing of what its NetworkPolicies refuse', {
+      hint: `find the list on a Docker Engine (--context docker:NAME), or with what the cluster's network plugin has for it`,
+    });
+  }
+  const [view] = servers;
   if (view === undefined) throw serverNotFound(project, name, []);
   if (view.recorded === undefined) {
     throw new LoomsError('spec-invalid', `the record of ${name} cannot be read, so nothing is known of its list`);

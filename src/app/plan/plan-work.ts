@@ -166,6 +166,13 @@ function hold(prepared: Prepared, { policies, prune }: PlanRules, now: number): 
       return [...warnings, ...holdQuota(prepared, policies, at)];
     }
     case 'removal':
+      // A pod's files go with it, and nobody said to give them up.
+      if (intent.data === 'keep' && plan.engine.kind === 'kubernetes') {
+        throw new LoomsError('engine-unsupported', 'a cluster keeps no files of servers that are removed', {
+          hint: 'leave --preserve-data out: named volumes stay in any case, and what else a server wrote goes with its pod',
+        });
+      }
+      return [];
     case 'prune':
       return [];
     default:

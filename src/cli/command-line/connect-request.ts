@@ -1,9 +1,10 @@
 import type { ConnectRequest } from '../../app/connect/connect-client.ts';
 import type { Client } from '../../clients/client.ts';
 import { clients } from '../../clients/table.ts';
-import { LoomsError } from '../../model/errors.ts';
+import { assertNever, LoomsError } from '../../model/errors.ts';
 import type { ProjectName } from '../../model/ids.ts';
 import { nearest } from '../../model/values/nearest.ts';
+import type { NamedEngine } from '../../spec/project-file.ts';
 import type { Connecting } from '../compose/composition.ts';
 import type { ProjectChoice } from '../project/project.ts';
 import { serverName } from './server-name.ts';
@@ -25,12 +26,15 @@ type Words = {
   readonly context?: string | undefined;
 };
 
-/** What is wanted of the client. Throws `usage` for a client, name or address that cannot be one. */
+/**
+ * What is wanted of the client; `ofProject` is the engine of the project file, which a client started elsewhere would not find.
+ * Throws `usage` for a client, name or address that cannot be one. */
 export function connectRequest(
   words: Words,
   { name: project }: ProjectChoice,
   { ports, url, tokenFile }: Connecting,
   program: string,
+  ofProject: NamedEngine | undefined,
 ): ConnectRequest {
   const client = clientNamed(words.client);
   if (words.all && words.server !== undefined) {
@@ -51,7 +55,7 @@ export function connectRequest(
     name,
     inProject: words.local,
     force: words.force,
-    start: startOf(words, { server, project, program, environment: ports.place.environment }),
+    start: startOf(words, { server, project, program, environment: ports.place.environment, ofProject }),
     ...(address === undefined
       ? {}
       : {
@@ -106,19 +110,32 @@ type Started = {
   /** The path of `bin/run.js`. */
   readonly program: string;
   readonly environment: Environment;
+  readonly ofProject: NamedEngine | undefined;
 };
 
+/** The flags that name the engine that is meant here, where the environment does not. */
+function engineArgs({ host, context }: Words, { environment, ofProject }: Started): readonly string[] {
+  if (host !== undefined || context !== undefined) {
+    return [...(host === undefined ? [] : ['--host', host]), ...(context === undefined ? [] : ['--context', context])];
+  }
+  if (ofProject === undefined || environment.DOCKER_HOST || environment.DOCKER_CONTEXT) return [];
+  switch (ofProject.kind) {
+    case 'host':
+      return ['--host', ofProject.host];
+    case 'context':
+      return ['--context', `docker:${ofProject.context}`];
+    case 'kubernetes':
+      return ['--context', `kubernetes:${ofProject.context ?? ''}`];
+    default:
+      return assertNever(ofProject);
+  }
+}
+
 /** How `looms mcp stdio` is started; a file that others have as well holds no path of this machine. */
-function startOf(
-  { local, host, context }: Words,
-  { server, project, program, environment }: Started,
-): ConnectRequest['start'] {
-  const args = [
-    ...['mcp', 'stdio', server ?? '--all', '--project', project],
-    ...(host === undefined ? [] : ['--host', host]),
-    ...(context === undefined ? [] : ['--context', context]),
-  ];
-  return local
+function startOf(words: Words, started: Started): ConnectRequest['start'] {
+  const { server, project, program, environment } = started;
+  const args = ['mcp', 'stdio', server ?? '--all', '--project', project, ...engineArgs(words, started)];
+  return words.local
     ? { kind: 'stdio', command: 'looms', args, env: {} }
     : { kind: 'stdio', command: process.execPath, args: [program, ...args], env: settingsOf(environment) };
 }

@@ -65,13 +65,16 @@ async function notFound({ context, origin }: ClusterWish, environment: Environme
   }
   const known = await knownContexts(environment);
   if (known.unreadable !== undefined) return known.unreadable;
-  if (context !== undefined)
+  if (context !== undefined) {
     return contextNotFound(`kubeconfig has no context "${context}" (${origin})`, context, known);
-  return new LoomsError('engine-unreachable', `kubeconfig has no current context (${origin})`, {
-    hint:
-      known.kubernetes.length === 0
-        ? 'KUBECONFIG says where it is; without it, it is ~/.kube/config'
-        : 'name one: --context kubernetes:NAME, or `kubectl config use-context NAME`',
-    detail: known.kubernetes.length === 0 ? [] : [`contexts of kubeconfig: ${known.kubernetes.join(', ')}`],
+  }
+  if (known.kubernetes.length === 0) {
+    return new LoomsError('engine-unreachable', `there is no kubeconfig with a context (${origin})`, {
+      hint: 'KUBECONFIG says where it is; without it, it is ~/.kube/config',
+    });
+  }
+  return new LoomsError('context-not-found', `kubeconfig has no current context (${origin})`, {
+    hint: 'name one: --context kubernetes:NAME, or `kubectl config use-context NAME`',
+    detail: [`contexts of kubeconfig: ${known.kubernetes.join(', ')}`],
   });
 }

@@ -35,7 +35,7 @@ export type OpenWish = {
 };
 
 /** What flags, environment and project file say of the engine. */
-export type EngineWish = DockerWish | ClusterWish | OpenWish;
+type EngineWish = DockerWish | ClusterWish | OpenWish;
 
 /**
  * Flags win over the environment, and the environment over the project file (docs/commands.md, "Which engine"). `KUBECONFIG`

@@ -1,5 +1,5 @@
 import type { Ports } from '../../app/ports.ts';
-import { messageOf } from '../../model/failure.ts';
+import { failureOf } from '../../model/failure.ts';
 import type { EngineAttempt, Orchestrator } from '../../orchestrator/port.ts';
 import type { ProjectFile } from '../../spec/project-file.ts';
 import type { Settings } from './composition.ts';
@@ -45,7 +45,10 @@ export function engineSource(
   const engineAttempts = (): Promise<readonly EngineAttempt[]> =>
     look().then(
       ({ attempts }) => attempts,
-      (error: unknown) => [{ origin: 'what was named', outcome: 'refused', detail: messageOf(error) }],
+      (error: unknown) => {
+        const { message, detail } = failureOf(error);
+        return [{ origin: 'what was named', outcome: 'refused', detail: [message, ...detail].join('; ') }];
+      },
     );
   // Where what is named cannot be understood, that is said when the engine is asked for.
   const engineIsLocal = (): Promise<boolean> =>

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import { apparmor, hostAccess, seccomp, user } from '../../../src/app/inspect/posture/posture-confinement.ts';
+import { apparmor, hostAccess, seccomp, secrets, user } from '../../../src/app/inspect/posture/posture-confinement.ts';
 import { memory, pids, storage } from '../../../src/app/inspect/posture/posture-limits.ts';
 import type { Look } from '../../../src/app/inspect/posture/posture-look.ts';
-import { mounts, tmpfs } from '../../../src/app/inspect/posture/posture-reach.ts';
+import { mounts, network, tmpfs } from '../../../src/app/inspect/posture/posture-reach.ts';
 import { engineMounts } from '../../../src/docker/model/engine-gives.ts';
 import type { ServerView } from '../../../src/model/server-view.ts';
 import { server } from '../../support/planner-world.ts';
@@ -132,5 +132,54 @@ describe('a promise of confinement is broken', () => {
     expect(at({ path: '/workspace', exec: false })).toEqual(['/tmp, /workspace', true]);
     expect(at({ path: '/workspace', exec: true })).toEqual(['/tmp, /workspace (runs programs)', false]);
     expect(at({ path: '/opt', exec: false })).toEqual(['/opt, /tmp', false]);
+  });
+});
+
+describe('what a cluster cannot give is not there, and what else was promised with it is still looked at', () => {
+  const onCluster = (look: Look): Look => ({
+    ...look,
+    engine: { ...look.engine, kind: 'kubernetes' } as Look['engine'],
+  });
+
+  test('programs run in what is in memory', () => {
+    const found = (...more: Confinement['tmpfs']) =>
+      tmpfs(onCluster(engineSays({ tmpfs: [{ path: '/tmp', exec: true }, ...more] })));
+    expect(found()).toMatchObject({ engine: ['/tmp (runs programs)', false], engineLacksIt: true });
+    expect(found({ path: '/opt', exec: true })).toMatchObject({ engineLacksIt: false });
+    expect(tmpfs(onCluster(engineSays({ tmpfs: [] })))).toMatchObject({
+      engine: ['none', false],
+      engineLacksIt: false,
+    });
+    expect(tmpfs(onCluster(engineSays({})))).toMatchObject({ engine: ['/tmp', true], engineLacksIt: false });
+  });
+
+  test('a stdio server has its secrets in the first process, too', () => {
+    const found = (environment: readonly string[], variables: readonly string[]) => {
+      const look = onCluster(engineSays({ environment }));
+      const inside = { lines: () => [], variables } as unknown as NonNullable<Look['inside']>;
+      const env = { TOKEN: { kind: 'secret', parts: [{ from: 'provider', name: 'token' }] } };
+      return secrets({ ...look, inside, spec: { ...look.spec, mcp: { ...look.spec.mcp, env } } as Look['spec'] });
+    };
+    expect(found([], ['TOKEN'])).toMatchObject({ inside: ['TOKEN in process 1', false], engineLacksIt: true });
+    expect(found([], [])).toMatchObject({ inside: ['none in process 1', true], engineLacksIt: false });
+    expect(found(['TOKEN'], ['TOKEN'])).toMatchObject({
+      engine: ['TOKEN in its configuration', false],
+      engineLacksIt: false,
+    });
+  });
+
+  test('whether there is a way out nothing inside tells', () => {
+    const look = onCluster(
+      engineSays({ networks: [{ name: 'pods', internal: true, ipv6: false, isRecorded: true }], publishes: [] }),
+    );
+    const lines = (file: string): readonly string[] =>
+      file === '/proc/self/net/dev' ? ['', '', 'lo: 0', 'eth0: 0'] : [];
+    const inside = { lines, gateway: { address: '10.42.0.1', answers: true } } as unknown as NonNullable<
+      Look['inside']
+    >;
+    expect(network({ ...look, view: { ...look.view, hidesHost: true }, inside })).toMatchObject({
+      engine: ['pods (no way out)', true],
+      inside: 'not-asked',
+    });
   });
 });

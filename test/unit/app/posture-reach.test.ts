@@ -17,6 +17,7 @@ function look({ kind, hidesHost, mountinfo = [], ipv6 = [], others = [], ...more
   };
   return {
     spec: server('a').spec,
+    engine: { kind },
     view: {
       status: { status: 'running' },
       hidesHost,

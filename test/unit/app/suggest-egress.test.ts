@@ -78,3 +78,20 @@ test('where the lines that are read hold no refusal, it is said of them alone', 
   );
   expect(await noticesOf({ refusals: [] })).toContain('nothing was refused since 1970-01-01');
 });
+
+test('on a cluster, where nothing is noted, that is said instead of an empty list', async () => {
+  const ports = {
+    orchestrator: async () => ({
+      servers: async () => ({
+        servers: [{ name: asServerName('a') }],
+        engine: { kind: 'kubernetes' },
+        notices: [],
+        now: 0,
+      }),
+    }),
+  } as unknown as Ports;
+  await expect(suggestEgress(ports, { project, name: asServerName('a') })).rejects.toMatchObject({
+    code: 'engine-unsupported',
+    hint: expect.stringContaining('--context docker:NAME'),
+  });
+});

@@ -22,7 +22,7 @@ vi.mock('../../../src/docker/orchestrator.ts', (actual) => {
 vi.mock('../../../src/kubernetes/client/find-cluster.ts', () => ({
   findCluster: async ({ context }: { readonly context: string }) => ({ context }),
 }));
-vi.mock('../../../src/kubernetes/client/connect.ts', () => ({
+vi.mock('../../../src/kubernetes/client/cluster.ts', () => ({
   connectCluster: ({ context }: { readonly context: string }) => ({ context, endpoint: 'https://127.0.0.1:6443' }),
 }));
 vi.mock('../../../src/kubernetes/orchestrator.ts', () => ({

@@ -46,12 +46,15 @@ vi.mock('../../../src/kubernetes/client/find-cluster.ts', () => {
       if (clusters.failure !== undefined) throw clusters.failure;
       return clusters.contexts;
     },
-    findCluster: async ({ context = clusters.current }: { readonly context?: string | null }) =>
-      context !== null && clusters.contexts.includes(context) ? { context } : null,
+    findCluster: async ({ context = clusters.current }: { readonly context?: string | null }) => {
+      if (context !== null && clusters.contexts.includes(context)) return { context };
+      if (context === null && clusters.contexts.length === 0) return null;
+      throw new LoomsError('context-not-found', 'no such context');
+    },
   };
 });
-vi.mock('../../../src/kubernetes/client/connect.ts', () => {
-  clusters.loaded.push('connect');
+vi.mock('../../../src/kubernetes/client/cluster.ts', () => {
+  clusters.loaded.push('cluster');
   return {
     connectCluster: ({ context }: { readonly context: string }) => ({ context, endpoint: 'https://127.0.0.1:6443' }),
   };
@@ -127,7 +130,7 @@ test('nothing of Kubernetes is loaded for an engine that is surely Docker, and a
   for (const one of said) await (await source(one).orchestrator()).close();
   expect(clusters.loaded).toEqual([]);
   await source({ file: ofCluster }).orchestrator();
-  expect(clusters.loaded.toSorted()).toEqual(['connect', 'find-cluster', 'orchestrator']);
+  expect(clusters.loaded.toSorted()).toEqual(['cluster', 'find-cluster', 'orchestrator']);
 });
 
 describe('which engine', () => {
@@ -228,6 +231,17 @@ describe('what cannot be', () => {
     ['in-cluster outside of one', { context: 'kubernetes:in-cluster' }],
   ])('%s', async (_, said) => {
     expect(await failure(said)).toMatchSnapshot();
+  });
+
+  test('is told as the one place that was looked at', async () => {
+    expect(await source({ context: 'prd' }).engineAttempts()).toEqual([
+      {
+        origin: 'what was named',
+        outcome: 'refused',
+        detail:
+          'neither Docker nor kubeconfig has a context "prd" (--context); contexts of Docker: default, both, lab; contexts of kubeconfig: both, prod',
+      },
+    ]);
   });
 
   test('no current context', async () => {

@@ -180,11 +180,21 @@ describe('the engine of looms.yaml', () => {
       4:15 error[invalid-value] engine.kubernetes: kubernetes: expected in-cluster, or a map: {} or { context: NAME }, got "prod"
       5:13 error[invalid-value] engine.registry: registry: expected HOST/FOLDER as in registry.example.com/team-a, got "https://registry.example/team""
     `);
-    expect(check('engine: { context: "docker:lab" }')).toMatchInlineSnapshot(`"1:20 error[invalid-value] engine.context: context: "docker:lab" is no name of a Docker context (hint: write engine: { context: lab })"`);
-    expect(check('engine: { context: "docker:" }')).toMatchInlineSnapshot(`"1:20 error[invalid-value] engine.context: context: "docker:" is no name of a Docker context (hint: leave engine.context out: Docker is looked for without it)"`);
-    expect(check('engine: { context: "kubernetes:in-cluster" }')).toMatchInlineSnapshot(`"1:20 error[invalid-value] engine.context: context: "kubernetes:in-cluster" is no name of a Docker context (hint: write engine: { kubernetes: in-cluster })"`);
-    expect(check('engine: { context: "kubernetes:" }')).toMatchInlineSnapshot(`"1:20 error[invalid-value] engine.context: context: "kubernetes:" is no name of a Docker context (hint: write engine: { kubernetes: {} })"`);
-    expect(check('engine: { kubernetes: }')).toMatchInlineSnapshot(`"1:23 error[wrong-type] engine.kubernetes: kubernetes: expected in-cluster, or a map: {} or { context: NAME }, got nothing"`);
+    expect(check('engine: { context: "docker:lab" }')).toMatchInlineSnapshot(
+      `"1:20 error[invalid-value] engine.context: context: "docker:lab" is no name of a Docker context (hint: write engine: { context: lab })"`,
+    );
+    expect(check('engine: { context: "docker:" }')).toMatchInlineSnapshot(
+      `"1:20 error[invalid-value] engine.context: context: "docker:" is no name of a Docker context (hint: leave engine.context out: Docker is looked for without it)"`,
+    );
+    expect(check('engine: { context: "kubernetes:in-cluster" }')).toMatchInlineSnapshot(
+      `"1:20 error[invalid-value] engine.context: context: "kubernetes:in-cluster" is no name of a Docker context (hint: write engine: { kubernetes: in-cluster })"`,
+    );
+    expect(check('engine: { context: "kubernetes:" }')).toMatchInlineSnapshot(
+      `"1:20 error[invalid-value] engine.context: context: "kubernetes:" is no name of a Docker context (hint: write engine: { kubernetes: {} })"`,
+    );
+    expect(check('engine: { kubernetes: }')).toMatchInlineSnapshot(
+      `"1:23 error[wrong-type] engine.kubernetes: kubernetes: expected in-cluster, or a map: {} or { context: NAME }, got nothing"`,
+    );
   });
 });
 

@@ -149,7 +149,7 @@ export function apparmor(look: Look): Looked {
 }
 
 /** Where values of secrets are: never in its configuration, nor in the first process where sessions have their own. */
-export function secrets({ spec, view, inside }: Look): Looked {
+export function secrets({ spec, view, engine, inside }: Look): Looked {
   const names = secretUses(spec).map(({ variable }) => variable);
   const inConfig = names.filter((name) => view.confinement.environment.includes(name));
   const isStdio = spec.mcp.transport.kind === 'stdio';
@@ -163,5 +163,12 @@ export function secrets({ spec, view, inside }: Look): Looked {
     engine: [words(inConfig, 'in its configuration'), inConfig.length === 0],
     inside:
       variables === undefined ? undefined : [words(variables, 'in process 1'), !isStdio || variables.length === 0],
+    // Sessions of a pod have the environment of its container, and no other.
+    engineLacksIt:
+      engine.kind === 'kubernetes' &&
+      isStdio &&
+      inConfig.length === 0 &&
+      variables !== undefined &&
+      variables.length > 0,
   };
 }

@@ -13,7 +13,7 @@ function wayOut(gateway: Inside['gateway']): string {
 }
 
 /** Its networks, and whether they lead anywhere: to the outside, to the engine’s host, to what the record does not name. */
-export function network({ spec, view, inside }: Look): Looked {
+export function network({ spec, view, engine, inside }: Look): Looked {
   const { mode } = spec.network;
   const { networks, publishes } = view.confinement;
   const open = networks.filter(({ internal }) => !internal);
@@ -58,7 +58,8 @@ export function network({ spec, view, inside }: Look): Looked {
     promise: 'network',
     spec: words[mode],
     engine: [orNone(names) + host + published, asEngine[mode] && publishes.length === 0 && !isForeign],
-    inside: isRead ? [found, asInside[mode]] : undefined,
+    // Policies of a cluster close a pod's way out at its end elsewhere: its interface and route are there all the same.
+    inside: engine.kind === 'kubernetes' ? 'not-asked' : isRead ? [found, asInside[mode]] : undefined,
   };
 }
 
@@ -205,7 +206,7 @@ export function mounts({ spec, view, inside }: Look): Looked {
 }
 
 /** Which of its folders are in memory, and whether programs run in them. */
-export function tmpfs({ spec, view, inside }: Look): Looked {
+export function tmpfs({ spec, view, engine, inside }: Look): Looked {
   const asked = Object.entries(spec.security.tmpfs).map(
     ([path, size]) => [path, readTmpfs(size)?.exec === true] as const,
   );
@@ -219,20 +220,28 @@ export function tmpfs({ spec, view, inside }: Look): Looked {
     const line = found?.get(path);
     return { path, isThere: line?.kind === 'tmpfs', exec: line?.options.includes('noexec') === false };
   });
+  const isMore = ({ path, exec }: { readonly path: string; readonly exec: boolean }): boolean =>
+    exec && wanted.get(path) !== true;
+  const engineHas =
+    [...wanted.keys()].every((path) => live.some((one) => one.path === path)) &&
+    live.every(({ path }) => wanted.has(path));
+  const insideHas = seen.every(({ isThere }) => isThere);
+  const isRead = found !== undefined && found.size > 0;
   return {
     promise: 'in memory',
+    // No volume of a pod can be kept from running programs.
+    engineLacksIt:
+      engine.kind === 'kubernetes' &&
+      engineHas &&
+      (!isRead || insideHas) &&
+      (live.some(isMore) || (isRead && seen.some(isMore))),
     spec: orNone([...wanted].map(([path, exec]) => say(path, exec)).sort()),
-    engine: [
-      orNone(live.map(({ path, exec }) => say(path, exec)).sort()),
-      [...wanted.keys()].every((path) => live.some((one) => one.path === path)) &&
-        live.every(({ path, exec }) => wanted.has(path) && (!exec || wanted.get(path) === true)),
-    ],
-    inside:
-      found === undefined || found.size === 0
-        ? undefined
-        : [
-            orNone(seen.map(({ path, isThere, exec }) => (isThere ? say(path, exec) : `${path} is not`)).sort()),
-            seen.every(({ path, isThere, exec }) => isThere && (!exec || wanted.get(path) === true)),
-          ],
+    engine: [orNone(live.map(({ path, exec }) => say(path, exec)).sort()), engineHas && !live.some(isMore)],
+    inside: isRead
+      ? [
+          orNone(seen.map(({ path, isThere, exec }) => (isThere ? say(path, exec) : `${path} is not`)).sort()),
+          insideHas && !seen.some(isMore),
+        ]
+      : undefined,
   };
 }

@@ -70,7 +70,11 @@ export function fieldLines(
       return [`${indent}${padEnd(path, pathWidth)}  ${palette.quiet(`${old} ${arrow}`)} ${next}${palette.quiet(by)}`];
     const block = (mark: string, value: string, paint: Paint) =>
       value.split('\n').map((text, index) => `${indent}  ${paint(`${index === 0 ? mark : ' '} ${text}`)}`);
-    return [`${indent}${path}${palette.quiet(by)}`, ...block('-', old, palette.quiet), ...block('+', next, (text) => text)];
+    return [
+      `${indent}${path}${palette.quiet(by)}`,
+      ...block('-', old, palette.quiet),
+      ...block('+', next, (text) => text),
+    ];
   });
 }
 

@@ -122,7 +122,9 @@ export function valuesOf({ path, from, to }: FieldDifference): { readonly from: 
 
 /** Who set a field as it is, and when at the latest, behind its values: ` · kubectl-edit · ≤ 10:02`; '' where nobody knows. */
 export const setByText = ({ setBy }: FieldDifference): string =>
-  setBy === undefined ? '' : ` · ${[visible(setBy.manager), ...(setBy.at === undefined ? [] : [`≤ ${shownTime(setBy.at)}`])].join(' · ')}`;
+  setBy === undefined
+    ? ''
+    : ` · ${[visible(setBy.manager), ...(setBy.at === undefined ? [] : [`≤ ${shownTime(setBy.at)}`])].join(' · ')}`;
 
 /** Why something behind the servers changes, in one line. */
 export const describeSupportReasons = ({ kind, action, reasons }: SupportChange): string =>
