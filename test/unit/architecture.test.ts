@@ -101,9 +101,8 @@ const rules: Readonly<Record<string, Rule>> = {
     types: ['kubernetes/port.ts', 'orchestrator/session-host.ts'],
     packages: ['yaml', 'ws'],
   },
-  'kubernetes/pod-run.ts': { folders: ['model'], packages: [] },
   'kubernetes/sessions': {
-    folders: ['model', 'kubernetes/objects/scripts.ts', 'kubernetes/port.ts', 'kubernetes/pod-run.ts', 'relay'],
+    folders: ['model', 'kubernetes/model', 'kubernetes/objects/scripts.ts', 'kubernetes/port.ts', 'relay'],
     types: ['orchestrator/session-host.ts'],
     packages: [],
   },
@@ -265,7 +264,6 @@ const pure = [
   'docker/views',
   'docker/export',
   'kubernetes/objects',
-  'kubernetes/pod-run.ts',
   'app',
 ];
 const withoutEffect = ['node:crypto', 'node:path', 'node:path/posix', 'node:vm'];
