@@ -254,23 +254,16 @@ function* checkCapabilities(subject: PolicySubject, policy: Policy): Iterable<Po
   const { capAdd, capDrop } = subject.spec.security;
   const left = leftCapabilities(capDrop);
   for (const name of policy.forbiddenCapabilities) {
-    if (name === 'ALL' ? capAdd.length > 0 : capAdd.includes(name)) {
-      yield breach(subject, {
-        rule: 'forbidden-capabilities',
-        value: name,
-        limit: policy.forbiddenCapabilities.join(', '),
-        message: `capability ${name} is forbidden`,
-        path: 'docker_backend.security.cap_add',
-      });
-    } else if (name === 'ALL' ? left.length > 0 : left.includes(name)) {
-      yield breach(subject, {
-        rule: 'forbidden-capabilities',
-        value: name,
-        limit: policy.forbiddenCapabilities.join(', '),
-        message: `capability ${name} is forbidden, and cap_drop leaves it`,
-        path: 'docker_backend.security.cap_drop',
-      });
-    }
+    const isIn = (list: readonly string[]): boolean => (name === 'ALL' ? list.length > 0 : list.includes(name));
+    const isAdded = isIn(capAdd);
+    if (!isAdded && !isIn(left)) continue;
+    yield breach(subject, {
+      rule: 'forbidden-capabilities',
+      value: name,
+      limit: policy.forbiddenCapabilities.join(', '),
+      message: `capability ${name} is forbidden${isAdded ? '' : ', and cap_drop leaves it'}`,
+      path: `docker_backend.security.${isAdded ? 'cap_add' : 'cap_drop'}`,
+    });
   }
 }
 
