@@ -169,21 +169,12 @@ function targetOf(
   }
   if (!refersToTokens(client)) {
     if (!http.wasAsked) return start;
-    const hint = 'leave --url away: then it starts `looms mcp stdio`, which needs no token';
-    if (inProject) {
-      throw new LoomsError(
-        'refused',
-        `${client.title} can only be told the token itself, which is not for a file that others have`,
-        { hint },
-      );
-    }
-    if (access !== undefined && (access.mode & 0o077) !== 0) {
-      throw new LoomsError(
-        'refused',
-        `${client.title} can only be told the token itself, and others may read its file`,
-        { hint },
-      );
-    }
+    const refused = (why: string): LoomsError =>
+      new LoomsError('refused', `${client.title} can only be told the token itself, ${why}`, {
+        hint: 'leave --url away: then it starts `looms mcp stdio`, which needs no token',
+      });
+    if (inProject) throw refused('which is not for a file that others have');
+    if (access !== undefined && (access.mode & 0o077) !== 0) throw refused('and others may read its file');
   }
   const value = (): string => {
     const found = readToken(http.tokenFile);
