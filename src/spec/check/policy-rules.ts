@@ -1,3 +1,4 @@
+import { dockerCapabilities } from '../../model/container/capabilities.ts';
 import { egressText, isTlsPort } from '../../model/container/egress.ts';
 import type { EgressTarget, ImageSource, Security } from '../../model/desired.ts';
 import { assertNever } from '../../model/errors.ts';
@@ -299,26 +300,8 @@ function* checkAllowedCapabilities(
 
 /** What of the engine's own capabilities is left. */
 const leftCapabilities = (capDrop: readonly string[]): readonly string[] =>
-  capDrop.includes('ALL') ? [] : [...engineDefaults].filter((name) => !capDrop.includes(name));
+  capDrop.includes('ALL') ? [] : dockerCapabilities.filter((name) => !capDrop.includes(name));
 
 /** The capabilities that a process of a server can have at most; sorted. */
 export const keptCapabilities = ({ capAdd, capDrop }: Pick<Security, 'capAdd' | 'capDrop'>): readonly string[] =>
   [...new Set([...leftCapabilities(capDrop), ...capAdd])].sort();
-
-/** Capabilities that Docker gives a container unless they are dropped (moby, oci/caps defaults). */
-const engineDefaults = new Set([
-  'AUDIT_WRITE',
-  'CHOWN',
-  'DAC_OVERRIDE',
-  'FOWNER',
-  'FSETID',
-  'KILL',
-  'MKNOD',
-  'NET_BIND_SERVICE',
-  'NET_RAW',
-  'SETFCAP',
-  'SETGID',
-  'SETPCAP',
-  'SETUID',
-  'SYS_CHROOT',
-]);
