@@ -51,14 +51,7 @@ export type Connected = {
 };
 
 /** The text of an entry, for people who put it into the file themselves. */
-export type PrintedEntry = {
-  readonly client: string;
-  readonly file: string;
-  readonly entry: string;
-  readonly text: string;
-  /** What the client's user has to see to. */
-  readonly note?: string;
-};
+export type PrintedEntry = Pick<Connected, 'client' | 'file' | 'entry' | 'note'> & { readonly text: string };
 
 const pathOf = ({ client, name }: ConnectRequest): EntryPath => [client.key, name];
 
@@ -267,7 +260,7 @@ async function prove(ports: ConnectPorts, request: ConnectRequest, shown: string
   }
 }
 
-type Note = { readonly note?: string };
+type Note = Pick<Connected, 'note'>;
 
 const noteOf = (ports: ConnectPorts, request: ConnectRequest, target: EntryTarget, { tools }: EntryProof): Note =>
   tools === 0
