@@ -299,7 +299,7 @@ export type OrchestratorPorts = {
   /** `looms/<version>`, for the label of what is made. */
   readonly managedBy: string;
   readonly environment: Readonly<Record<string, string | undefined>>;
-  /** Executions counted on this machine; throws `ledger-unreadable`. */
+  /** Executions counted on this machine, by container; one never called is left out. Throws `ledger-unreadable`. */
   readonly countExecutions: (containers: readonly ContainerId[]) => Promise<ReadonlyMap<ContainerId, number>>;
   /** Holds specs of records against the rules of files: anybody can label a container. Throws `spec-invalid`. */
   readonly requireRules: (
@@ -327,10 +327,13 @@ export type OrchestratorPorts = {
     of: LoggedServer,
     options: { readonly sessions: SessionHost; readonly signal?: AbortSignal | undefined },
   ) => Promise<string | undefined>;
+  /** Masks the secrets that were looked up, in text that is kept. */
   readonly mask: (text: string) => string;
   /** Resolves after `milliseconds`, or at once when the signal aborts. */
   readonly pause: (milliseconds: number, signal?: AbortSignal) => Promise<void>;
+  /** Milliseconds of a clock that never goes back, for durations. */
   readonly monotonicMs: () => number;
+  /** Whether a process of this machine is alive. */
   readonly processIsAlive: (pid: number) => boolean;
   readonly whoAmI: Pick<LockHolder, 'host' | 'pid' | 'processes' | 'command'> & { readonly user: string };
 };
