@@ -102,7 +102,8 @@ const mountedBy = (all: readonly Mounted[]) => ({
 const probe = (command: readonly string[], timeoutSeconds: number): object => ({
   exec: { command: command.map(escaped) },
   timeoutSeconds: timeoutSeconds + probeSlackSeconds,
-  periodSeconds: 5,
+  // The kubelet looks once when it has made a container, before that runs, and then at each period: a longer one is waited out.
+  periodSeconds: 1,
   failureThreshold: 3,
   successThreshold: 1,
 });
@@ -166,7 +167,7 @@ function httpProcess(spec: DesiredServer): object {
           readinessProbe: {
             tcpSocket: { port: 'mcp' },
             timeoutSeconds: 1,
-            periodSeconds: 5,
+            periodSeconds: 2,
             failureThreshold: 3,
             successThreshold: 1,
           },
