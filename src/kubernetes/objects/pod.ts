@@ -214,6 +214,17 @@ function nodeSelector(platform: string | undefined): object {
   };
 }
 
+/** How long a pod stays on a node that is not heard of, seconds: Kubernetes itself waits five minutes. */
+const lostNodeSeconds = 30;
+
+/** Where its node is lost, a server begins on another one. */
+const tolerations = ['not-ready', 'unreachable'].map((what) => ({
+  key: `node.kubernetes.io/${what}`,
+  operator: 'Exists',
+  effect: 'NoExecute',
+  tolerationSeconds: lostNodeSeconds,
+}));
+
 /** Outside names are answered with an error at once, and no name server of the cluster carries what they say outside. */
 const noNames = {
   dnsPolicy: 'None',
@@ -271,6 +282,7 @@ export function podOf(spec: DesiredServer, parts: PodParts): object {
     ...nodeSelector(spec.platform),
     ...(network.mode === 'bridge' ? {} : noNames),
     ...hostAliases(spec),
+    tolerations,
     securityContext: { seccompProfile: { type: 'RuntimeDefault' }, ...groupOf(spec) },
     // Sessions may go on for so long, and then the processes have what Kubernetes gives them by default.
     terminationGracePeriodSeconds: isHttp(spec) ? 30 : lifecycle.drainSeconds + 30,
