@@ -247,8 +247,7 @@ function replacement(
   });
   const gate = gateOf(server, [put.id]);
   const container = idOfGeneration(shownOf(workload), workload.deployment);
-  const [first, ...more] = found.stale;
-  const reasons: NonEmpty<Reason> = [first, ...more, ...found.beside];
+  const reasons = withDrift(found.stale, found.drift);
   const volume = mounts.find(({ type }) => type === 'volume');
   return {
     change: {
@@ -263,6 +262,15 @@ function replacement(
     steps: [put, gate, ...wayBack(server, workload, gate, input, true)],
     drift: found.drift,
   };
+}
+
+/** Reasons with all that was changed by hand as one of them, wherever in the objects it stands. */
+function withDrift([first, ...more]: NonEmpty<Reason>, drift: readonly FieldDifference[]): NonEmpty<Reason> {
+  if (!isNonEmpty(drift)) return [first, ...more];
+  const all: Reason = { kind: 'live-drift', fields: drift };
+  const others = [first, ...more].filter(({ kind }) => kind !== 'live-drift');
+  const [head, ...tail] = [...others, all];
+  return head === undefined ? [all] : [head, ...tail];
 }
 
 /** Back to the pods that serve now, where others are meant or will be (`replaces`); none where nothing serves. */
@@ -448,10 +456,15 @@ function rotationsOf({ observed, desired, context }: DecideInput, changes: reado
   });
 }
 
-/** What of a server is otherwise on a cluster: told when it is made so, and not again. */
+/** What of a server is otherwise on a cluster: told when its spec is made so, and not again. */
 function unlikeWarnings({ desired, hasRegistry }: DecideInput, changes: readonly Change[]): readonly PlanWarning[] {
+  const isOfSpec = ({ kind }: Reason): boolean => kind === 'spec-changed' || kind === 'unreadable-record';
   const made = new Set(
-    changes.flatMap(({ action, server }) => (action === 'create' || action === 'replace' ? [server] : [])),
+    changes.flatMap((change) =>
+      change.action === 'create' || (change.action === 'replace' && change.reasons.some(isOfSpec))
+        ? [change.server]
+        : [],
+    ),
   );
   return desired.flatMap(({ spec }) =>
     made.has(spec.name)
