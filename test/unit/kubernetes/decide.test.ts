@@ -250,6 +250,12 @@ describe('what stands behind servers on a cluster', () => {
     expect(made.steps[2]).toMatchObject({ op: 'put-server', after: made.steps.slice(0, 2).map(({ id }) => id) });
   });
 
+  it('leaves a namespace that may not be looked at to whoever may', () => {
+    const made = plan(observed([], { space: undefined }), [fs], { support: [space, scripts] });
+    expect(made.support.map(({ kind, action }) => `${action} ${kind}`)).toEqual(['create scripts']);
+    expect(made.changes).toMatchObject([{ action: 'create' }]);
+  });
+
   it('is taken away where no server needs it; what is not ours or holds data stays', () => {
     const labels = { [label.project]: project, [label.managedBy]: 'looms' };
     const objects = [
