@@ -20,6 +20,9 @@ export const loopStates = [
  */
 export type Verdict = 'healthy' | 'unhealthy' | 'stopped';
 
+/** What does not answer of a server, and how that was found. Of what took its place since nothing is known. */
+export type Unanswered = { readonly container: ContainerId; readonly why: string };
+
 /** What a look at one server found. */
 export type HealthFinding = {
   readonly server: ServerName;

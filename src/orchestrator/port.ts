@@ -3,7 +3,7 @@ import type { DeclaredServer, DesiredServer } from '../model/desired.ts';
 import type { EngineDescription } from '../model/engine.ts';
 import type { EngineEvent } from '../model/engine-events.ts';
 import type { EventSink, Failure, StepResult } from '../model/events.ts';
-import type { HealthFinding, HealthPlace } from '../model/health.ts';
+import type { HealthFinding, HealthPlace, Unanswered } from '../model/health.ts';
 import type { ContainerId, ProjectName, ServerName, StepId } from '../model/ids.ts';
 import type { LockHolder } from '../model/lock.ts';
 import type { Notice } from '../model/notices.ts';
@@ -66,8 +66,8 @@ export type FilesIntent = Kept & {
   /** Only these servers are looked at; absent: all. */
   readonly only?: readonly ServerName[] | undefined;
   readonly replace?: readonly ServerName[] | undefined;
-  /** Servers that run and do not answer, each with how that was found: they are replaced. */
-  readonly unhealthy?: ReadonlyMap<ServerName, string>;
+  /** Servers that run and do not answer: they are replaced, but for those that serve from another container by now. */
+  readonly unhealthy?: ReadonlyMap<ServerName, Unanswered>;
   readonly keepFailed?: boolean;
 };
 

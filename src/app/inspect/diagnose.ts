@@ -1,7 +1,9 @@
 import type { EngineDescription } from '../../model/engine.ts';
+import { isFailure } from '../../model/errors.ts';
 import { failureOf } from '../../model/failure.ts';
+import { defined } from '../../model/values/defined.ts';
 import { plural } from '../../model/values/words.ts';
-import type { EngineAttempt } from '../../orchestrator/port.ts';
+import type { EngineAttempt, Orchestrator } from '../../orchestrator/port.ts';
 import type { Ports } from '../ports.ts';
 
 /** One thing that `looms doctor` looked at. */
@@ -91,12 +93,23 @@ function resources(engine: EngineDescription): Check {
   return { name, status: 'ok', detail };
 }
 
+/** Whoever may work in one project need not know of others. */
+async function projects(orchestrator: Pick<Orchestrator, 'projects'>): Promise<Check> {
+  const name = 'projects';
+  try {
+    const known = await orchestrator.projects();
+    return { name, status: 'ok', detail: known.length === 0 ? 'none yet' : known.join(', ') };
+  } catch (error) {
+    if (!isFailure(error, 'engine-rejected')) throw error;
+    const { message, hint } = error;
+    return { name, status: 'ok', detail: `not known: ${message}`, ...defined({ hint }) };
+  }
+}
+
 async function engineChecks(ports: Ports): Promise<{ checks: Check[]; engine: EngineDescription | null }> {
   try {
     const orchestrator = await ports.orchestrator();
     const engine = await orchestrator.describe();
-    const projects = await orchestrator.projects();
-    const has = projects.length === 0 ? 'none yet' : projects.join(', ');
     return {
       engine,
       checks: [
@@ -109,7 +122,7 @@ async function engineChecks(ports: Ports): Promise<{ checks: Check[]; engine: En
         isolation(engine),
         { name: 'storage limits', status: 'ok', detail: storageText(engine) },
         ...processLimits(engine),
-        { name: 'projects', status: 'ok', detail: has },
+        await projects(orchestrator),
       ],
     };
   } catch (error) {

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { DeclaredServer } from '../../model/desired.ts';
+import type { Unanswered } from '../../model/health.ts';
 import { asContainerId, type ContainerId, type ProjectName, type ServerName } from '../../model/ids.ts';
 import { isoTime } from '../../model/times.ts';
 import { defined } from '../../model/values/defined.ts';
@@ -31,6 +32,8 @@ type State = {
   askedAt: number;
   failures: number;
   downAt?: number;
+  /** The container that was asked when it was found down. */
+  downIn?: ContainerId;
   isSlow: boolean;
   /** Whether it ever answered, and how long that took, s, where it was measured. */
   hasAnswered: boolean;
@@ -63,12 +66,12 @@ export type Probes = {
   /** What there is to probe from now on. */
   readonly setServers: (servers: readonly DeclaredServer[]) => void;
   /**
-   * Which servers are to be replaced, as they do not answer, each with how that was found. Of those that wait for their
+   * Which servers are to be replaced, as they do not answer. Of those that wait for their
    * next repair all, so that a plan holds them and they are told as waiting; of the others few at a time.
    */
   readonly toReplace: (
     isWaiting: (server: DeclaredServer) => Promise<boolean>,
-  ) => Promise<ReadonlyMap<ServerName, string>>;
+  ) => Promise<ReadonlyMap<ServerName, Unanswered>>;
   /** A server was just made, started or replaced and has answered its gate; or has not, and is as it was before. */
   readonly settled: (server: ServerName, hasAnswered: boolean) => void;
   /** Keeps what was found and not kept yet; never throws. */
@@ -139,7 +142,7 @@ export function createProbes(
     (specs.get(server)?.spec.lifecycle.healthCheckIntervalSeconds ?? 60) * 1000;
 
   const heard = (health: AskedHealth, state: State): boolean => {
-    const { name: server, verdict, milliseconds, failure, tools, steps } = health;
+    const { name: server, container, verdict, milliseconds, failure, tools, steps } = health;
     const now = ports.monotonicMs();
     const askedAt = ports.now();
     const probe: Probe = { at: askedAt, steps, failure: failure?.message ?? null };
@@ -171,7 +174,7 @@ export function createProbes(
       hasAnswered: state.hasAnswered,
       seconds: milliseconds / 1000,
       probe,
-      ...(isDown ? { downAt: state.downAt ?? now } : {}),
+      ...(isDown ? { downAt: state.downAt ?? now, downIn: container } : {}),
     });
     return isDown;
   };
@@ -179,7 +182,7 @@ export function createProbes(
   /** A real call says what a probe would; that a server which had failed is well is kept as well. */
   const heardByCall = async (
     server: ServerName,
-    { failures, downAt: _, probe, ...state }: State,
+    { failures, downAt: _, downIn: __, probe, ...state }: State,
     { at, container }: AnsweredCall,
     signal: AbortSignal,
   ): Promise<boolean> => {
@@ -281,11 +284,11 @@ export function createProbes(
       }
     },
     async toReplace(isWaiting) {
-      const down = [...states].flatMap(([server, { downAt, failures, probe }]) => {
+      const down = [...states].flatMap(([server, { downAt, downIn: container, failures, probe }]) => {
         const spec = specs.get(server);
-        if (downAt === undefined || spec === undefined) return [];
+        if (downAt === undefined || container === undefined || spec === undefined) return [];
         const why = `did not answer ${failures} times: ${probe?.failure ?? 'nobody knows why'}`;
-        return [{ server, spec, downAt, why }];
+        return [{ server, spec, downAt, container, why }];
       });
       const waits = await mapBounded(down, atOnce, ({ spec }) => isWaiting(spec));
       const others = down.filter((_, index) => !waits[index]);
@@ -299,7 +302,9 @@ export function createProbes(
       const isOneCause = together >= manyServers && together * 2 >= states.size;
       const chosen = new Set(others.slice(0, isOneCause ? 1 : mostRepairs));
       return new Map(
-        down.filter((one, index) => waits[index] || chosen.has(one)).map(({ server, why }) => [server, why]),
+        down
+          .filter((one, index) => waits[index] || chosen.has(one))
+          .map(({ server, container, why }) => [server, { container, why }]),
       );
     },
     settled(server, hasAnswered) {

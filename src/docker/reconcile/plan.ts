@@ -2,6 +2,7 @@ import { hasForwarder } from '../../model/container/egress.ts';
 import type { DeclaredServer } from '../../model/desired.ts';
 import { isHttp } from '../../model/desired.ts';
 import { assertNever } from '../../model/errors.ts';
+import type { Unanswered } from '../../model/health.ts';
 import type { ContainerId, ProjectName, ServerName, StepId } from '../../model/ids.ts';
 import { type Change, type Drift, isNonEmpty, type NextRotation, type NonEmpty } from '../../model/plan.ts';
 import { nextRotation } from '../../model/rotation.ts';
@@ -35,8 +36,8 @@ export type PlanInput = {
   /** Variables whose secrets have other values than a container was made with. */
   readonly changedSecrets?: ReadonlyMap<ContainerId, NonEmpty<string>>;
   readonly replace: ReadonlySet<ServerName>;
-  /** Servers that run and do not answer, each with how that was found. */
-  readonly unhealthy?: ReadonlyMap<ServerName, string>;
+  /** Servers that run and do not answer. */
+  readonly unhealthy?: ReadonlyMap<ServerName, Unanswered>;
   /** Servers that somebody asked to stop, which are desired with `enabled: false`; their sessions are drained first. */
   readonly stop?: ReadonlySet<ServerName>;
   readonly keepFailed: boolean;

@@ -1,5 +1,5 @@
 import { planDifferences } from '../../model/compare-plans.ts';
-import { LoomsError, traitsOf } from '../../model/errors.ts';
+import { isFailure, LoomsError, traitsOf } from '../../model/errors.ts';
 import type { Failure, StepResult } from '../../model/events.ts';
 import { failureOf } from '../../model/failure.ts';
 import type { HealthFinding } from '../../model/health.ts';
@@ -11,7 +11,9 @@ import { underLock } from '../../orchestrator/common/under-lock.ts';
 import { type StepResults, walkPlan } from '../../orchestrator/common/walk-plan.ts';
 import type { ApplyOptions, ApplyReport, Prepared } from '../../orchestrator/port.ts';
 import { leases } from '../lock/leases.ts';
-import { isReady } from '../model/objects.ts';
+import { isForbidden } from '../model/forbidden.ts';
+import { label } from '../model/names.ts';
+import { isReady, type KubeObject } from '../model/objects.ts';
 import { podsOf } from '../model/observed.ts';
 import { type KubePrepared, planIntent } from '../plan/plan-intent.ts';
 import type { KubePlan, KubeStep } from '../plan/steps.ts';
@@ -43,10 +45,19 @@ async function makeNamespace({ cluster }: KubernetesPorts, { steps }: KubePlan):
     try {
       await createObject(cluster, step.object);
     } catch (error) {
-      if (!(error instanceof LoomsError) || error.code !== 'engine-conflict') throw error;
+      if (isForbidden(error)) throw cannotMake(step.object, error);
+      if (!isFailure(error, 'engine-conflict')) throw error;
     }
   }
 }
+
+const cannotMake = ({ metadata: { name, labels = {} } }: KubeObject, cause: unknown): LoomsError =>
+  new LoomsError('engine-rejected', `namespace ${name} is not there, and who looms is here may not make it`, {
+    hint:
+      `whoever may: \`kubectl create namespace ${name}\`, ` +
+      `\`kubectl label namespace ${name} ${label.project}=${labels[label.project] ?? ''}\`, and rights in it (docs/kubernetes.md)`,
+    cause,
+  });
 
 /** A namespace that this run has just made is no news. */
 const isMadeNamespace = (step: KubeStep): boolean =>

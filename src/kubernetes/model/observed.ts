@@ -39,8 +39,8 @@ export type Observed = {
   readonly engine: EngineDescription;
   /** On the API server's clock. */
   readonly now: EngineTime;
-  /** Null: it is not there yet. */
-  readonly space: KubeObject | null;
+  /** Null: it is not there yet. Undefined: who asks may not look at it, and it is left to whoever may. */
+  readonly space: KubeObject | null | undefined;
   /** Sorted by server. */
   readonly servers: readonly Workload[];
   /** Deployments that are nobody's of the project. */

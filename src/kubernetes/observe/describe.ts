@@ -1,7 +1,8 @@
 import type { ClusterDescription, EngineTime } from '../../model/engine.ts';
-import { LoomsError } from '../../model/errors.ts';
+import { isFailure } from '../../model/errors.ts';
 import { isRecord } from '../../model/is-record.ts';
 import type { CallOptions } from '../../orchestrator/session-host.ts';
+import { isForbidden } from '../model/forbidden.ts';
 import { objectPath } from '../model/kinds.ts';
 import { type KubeObject, timeOf } from '../model/objects.ts';
 import { amountOf } from '../model/quantity.ts';
@@ -64,13 +65,12 @@ function mostOf(texts: readonly string[], otherwise: string): string {
   return counted[0]?.[0] ?? otherwise;
 }
 
-/** The answer, or undefined where it is refused or not there. */
+/** The answer, or undefined where it may not be had or is not there. */
 async function orUndefined<T>(asked: Promise<T>): Promise<T | undefined> {
   try {
     return await asked;
   } catch (error) {
-    if (error instanceof LoomsError && (error.code === 'engine-rejected' || error.code === 'engine-not-found'))
-      return undefined;
+    if (isForbidden(error) || isFailure(error, 'engine-not-found')) return undefined;
     throw error;
   }
 }

@@ -2,6 +2,7 @@ import { LoomsError } from '../../model/errors.ts';
 import { asProjectName, namePattern, type ProjectName, type ServerName } from '../../model/ids.ts';
 import type { CallOptions } from '../../orchestrator/session-host.ts';
 import { type Claim, type RecordReader, readClaim } from '../model/claims.ts';
+import { isForbidden } from '../model/forbidden.ts';
 import { apiVersionOf, type Kind, listPath, objectPath } from '../model/kinds.ts';
 import { label, namespaceOf, workloadName } from '../model/names.ts';
 import type { Deployment, KubeObject, Pod, ReplicaSet } from '../model/objects.ts';
@@ -40,6 +41,20 @@ export async function findObject(
   }
 }
 
+/** A namespace, null where it is not there; undefined where it may not be looked at: rights in it need not be on it. */
+async function findSpace(
+  cluster: Cluster,
+  name: string,
+  options?: CallOptions,
+): Promise<KubeObject | null | undefined> {
+  try {
+    return await findObject(cluster, 'Namespace', undefined, name, options);
+  } catch (error) {
+    if (isForbidden(error)) return undefined;
+    throw error;
+  }
+}
+
 /** What servers stand on, beside their namespace. */
 const supportKinds = ['ConfigMap', 'NetworkPolicy', 'Service', 'PersistentVolumeClaim'] as const;
 
@@ -56,7 +71,7 @@ export async function observe(
   const [engine, now, space, deployments, replicaSets, pods, secrets, ...support] = await Promise.all([
     describeCluster(cluster, options),
     clusterNow(cluster, options),
-    findObject(cluster, 'Namespace', undefined, namespace, options),
+    findSpace(cluster, namespace, options),
     list('Deployment'),
     list('ReplicaSet', ofServers),
     list('Pod', ofServers),
@@ -128,7 +143,7 @@ export async function lookAtServer(
   return { server, deployment: deployment as Deployment, claim, generations };
 }
 
-/** Names of the projects that have a namespace of looms. */
+/** Names of the projects that have a namespace of looms. Throws `engine-rejected` where namespaces may not be listed. */
 export async function projectsOf(cluster: Cluster, options?: CallOptions): Promise<readonly ProjectName[]> {
   const path = listPath('Namespace');
   const list = (await cluster.request(

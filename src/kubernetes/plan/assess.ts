@@ -1,6 +1,7 @@
 import { compareSpecs } from '../../model/compare-specs.ts';
 import type { DeclaredServer } from '../../model/desired.ts';
 import type { EngineTime } from '../../model/engine.ts';
+import type { Unanswered } from '../../model/health.ts';
 import type { ContainerId, ServerName } from '../../model/ids.ts';
 import { type FieldDifference, isNonEmpty, type NonEmpty, type Reason } from '../../model/plan.ts';
 import { rotationDue } from '../../model/rotation.ts';
@@ -17,7 +18,7 @@ export type AssessContext = {
   /** Variables whose secrets have other values than its pods were given, by server. */
   readonly changedSecrets: ReadonlyMap<ServerName, NonEmpty<string>>;
   readonly replace: ReadonlySet<ServerName>;
-  readonly unhealthy: ReadonlyMap<ServerName, string>;
+  readonly unhealthy: ReadonlyMap<ServerName, Unanswered>;
   readonly rollbackTo: number | undefined;
 };
 
@@ -82,7 +83,11 @@ export function assess(server: DeclaredServer, workload: Workload, context: Asse
   const { name, enabled } = server.spec;
   const drift = context.drift.get(name) ?? noDrift;
   const secrets = context.changedSecrets.get(name);
-  const unanswered = context.unhealthy.get(name);
+  const silent = context.unhealthy.get(name);
+  // Another loop, a person or the Deployment itself may have replaced the pod that was asked.
+  const unanswered = meantOf(workload)?.pods.some((pod) => idOfPod(pod) === silent?.container)
+    ? silent?.why
+    : undefined;
   const replicas = workload.deployment.spec.replicas ?? 1;
   const scaled: readonly FieldDifference[] =
     enabled && replicas > 1 ? [{ path: 'replicas', from: String(replicas), to: '1' }] : [];

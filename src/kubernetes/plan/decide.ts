@@ -122,7 +122,7 @@ const nextGeneration = (workload: Workload | undefined): number =>
 /** What keeps a server from being made; undefined for nothing. */
 function blockerOf({ spec }: DeclaredServer, { observed, hasRegistry }: DecideInput): Blocker | undefined {
   const { space, foreign, project, namespace } = observed;
-  if (space !== null && !isOurs(space, project)) {
+  if (space != null && !isOurs(space, project)) {
     return {
       kind: 'name-taken',
       name: `namespace ${namespace}`,
@@ -393,8 +393,9 @@ function decideSupport({ observed, support, drift }: DecideInput): Support {
   const changes: SupportChange[] = [];
   const steps: StepDraft[] = [];
   // What is in a namespace that is another's is not looked at: no server of it is made.
-  if (observed.space !== null && !isOurs(observed.space, observed.project)) return { changes, steps };
+  if (observed.space != null && !isOurs(observed.space, observed.project)) return { changes, steps };
   for (const object of support) {
+    if (object.kind === 'Namespace' && observed.space === undefined) continue;
     const live = object.kind === 'Namespace' ? observed.space : observed.support.get(supportKey(object));
     const fields = drift.support.get(supportKey(object)) ?? [];
     const reason: Reason | undefined = live == null ? { kind: 'missing' } : driftReason(fields);

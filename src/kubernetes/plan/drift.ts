@@ -5,6 +5,7 @@ import { mapBounded } from '../../model/values/map-bounded.ts';
 import type { ExportSettings } from '../../orchestrator/export.ts';
 import type { CallOptions } from '../../orchestrator/session-host.ts';
 import { compareObjects, comparePod, fieldManager, type ObjectDifference } from '../compare/compare-objects.ts';
+import { isForbidden } from '../model/forbidden.ts';
 import { type Kind, objectPath } from '../model/kinds.ts';
 import { annotation, isSecretName, secretName } from '../model/names.ts';
 import { type Deployment, type KubeObject, revisionKey } from '../model/objects.ts';
@@ -120,10 +121,16 @@ export async function findDrift(
     return live == null || !canBeCompared(wanted) ? [] : [{ wanted, live }];
   });
   const objects = mapBounded(present, atOnce, async ({ wanted, live }) => {
-    const found = compareObjects(live, await dryRun(cluster, wanted, options));
-    return [supportKey(wanted), found.map(({ field }) => field)] as const;
+    try {
+      const found = compareObjects(live, await dryRun(cluster, wanted, options));
+      return [[supportKey(wanted), found.map(({ field }) => field)] as const];
+    } catch (error) {
+      // Who may not write a namespace leaves it to whoever may.
+      if (wanted.kind === 'Namespace' && isForbidden(error)) return [];
+      throw error;
+    }
   });
-  return { servers: new Map((await servers).flat()), support: new Map(await objects) };
+  return { servers: new Map((await servers).flat()), support: new Map((await objects).flat()) };
 }
 
 function driftOf(workload: Workload, found: readonly ObjectDifference[]): ServerDrift {

@@ -1,6 +1,7 @@
 import type { DeclaredServer } from '../../model/desired.ts';
 import { assertNever, LoomsError } from '../../model/errors.ts';
 import { messageOf } from '../../model/failure.ts';
+import type { Unanswered } from '../../model/health.ts';
 import type { ContainerId, ServerName } from '../../model/ids.ts';
 import { isNonEmpty, type NonEmpty, type PlanWarning } from '../../model/plan.ts';
 import { withWarnings } from '../../model/plan-basis.ts';
@@ -77,7 +78,7 @@ export const objectSettings = ({ settings, managedBy }: KubernetesPorts, { proje
 
 type Asked = Pick<DecideInput, 'desired' | 'undesired'> & {
   readonly replace?: readonly ServerName[];
-  readonly unhealthy?: ReadonlyMap<ServerName, string>;
+  readonly unhealthy?: ReadonlyMap<ServerName, Unanswered>;
   readonly stop?: readonly ServerName[];
   readonly keepFailed?: boolean;
   readonly rollbackTo?: number;

@@ -4,6 +4,7 @@ import type { Ports } from '../../../src/app/ports.ts';
 import { renderDiagnosis } from '../../../src/cli/render/diagnosis.ts';
 import { palette } from '../../../src/cli/terminal/palette.ts';
 import type { EngineDescription } from '../../../src/model/engine.ts';
+import { LoomsError } from '../../../src/model/errors.ts';
 import { schemaProblems } from '../../support/schemas.ts';
 
 const cluster: EngineDescription = {
@@ -69,6 +70,25 @@ test('nodes that may not be listed are no lack of resources', async () => {
   expect(await lines({ ...cluster, nodes: 0, cpus: 0, memoryBytes: 0 })).toContain(
     '✓ resources       not known: no node takes pods, or who looms is here may not list nodes',
   );
+});
+
+test('projects that may not be listed keep nobody from working in one', async () => {
+  const ports = portsOf(cluster);
+  const refused = new LoomsError('engine-rejected', 'cannot list namespaces: no', { hint: 'kubectl auth can-i' });
+  const orchestrator = async () => ({
+    ...(await ports.orchestrator()),
+    projects: async () => {
+      throw refused;
+    },
+  });
+  const { engine, checks } = await diagnose({ ...ports, orchestrator });
+  expect(engine).not.toBe(null);
+  expect(checks.at(-1)).toEqual({
+    name: 'projects',
+    status: 'ok',
+    detail: 'not known: cannot list namespaces: no',
+    hint: 'kubectl auth can-i',
+  });
 });
 
 test('what was seen to hold there is told as such', async () => {

@@ -222,7 +222,12 @@ test('why a probe failed is not told of a server that has answered a call since'
 function fleet(count: number) {
   const names = Array.from({ length: count }, (_, index) => asServerName(`s${index}`));
   const stuck = new Set<string>();
-  const view = (name: string) => ({ name, project, status: { status: 'running', paused: stuck.has(name) } });
+  const view = (name: string) => ({
+    name,
+    project,
+    container: `c ${name}`,
+    status: { status: 'running', paused: stuck.has(name) },
+  });
   const listing = () => ({ servers: names.map(view), engine: { cpus: 1 }, notices: [], now: 0 });
   const one = world(listing);
   one.probes.setServers(names.map((name) => server(name)));
@@ -259,7 +264,7 @@ test('a server whose replacement failed is still down, and why; one whose replac
   const { probes, fail, names, now } = fleet(1);
   await fail(0);
   const [s0 = fs] = names;
-  const why = new Map([[s0, 'did not answer 3 times: server s0 is paused']]);
+  const why = new Map([[s0, { container: 'c s0', why: 'did not answer 3 times: server s0 is paused' }]]);
   expect(await probes.toReplace(async () => false)).toEqual(why);
   probes.settled(s0, false);
   expect(probes.stateOf(s0)?.state).toBe('down');

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { label, workloadName } from '../../../src/kubernetes/model/names.ts';
 import type { Deployment, KubeObject, Pod, ReplicaSet } from '../../../src/kubernetes/model/objects.ts';
 import { revisionKey } from '../../../src/kubernetes/model/objects.ts';
-import type { Generation, Observed, Workload } from '../../../src/kubernetes/model/observed.ts';
+import { type Generation, idOfPod, type Observed, type Workload } from '../../../src/kubernetes/model/observed.ts';
 import { type DecideInput, decide } from '../../../src/kubernetes/plan/decide.ts';
 import type { DeclaredServer } from '../../../src/model/desired.ts';
 import type { FieldDifference, NonEmpty } from '../../../src/model/plan.ts';
@@ -48,6 +48,9 @@ function there(declared: DeclaredServer, { generation = 1, ready = true, replica
   const pods = replicas === 0 ? [] : [pod];
   return { server: name, deployment, claim, generations: [{ claim, replicaSet, pods, isMeant: true }] };
 }
+
+/** The pod that sessions go to. */
+const mainOf = ({ generations }: Workload) => idOfPod(generations[0]?.pods[0] as Pod);
 
 const observed = (servers: readonly Workload[], more: Partial<Observed> = {}): Observed => ({
   project,
@@ -228,13 +231,25 @@ describe('the plan of a server on a cluster', () => {
       executions: new Map(),
       changedSecrets: new Map([[fs.spec.name, variables]]),
       replace: new Set(),
-      unhealthy: new Map([[fs.spec.name, 'it hangs']]),
+      unhealthy: new Map([[fs.spec.name, { container: mainOf(there(fs)), why: 'it hangs' }]]),
       rollbackTo: undefined,
     };
     expect(plan(observed([there(fs)]), [fs], { context }).changes[0]).toMatchObject({
       action: 'replace',
       reasons: [{ kind: 'secret-changed' }, { kind: 'unhealthy', why: 'it hangs' }],
     });
+  });
+
+  it('is not replaced for the silence of a pod that another loop has replaced since', () => {
+    const context: DecideInput['context'] = {
+      executions: new Map(),
+      changedSecrets: new Map(),
+      replace: new Set(),
+      unhealthy: new Map([[fs.spec.name, { container: mainOf(there(fs)), why: 'it hangs' }]]),
+      rollbackTo: undefined,
+    };
+    const next = there(fs, { generation: 2 });
+    expect(plan(observed([next]), [fs], { context }).changes[0]).toMatchObject({ action: 'unchanged' });
   });
 
   it('goes on with a rollout that was cut off, and back to the pods that served where it fails', () => {
@@ -256,6 +271,12 @@ describe('what stands behind servers on a cluster', () => {
     expect(made.support.map(({ kind, action }) => `${action} ${kind}`)).toEqual(['create scripts', 'create namespace']);
     expect(made.steps[1]?.after).toEqual([made.steps[0]?.id]);
     expect(made.steps[2]).toMatchObject({ op: 'put-server', after: made.steps.slice(0, 2).map(({ id }) => id) });
+  });
+
+  it('leaves a namespace that may not be looked at to whoever may', () => {
+    const made = plan(observed([], { space: undefined }), [fs], { support: [space, scripts] });
+    expect(made.support.map(({ kind, action }) => `${action} ${kind}`)).toEqual(['create scripts']);
+    expect(made.changes).toMatchObject([{ action: 'create' }]);
   });
 
   it('is taken away where no server needs it; what is not ours or holds data stays', () => {

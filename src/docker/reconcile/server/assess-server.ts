@@ -1,6 +1,7 @@
 import { compareSpecs } from '../../../model/compare-specs.ts';
 import type { DeclaredServer } from '../../../model/desired.ts';
 import { isHttp } from '../../../model/desired.ts';
+import type { Unanswered } from '../../../model/health.ts';
 import { type ContainerId, type ProjectName, type ServerName, shortId } from '../../../model/ids.ts';
 import { type FieldDifference, isNonEmpty, type NonEmpty, type Reason } from '../../../model/plan.ts';
 import { rotationDue } from '../../../model/rotation.ts';
@@ -30,8 +31,8 @@ export type SlotContext = {
   readonly changedSecrets: ReadonlyMap<ContainerId, NonEmpty<string>>;
   /** Servers whose replacement was asked for. */
   readonly replace: ReadonlySet<ServerName>;
-  /** Servers that run and do not answer, each with how that was found. */
-  readonly unhealthy: ReadonlyMap<ServerName, string>;
+  /** Servers that run and do not answer. */
+  readonly unhealthy: ReadonlyMap<ServerName, Unanswered>;
   /** Servers that somebody asked to stop; their specs say that they are not to run. */
   readonly stop: ReadonlySet<ServerName>;
   /** The generation that is gone back to. */
@@ -103,8 +104,10 @@ export function assess(server: DeclaredServer, container: ObservedContainer, con
     ? rotationDue(server.spec.lifecycle, container, context.observed.now, context.executions.get(container.id) ?? 0)
     : undefined;
   const secrets = context.changedSecrets.get(container.id);
-  // One that was stopped since it was asked answers nothing either, which is no fault of it.
-  const unanswered = settled && isUp(container) ? context.unhealthy.get(server.spec.name) : undefined;
+  // One that was stopped since it was asked answers nothing either, which is no fault of it; another loop or a person may
+  // have replaced the one that was asked.
+  const silent = settled && isUp(container) ? context.unhealthy.get(server.spec.name) : undefined;
+  const unanswered = silent?.container === container.id ? silent.why : undefined;
   const stale: Reason[] = [
     ...specReason(server, container),
     ...(isNonEmpty(drift) ? [{ kind: 'live-drift', fields: drift } as const] : []),

@@ -14,6 +14,12 @@ const withContainer = (observed: Observed, to: (container: ObservedContainer) =>
   containers: observed.containers.map(to),
 });
 
+/** That server a did not answer, in the container that serves. */
+const unanswered = ({ containers: [asked] }: Observed) =>
+  new Map([
+    [asServerName('a'), { container: asked?.id ?? asContainerId(''), why: 'did not answer 3 times: it hangs' }],
+  ]);
+
 const text = (...input: Parameters<typeof plan>): string => format(plan(...input));
 
 describe('a server that is not there', () => {
@@ -314,16 +320,22 @@ describe('a server that is there', () => {
   });
 
   it('is replaced when it does not answer, and it is told how that was found', () => {
-    const unhealthy = new Map([[asServerName('a'), 'did not answer 3 times: it hangs']]);
-    const made = plan([server('a'), server('b')], applied(server('a'), server('b')), { unhealthy });
+    const running = applied(server('a'), server('b'));
+    const made = plan([server('a'), server('b')], running, { unhealthy: unanswered(running) });
     expect(made.changes).toMatchObject([
       { action: 'replace', reasons: [{ kind: 'unhealthy', why: 'did not answer 3 times: it hangs' }] },
       { action: 'unchanged' },
     ]);
   });
 
+  it('is not replaced for the silence of a container that somebody has replaced since', () => {
+    const running = applied(server('a'));
+    const next = withContainer(running, (one) => ({ ...one, id: asContainerId('another') }));
+    expect(plan([server('a')], next, { unhealthy: unanswered(running) }).changes[0]?.action).toBe('unchanged');
+  });
+
   it('is not replaced for its silence where somebody stopped it since', () => {
-    const unhealthy = new Map([[asServerName('a'), 'did not answer 3 times: it hangs']]);
+    const unhealthy = unanswered(applied(server('a')));
     const actionOf = (state: ObservedContainer['state']) =>
       plan(
         [server('a')],

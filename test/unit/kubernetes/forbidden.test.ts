@@ -1,0 +1,46 @@
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { describeCluster } from '../../../src/kubernetes/observe/describe.ts';
+import { observe, projectsOf } from '../../../src/kubernetes/observe/observe.ts';
+import { asProjectName } from '../../../src/model/ids.ts';
+import { type ApiServer, apiServer, failure, json } from '../../support/api-server.ts';
+
+// Who has rights in a project's namespace has none on it, nor on anything of the whole cluster.
+
+let server: ApiServer;
+beforeAll(async () => {
+  server = await apiServer();
+  server.answer = ({ url: { pathname } }, response) => {
+    if (pathname === '/version') return json(response, 200, { gitVersion: 'v1.36.1', platform: 'linux/amd64' });
+    if (pathname.endsWith('/selfsubjectreviews'))
+      return json(response, 201, { metadata: { creationTimestamp: '2026-11-29T10:00:00Z' } });
+    const isInside = /\/namespaces\/looms-a\/./.test(pathname);
+    return isInside ? json(response, 200, { items: [] }) : json(response, 403, failure(403, 'Forbidden', 'no'));
+  };
+});
+afterAll(() => server?.close());
+
+const records = { read: () => undefined, makerOf: () => ({ kind: 'unsigned' }) as const };
+
+it('looks at a project without looking at its namespace', async () => {
+  expect(await observe(server.cluster(), asProjectName('a'), records)).toMatchObject({ space: undefined, servers: [] });
+});
+
+it('tells a cluster by its address where nothing else of it may be seen', async () => {
+  expect(await describeCluster(server.cluster())).toMatchObject({ id: server.url, nodes: 0, architecture: 'amd64' });
+});
+
+it('takes what fails for another reason for no lack of rights', async () => {
+  const broken = await apiServer();
+  broken.answer = (_, response) => json(response, 500, failure(500, 'InternalError', 'etcd is away'));
+  await expect(describeCluster(broken.cluster())).rejects.toMatchObject({
+    message: expect.stringContaining('etcd is away'),
+  });
+  await broken.close();
+});
+
+it('says which right it takes to list projects', async () => {
+  await expect(projectsOf(server.cluster())).rejects.toMatchObject({
+    code: 'engine-rejected',
+    hint: expect.stringContaining('kubectl auth can-i list namespaces --all-namespaces'),
+  });
+});
