@@ -53,6 +53,6 @@ export function kubernetesOrchestrator(
       (await import('./views/events.ts')).watchServers(ports, project, hear, options),
     lock: projectLock({ ...ports, engine: leases(cluster) }),
     sessions,
-    close: () => cluster.close(),
+    close: async () => void (await Promise.all([cluster.close(), settings.images.close()])),
   };
 }

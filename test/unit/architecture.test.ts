@@ -64,6 +64,11 @@ const rules: Readonly<Record<string, Rule>> = {
   'docker/model': { folders: ['model'], packages: [] },
   'docker/port.ts': { folders: ['model', 'docker/model', 'orchestrator'], packages: [] },
   'docker/ports.ts': { folders: ['orchestrator'], types: ['docker/port.ts'], packages: [] },
+  'docker/publish.ts': {
+    folders: ['model', 'docker/model', 'image', 'orchestrator'],
+    types: ['docker/port.ts'],
+    packages: [],
+  },
   'docker/steps.ts': { folders: ['model', 'docker/model'], packages: [] },
   'docker/reconcile': { folders: ['model', 'docker/model', 'docker/steps.ts'], packages: [] },
   'docker/execute': {
@@ -261,6 +266,7 @@ const pure = [
   'docker/execute',
   'docker/plan',
   'docker/apply',
+  'docker/publish.ts',
   'docker/views',
   'docker/export',
   'kubernetes/objects',

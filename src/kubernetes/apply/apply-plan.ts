@@ -1,6 +1,6 @@
 import { planDifferences } from '../../model/compare-plans.ts';
 import { isFailure, LoomsError, traitsOf } from '../../model/errors.ts';
-import type { Failure, StepResult } from '../../model/events.ts';
+import type { Failure, StepProgress, StepResult } from '../../model/events.ts';
 import { failureOf } from '../../model/failure.ts';
 import type { HealthFinding } from '../../model/health.ts';
 import type { ServerName } from '../../model/ids.ts';
@@ -15,7 +15,7 @@ import { isForbidden } from '../model/forbidden.ts';
 import { label } from '../model/names.ts';
 import { isReady, type KubeObject } from '../model/objects.ts';
 import { podsOf } from '../model/observed.ts';
-import { type KubePrepared, planIntent } from '../plan/plan-intent.ts';
+import { type KubePrepared, planIntent, recipesOf } from '../plan/plan-intent.ts';
 import type { KubePlan, KubeStep } from '../plan/steps.ts';
 import type { KubernetesPorts } from '../ports.ts';
 import { isDestructive, performStep, type StepEnvironment } from './perform-step.ts';
@@ -91,7 +91,8 @@ async function applyLocked(
   const perform = async (step: KubeStep, answered: Failure | undefined): Promise<StepResult> => {
     try {
       if (isDestructive(step)) await lock.check();
-      return await performStep(step, env, answered, { signal: options.abortSignal });
+      const progress = (update: StepProgress): void => options.sink({ type: 'step-progress', step, progress: update });
+      return await performStep(step, env, answered, progress, { signal: options.abortSignal });
     } catch (error) {
       const failure = failureOf(error);
       return { result: traitsOf(failure.code).uncertain ? 'unknown' : 'failed', failure };
@@ -112,13 +113,14 @@ async function applyLocked(
 
 function environmentOf(
   ports: KubernetesPorts,
-  { observed, servers }: KubePrepared,
+  { intent, observed, servers }: KubePrepared,
   onHealthy: StepEnvironment['onHealthy'],
 ): StepEnvironment {
   const declared = new Map(servers.map((server) => [server.spec.name, server]));
   return {
     ports,
     observed,
+    recipes: recipesOf(intent),
     made: new Map(),
     onHealthy,
     find: (name) => {

@@ -1,6 +1,7 @@
+import type { Recipe } from '../../model/container/recipe.ts';
 import type { DeclaredServer } from '../../model/desired.ts';
 import { assertNever, LoomsError } from '../../model/errors.ts';
-import type { Failure, StepResult } from '../../model/events.ts';
+import type { Failure, StepProgress, StepResult } from '../../model/events.ts';
 import type { HealthFinding } from '../../model/health.ts';
 import type { ServerName, StepId } from '../../model/ids.ts';
 import { tellingLines } from '../../model/values/telling-lines.ts';
@@ -12,6 +13,7 @@ import { listOf, lookAtServer } from '../observe/observe.ts';
 import type { KubeStep } from '../plan/steps.ts';
 import type { KubernetesPorts } from '../ports.ts';
 import { servingPod } from '../views/serving.ts';
+import { publishImage } from './publish-image.ts';
 import { putServer, restored } from './put-server.ts';
 import { annotate, createObject, deleteObject, replaceObject } from './requests.ts';
 import { awaitRollout } from './rollout.ts';
@@ -21,6 +23,8 @@ export type StepEnvironment = {
   readonly ports: KubernetesPorts;
   readonly observed: Observed;
   readonly find: (server: ServerName) => DeclaredServer;
+  /** What images are built from, by their names here. */
+  readonly recipes: ReadonlyMap<string, Recipe>;
   /** The Deployments that this run made, by the step. */
   readonly made: Map<StepId, KubeObject>;
   readonly onHealthy: (finding: HealthFinding) => void;
@@ -41,6 +45,7 @@ export async function performStep(
   step: KubeStep,
   env: StepEnvironment,
   answered: Failure | undefined,
+  onProgress: (progress: StepProgress) => void,
   options: CallOptions,
 ): Promise<Done> {
   const { ports, observed } = env;
@@ -56,6 +61,8 @@ export async function performStep(
       await deleteObject(cluster, { ...step, namespace }, options);
       return done;
     }
+    case 'publish-image':
+      return { result: 'ok', ...(await publishImage(step, env, onProgress, options)) };
     case 'put-server': {
       const object = await putServer(ports, observed, env.find(requireServer(step)), step, options);
       env.made.set(step.id, object);

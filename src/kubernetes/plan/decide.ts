@@ -30,6 +30,7 @@ import {
 import { unlikeOnKubernetes } from '../objects/fits.ts';
 import { type AssessContext, type Assessed, agedOf, assess, callsOf } from './assess.ts';
 import type { FoundDrift } from './drift.ts';
+import { planImages, publishedBefore } from './images.ts';
 import { type KubePlan, type Operation, type Over, type StepDraft, stepText } from './steps.ts';
 
 export type DecideInput = {
@@ -42,7 +43,10 @@ export type DecideInput = {
   readonly context: Omit<AssessContext, 'drift' | 'now'>;
   readonly stop: ReadonlySet<ServerName>;
   readonly keepFailed: boolean;
-  readonly hasRegistry: boolean;
+  /** Where pods pull images from that looms builds. */
+  readonly registry: string | undefined;
+  /** Images of which it is known what they are built from. */
+  readonly buildable: ReadonlySet<string>;
   readonly warnings: readonly PlanWarning[];
 };
 
@@ -69,10 +73,13 @@ export function decide(input: DecideInput): KubePlan {
   const gone = removals.flatMap(({ steps }) => steps.map(({ id }) => id));
   const leftovers = decideLeftovers(input, gone);
   const decided = [...servers, ...removals].toSorted((a, b) => (a.change.server < b.change.server ? -1 : 1));
-  const steps = [...support.steps, ...decided.flatMap((one) => one.steps), ...leftovers.steps].map((step) => ({
-    ...step,
-    text: stepText(step),
-  }));
+  const images = planImages(beginning(decided, desired), input);
+  const steps = [...support.steps, ...images.steps, ...decided.flatMap((one) => one.steps), ...leftovers.steps].map(
+    (step) => ({
+      ...step,
+      text: stepText(step),
+    }),
+  );
   const changes = decided.map(({ change }) => change);
   const { id, name, kind, version, apiVersion, endpoint } = observed.engine;
   return {
@@ -82,7 +89,7 @@ export function decide(input: DecideInput): KubePlan {
     basis: basisOf({ changes, steps }),
     changes,
     support: [...support.changes, ...leftovers.changes].toSorted((a, b) => (a.name < b.name ? -1 : 1)),
-    images: [],
+    images: images.images,
     steps,
     drift: decided.flatMap(({ change, drift }) =>
       isNonEmpty(drift) && change.container !== undefined
@@ -93,6 +100,14 @@ export function decide(input: DecideInput): KubePlan {
     warnings: [...input.warnings, ...unlikeWarnings(input, changes), ...leftWarning(left)],
   };
 }
+
+/** The servers of which pods begin, which then pull their image. */
+const beginning = (decided: readonly Decided[], desired: readonly DeclaredServer[]): readonly DeclaredServer[] => {
+  const gated = new Set(
+    decided.flatMap(({ steps }) => steps.flatMap(({ op, server }) => (op === 'gate' ? [server] : []))),
+  );
+  return desired.filter(({ spec }) => gated.has(spec.name));
+};
 
 const stepOf = (
   server: ServerName,
@@ -120,7 +135,7 @@ const nextGeneration = (workload: Workload | undefined): number =>
   Math.max(0, workload?.claim.generation ?? 0, ...(workload?.generations ?? []).map(({ claim }) => claim.generation));
 
 /** What keeps a server from being made; undefined for nothing. */
-function blockerOf({ spec }: DeclaredServer, { observed, hasRegistry }: DecideInput): Blocker | undefined {
+function blockerOf({ spec }: DeclaredServer, { observed, registry }: DecideInput): Blocker | undefined {
   const { space, foreign, project, namespace } = observed;
   if (space != null && !isOurs(space, project)) {
     return {
@@ -143,7 +158,7 @@ function blockerOf({ spec }: DeclaredServer, { observed, hasRegistry }: DecideIn
       hint: 'remove or rename it, or rename the server',
     };
   }
-  const refused = unlikeOnKubernetes(spec, { registry: hasRegistry, keptByLooms: true }).find(
+  const refused = unlikeOnKubernetes(spec, { registry: registry !== undefined, keptByLooms: true }).find(
     ({ kind }) => kind === 'refused',
   );
   return refused?.kind === 'refused'
@@ -151,30 +166,31 @@ function blockerOf({ spec }: DeclaredServer, { observed, hasRegistry }: DecideIn
     : undefined;
 }
 
-function decideServer(server: DeclaredServer, input: DecideInput, ready: readonly StepId[]): Decided {
+function decideServer(server: DeclaredServer, input: DecideInput, support: readonly StepId[]): Decided {
   const { name, enabled } = server.spec;
   const workload = input.observed.servers.find((one) => one.server === name);
   const blocker = blockerOf(server, input);
   if (blocker !== undefined) return { change: { server: name, action: 'blocked', why: blocker }, steps: [], drift: [] };
+  const ready = [...support, ...publishedBefore(server, input)];
   if (workload === undefined) return enabled ? creation(server, input, ready) : nothing(name);
   const found = assess(server, workload, { ...input.context, now: input.observed.now, drift: input.drift.servers });
   const container = idOfGeneration(shownOf(workload), workload.deployment);
   const replicas = workload.deployment.spec.replicas ?? 1;
   const change = { server: name, container };
-  if (!enabled) return stopping(server, workload, found, input, ready);
+  if (!enabled) return stopping(server, workload, found, input, support);
   const stale: readonly Reason[] = found.stale;
   if (isNonEmpty(stale)) return replacement(server, workload, { ...found, stale }, input, ready);
   const scaledUp: readonly Reason[] = replicas === 0 ? [{ kind: 'exited', exitCode: 0, outOfMemory: false }] : [];
   const starts = [...scaledUp, ...found.waits];
   const reasons = [...starts, ...found.beside];
   if (!isNonEmpty(reasons)) return { change: { ...change, action: 'unchanged' }, steps: [], drift: [] };
-  const put = stepOf(name, 'put-server', ready, {
+  const isWaiting = isNonEmpty(starts);
+  const put = stepOf(name, 'put-server', isWaiting ? ready : support, {
     op: 'put-server',
     ...putAgain(workload, 1),
   });
   const writes = scaledUp.length > 0 || found.beside.length > 0;
   const gate = gateOf(server, writes ? [put.id] : ready);
-  const isWaiting = isNonEmpty(starts);
   return {
     change: { ...change, action: isWaiting ? 'start' : 'clean-up', reasons },
     steps: [...(writes ? [put] : []), ...(isWaiting ? [gate, ...wayBack(server, workload, gate, input, false)] : [])],
@@ -458,7 +474,7 @@ function rotationsOf({ observed, desired, context }: DecideInput, changes: reado
 }
 
 /** What of a server is otherwise on a cluster: told when its spec is made so, and not again. */
-function unlikeWarnings({ desired, hasRegistry }: DecideInput, changes: readonly Change[]): readonly PlanWarning[] {
+function unlikeWarnings({ desired, registry }: DecideInput, changes: readonly Change[]): readonly PlanWarning[] {
   const isOfSpec = ({ kind }: Reason): boolean => kind === 'spec-changed' || kind === 'unreadable-record';
   const made = new Set(
     changes.flatMap((change) =>
@@ -469,7 +485,7 @@ function unlikeWarnings({ desired, hasRegistry }: DecideInput, changes: readonly
   );
   return desired.flatMap(({ spec }) =>
     made.has(spec.name)
-      ? unlikeOnKubernetes(spec, { registry: hasRegistry, keptByLooms: true }).map(({ path, message }) => ({
+      ? unlikeOnKubernetes(spec, { registry: registry !== undefined, keptByLooms: true }).map(({ path, message }) => ({
           code: 'other-on-cluster',
           server: spec.name,
           message: `${path}: ${message}`,

@@ -1,3 +1,4 @@
+import type { Recipe } from '../../model/container/recipe.ts';
 import type { DeclaredServer } from '../../model/desired.ts';
 import { assertNever, LoomsError } from '../../model/errors.ts';
 import { messageOf } from '../../model/failure.ts';
@@ -76,6 +77,10 @@ export const objectSettings = ({ settings, managedBy }: KubernetesPorts, { proje
   recordOf: ({ spec, image }) => recordSpec(spec, image.ref),
 });
 
+/** What images are built from, by their names here; of what is recorded nobody knows. */
+export const recipesOf = (intent: Intent): ReadonlyMap<string, Recipe> =>
+  intent.kind === 'files' ? intent.recipes : new Map();
+
 type Asked = Pick<DecideInput, 'desired' | 'undesired'> & {
   readonly replace?: readonly ServerName[];
   readonly unhealthy?: ReadonlyMap<ServerName, Unanswered>;
@@ -145,7 +150,8 @@ async function prepare(
     },
     stop: new Set(asked.stop ?? []),
     keepFailed: asked.keepFailed ?? false,
-    hasRegistry: ports.settings.registry !== undefined,
+    registry: ports.settings.registry,
+    buildable: new Set(recipesOf(intent).keys()),
     warnings: [...counted.warnings, ...secrets.warnings],
   });
   return preparedOf(observed, intent, plan, { servers: desired, untrusted: asked.untrusted ?? [] });

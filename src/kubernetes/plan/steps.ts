@@ -12,6 +12,18 @@ export type Operation =
   /** Makes an object, or puts one in the place of what is there. */
   | { readonly op: 'put-object'; readonly object: KubeObject; readonly over?: Over }
   | { readonly op: 'delete-object'; readonly kind: Kind; readonly name: string; readonly uid: string }
+  /** Makes an image that looms builds be at the registry from which pods pull it, once for all servers that have it. */
+  | {
+      readonly op: 'publish-image';
+      /** Its name where it is built. */
+      readonly ref: string;
+      readonly there: string;
+      /** Whether what it is built from is known; else it is there, or nowhere. */
+      readonly canBuild: boolean;
+      readonly mayPull: boolean;
+      /** Whether pods of the project were made of it before, so that it was there once. */
+      readonly wasPulled: boolean;
+    }
   /**
    * Writes a server's Deployment, and before it the Secret that its pods need. `newPods`: under another generation, so that
    * pods are replaced; else as the one that is there.
@@ -45,6 +57,7 @@ const texts: { readonly [Op in Operation['op']]: (step: Extract<Operation, { op:
   'put-object': ({ object, over }) =>
     `${over === undefined ? 'create' : 'update'} ${object.kind ?? ''} ${object.metadata.name}`,
   'delete-object': ({ kind, name }) => `delete ${kind} ${name}`,
+  'publish-image': ({ there, canBuild }) => `see that ${there} is there${canBuild ? ', else build and push it' : ''}`,
   'put-server': ({ name, over, newPods, generation, replicas }) =>
     replicas === 0
       ? `scale Deployment ${name} to 0`

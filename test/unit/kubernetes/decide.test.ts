@@ -98,7 +98,8 @@ const plan = (at: Observed, desired: readonly DeclaredServer[], more: Partial<De
     },
     stop: new Set(),
     keepFailed: false,
-    hasRegistry: false,
+    registry: undefined,
+    buildable: new Set(),
     warnings: [],
     ...more,
   });
@@ -260,6 +261,70 @@ describe('the plan of a server on a cluster', () => {
     const made = plan(observed([cut]), [changed]);
     expect(made.changes[0]?.action).toBe('start');
     expect(made.steps).toMatchObject([{ op: 'gate' }, { op: 'restore-server', generation: 1 }]);
+  });
+});
+
+describe('images that are built for a cluster', () => {
+  const registry = 'registry.example/team';
+  const node = { kind: 'node', base: 'node:24-slim', packages: [] } as unknown as DeclaredServer['spec']['image'];
+  const built = (name: string, more: object = {}) =>
+    server(name, { image: node, mcp: { command: 'node', args: ['server.js'] }, ...more });
+  const one = built('one');
+  const published = 'image:registry.example/team/node:0';
+  const known = { registry, buildable: new Set([one.image.ref]) };
+
+  it('are brought to their registry once, before pods that pull them', () => {
+    const made = plan(observed([]), [one, built('two', { pullPolicy: 'never' })], known);
+    expect(opsOf(made).filter((op) => op === 'publish-image')).toHaveLength(1);
+    expect(made.steps[0]).toMatchObject({
+      id: published,
+      ref: 'looms/node:0',
+      there: 'registry.example/team/node:0',
+      canBuild: true,
+      mayPull: true,
+      wasPulled: false,
+      text: 'see that registry.example/team/node:0 is there, else build and push it',
+    });
+    expect(made.steps.flatMap(({ op, after }) => (op === 'put-server' ? [after] : []))).toEqual([
+      [published],
+      [published],
+    ]);
+    expect(made.images).toMatchObject([{ ref: 'looms/node:0', action: 'build' }]);
+  });
+
+  it('are asked for where pods that are there do not serve, and not where nothing pulls them', () => {
+    const waiting = plan(observed([there(one, { ready: false })]), [one], known);
+    expect(waiting.steps).toMatchObject([{ op: 'publish-image' }, { op: 'gate', after: [published] }]);
+    expect(plan(observed([there(one)]), [one], known)).toMatchObject({ steps: [], images: [] });
+    const beside = plan(observed([there(one)]), [one], { ...known, drift: drifted('one', 'beside') });
+    expect(beside.steps).toMatchObject([{ op: 'put-server', after: [] }]);
+    const off = plan(observed([there(one)]), [built('one', { enabled: false })], known);
+    expect(opsOf(off)).toEqual(['put-server', 'await-gone']);
+  });
+
+  it('are only asked for where nobody knows what they are built from', () => {
+    const at = observed([there({ ...one, image: { ...one.image, ref: 'registry.example/team/node:0' } })]);
+    const context: DecideInput['context'] = {
+      executions: new Map(),
+      changedSecrets: new Map(),
+      replace: new Set([one.spec.name]),
+      unhealthy: new Map(),
+      rollbackTo: undefined,
+    };
+    const made = plan(at, [one], { registry, context });
+    expect(made.images).toEqual([]);
+    expect(made.steps[0]).toMatchObject({
+      op: 'publish-image',
+      canBuild: false,
+      wasPulled: true,
+      text: 'see that registry.example/team/node:0 is there',
+    });
+  });
+
+  it('block their server where nothing says where nodes pull them from', () => {
+    const made = plan(observed([]), [one], { buildable: known.buildable });
+    expect(made.changes).toMatchObject([{ action: 'blocked', why: { kind: 'unsupported' } }]);
+    expect([made.steps, made.images]).toEqual([[], []]);
   });
 });
 
