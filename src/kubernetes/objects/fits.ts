@@ -221,7 +221,7 @@ function ofNetwork(spec: DesiredServer): readonly Unlike[] {
   const { mode, egress, egressLearn } = spec.network;
   const named = egress.find(({ address }) => address === undefined);
   const odd = egress.find(({ host, address }) => address !== undefined && !isIpv4(host) && !isPodHostName(host));
-  const walled = 'network policies keep it, which the cluster has to enforce: one that does not says nothing';
+  const walled = 'network policies keep it, where the cluster enforces them, as `looms doctor --probe` tries';
   return present([
     mode === 'isolated' &&
       approximate('docker_backend.network.mode', `${walled}; servers of the project do not find each other by name`),
