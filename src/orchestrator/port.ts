@@ -204,9 +204,25 @@ export type ServerWatch = {
 /** From which moment of the engine's on events are told, and whether also what comes. */
 export type EventQuery = { readonly since: LogMoment; readonly follow: boolean };
 
+/** What was seen of containers that may reach nothing. */
+export type IsolationFinding = {
+  /** Whether they are kept from one another; null: nothing was shown, as they did not reach one another before either. */
+  readonly enforced: boolean | null;
+  /** Whether one that may reach nothing reached the machine that it ran on; null: not tried. */
+  readonly reachesNode: boolean | null;
+  /** What was done and seen, for people. */
+  readonly seen: string;
+};
+
 /** Makes what is declared so, on one kind of engine. */
 export type Orchestrator = {
   describe(options?: CallOptions): Promise<EngineDescription>;
+  /**
+   * Tries out what the engine leaves to others: whether isolated servers are kept in. Makes containers of its own, and takes
+   * them away again; remembers nothing. Throws `engine-unsupported` where there is nothing to try, as the engine itself keeps
+   * them in; what the engine throws where they cannot be made; `interrupted`.
+   */
+  tryIsolation(options?: CallOptions): Promise<IsolationFinding>;
   /** Names of all projects that have something here, sorted. */
   projects(options?: CallOptions): Promise<readonly ProjectName[]>;
   /**

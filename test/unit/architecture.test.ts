@@ -171,6 +171,18 @@ const rules: Readonly<Record<string, Rule>> = {
     types: ['kubernetes/port.ts', 'kubernetes/ports.ts'],
     packages: [],
   },
+  'kubernetes/probe': {
+    folders: [
+      'model',
+      'orchestrator',
+      'kubernetes/model',
+      'kubernetes/objects',
+      'kubernetes/observe',
+      'kubernetes/apply',
+    ],
+    types: ['kubernetes/ports.ts'],
+    packages: [],
+  },
   'kubernetes/orchestrator.ts': {
     folders: [
       'model',
@@ -180,6 +192,7 @@ const rules: Readonly<Record<string, Rule>> = {
       'kubernetes/apply',
       'kubernetes/views',
       'kubernetes/lock',
+      'kubernetes/probe',
     ],
     types: ['kubernetes/port.ts', 'kubernetes/ports.ts'],
     packages: [],

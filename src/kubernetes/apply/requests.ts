@@ -40,7 +40,7 @@ export const replaceObject = async (
 /** Deletes the object with this uid, what it owns too; one that is gone is no error, another one in its place stays. */
 export async function deleteObject(
   cluster: Cluster,
-  at: { readonly kind: Kind; readonly namespace: string; readonly name: string; readonly uid: string },
+  at: { readonly kind: Kind; readonly namespace?: string; readonly name: string; readonly uid: string },
   options?: CallOptions,
 ): Promise<void> {
   const body = {

@@ -59,21 +59,13 @@ export function planImages(servers: readonly DeclaredServer[], input: ImageInput
       mayPull: users.some(({ spec }) => spec.pullPolicy !== 'never'),
       wasPulled: wasPulled(input.observed, there),
     };
-    return [{ step, ref, there, canBuild }];
+    return [{ step, ref, canBuild }];
   });
   const sorted = work.toSorted((a, b) => (a.ref < b.ref ? -1 : 1));
   return {
     steps: sorted.map(({ step }) => step),
-    images: sorted.flatMap(({ ref, there, canBuild }) =>
-      canBuild
-        ? [
-            {
-              ref,
-              action: 'build' as const,
-              why: `pods pull it as ${there}; what is there already is neither built nor pushed`,
-            },
-          ]
-        : [],
+    images: sorted.flatMap(({ ref, canBuild }) =>
+      canBuild ? [{ ref, action: 'build' as const, why: `where ${input.registry} does not have it yet` }] : [],
     ),
   };
 }

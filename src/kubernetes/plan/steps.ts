@@ -57,7 +57,7 @@ const texts: { readonly [Op in Operation['op']]: (step: Extract<Operation, { op:
   'put-object': ({ object, over }) =>
     `${over === undefined ? 'create' : 'update'} ${object.kind ?? ''} ${object.metadata.name}`,
   'delete-object': ({ kind, name }) => `delete ${kind} ${name}`,
-  'publish-image': ({ there, canBuild }) => `see that ${there} is there${canBuild ? ', else build and push it' : ''}`,
+  'publish-image': ({ there, canBuild }) => `${canBuild ? 'publish image' : 'look for image'} ${there}`,
   'put-server': ({ name, over, newPods, generation, replicas }) =>
     replicas === 0
       ? `scale Deployment ${name} to 0`

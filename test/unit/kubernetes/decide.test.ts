@@ -283,13 +283,15 @@ describe('images that are built for a cluster', () => {
       canBuild: true,
       mayPull: true,
       wasPulled: false,
-      text: 'see that registry.example/team/node:0 is there, else build and push it',
+      text: 'publish image registry.example/team/node:0',
     });
     expect(made.steps.flatMap(({ op, after }) => (op === 'put-server' ? [after] : []))).toEqual([
       [published],
       [published],
     ]);
-    expect(made.images).toMatchObject([{ ref: 'looms/node:0', action: 'build' }]);
+    expect(made.images).toMatchObject([
+      { ref: 'looms/node:0', action: 'build', why: 'where registry.example/team does not have it yet' },
+    ]);
   });
 
   it('are asked for where pods that are there do not serve, and not where nothing pulls them', () => {
@@ -317,7 +319,7 @@ describe('images that are built for a cluster', () => {
       op: 'publish-image',
       canBuild: false,
       wasPulled: true,
-      text: 'see that registry.example/team/node:0 is there',
+      text: 'look for image registry.example/team/node:0',
     });
   });
 
