@@ -4,7 +4,9 @@ import type { Failure, StepProgress, StepResult } from '../../model/events.ts';
 import { failureOf } from '../../model/failure.ts';
 import type { HealthFinding } from '../../model/health.ts';
 import type { ServerName } from '../../model/ids.ts';
+import type { Notice } from '../../model/notices.ts';
 import type { Change } from '../../model/plan.ts';
+import { defined } from '../../model/values/defined.ts';
 import type { HeldLock } from '../../orchestrator/common/project-lock.ts';
 import { brokenWayBack, reportOf } from '../../orchestrator/common/report.ts';
 import { underLock } from '../../orchestrator/common/under-lock.ts';
@@ -121,7 +123,8 @@ function environmentOf(
     ports,
     observed,
     recipes: recipesOf(intent),
-    made: new Map(),
+    written: new Map(),
+    rollsBack: intent.kind === 'rollback',
     onHealthy,
     find: (name) => {
       const server = declared.get(name);
@@ -132,14 +135,25 @@ function environmentOf(
   };
 }
 
+/** Of a Deployment that did not pass its gate and is kept without pods; none of others. */
+function keptNotice(step: KubeStep, results: StepResults): readonly Notice[] {
+  if (step.op !== 'undo-create' || !step.keeps || results.get(step.id)?.result !== 'ok') return [];
+  const message = `Deployment ${step.name} is kept, without pods: \`looms logs --previous\` shows what it wrote`;
+  return [{ code: 'container-kept', ...defined({ server: step.server }), message }];
+}
+
 /** What a walked plan came to; `serving`: the servers that had a pod that served before it. */
 function reportOfRun(plan: KubePlan, results: StepResults, serving: ReadonlySet<ServerName>): ApplyReport {
-  // Pods that served stay until others are ready; only a volume that is for one node takes them away before.
-  const stillServes = (change: Change): boolean =>
-    serving.has(change.server) && !(change.action === 'replace' && change.order === 'stop-first');
+  const stillServes = ({ server, action }: Change): boolean => {
+    const back = plan.steps.find((step) => step.op === 'restore-server' && step.server === server);
+    const result = back && results.get(back.id);
+    // Its way back waits until a pod serves again. Where none was needed, nothing was taken away.
+    if (result !== undefined && result.result !== 'skipped') return result.result === 'ok';
+    return action === 'replace' && serving.has(server);
+  };
   return reportOf(plan, results, {
     stillServes,
     stillServingNotes: () => [],
-    wayBackNotices: plan.steps.flatMap((step) => brokenWayBack(step, results)),
+    wayBackNotices: plan.steps.flatMap((step) => [...keptNotice(step, results), ...brokenWayBack(step, results)]),
   });
 }
