@@ -34,7 +34,6 @@ async function main() {
       root,
       env: {
         ...env,
-        DOCKER_HOST: host,
         KUBECONFIG: kubeconfig,
         LOOMS_TEST_KUBECTL: places.LOOMS_KUBE_BIN,
         LOOMS_TEST_NODE_NETWORK: nodeNetwork,

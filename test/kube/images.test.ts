@@ -45,6 +45,8 @@ describe.skipIf(program === '' || file === '')('images that looms builds, on a c
   };
   const apply = (text: string, registry: TestRegistry, env = {}): Promise<Finished> =>
     run(['apply', '-f', 'mcp.yaml', '--yes'], registry, text, env);
+  /** How it ended, and all that it said. */
+  const toldBy = ({ code, stdout, stderr }: Finished) => [code, stdout + stderr];
   /** What the image of a spec is called here. */
   const builtOf = async (text: string): Promise<string> => {
     const { stdout } = await run(['export', '--to', 'kubernetes', '-f', 'mcp.yaml'], open, text);
@@ -92,7 +94,7 @@ describe.skipIf(program === '' || file === '')('images that looms builds, on a c
   it('are built here, pushed, and pulled by the node; what is there is neither built nor pushed again', async () => {
     const ref = await builtOf(spec('one'));
     const first = await apply(spec('one'), open);
-    expect([first.code, first.stdout], first.stderr).toEqual([0, expect.stringContaining('pushed to its registry')]);
+    expect(toldBy(first)).toEqual([0, expect.stringContaining('pushed to its registry')]);
     expect(await echo()).toBe('hello');
     expect(await image('fs')).toMatch(new RegExp(`^${open.host}/team-a/build@sha256:`));
     // `looms prune` of the engine knows what looms built by its only name.
@@ -101,30 +103,30 @@ describe.skipIf(program === '' || file === '')('images that looms builds, on a c
     expect((await run(['diff', '-f', 'mcp.yaml'], open, spec('one'))).code).toBe(0);
 
     const second = await apply(specs(spec('one'), spec('one', 'other')), open);
-    expect([second.code, second.stdout]).toEqual([0, expect.stringContaining('its registry has it')]);
+    expect(toldBy(second)).toEqual([0, expect.stringContaining('its registry has it')]);
     await expect(docker.getImage(ref).inspect()).rejects.toMatchObject({ statusCode: 404 });
     expect(await echo('other')).toBe('hello');
-  });
+  }, 300_000);
 
   it('of an earlier generation are where they were pushed, or the one that serves goes on', async () => {
     const [one, two] = [await builtOf(spec('one')), await builtOf(spec('two'))];
     expect((await apply(spec('two'), open)).code).toBe(0);
     const back = await run(['rollback', 'fs', '--yes'], open);
-    expect([back.code, back.stdout]).toEqual([0, expect.stringContaining('its registry has it')]);
+    expect(toldBy(back)).toEqual([0, expect.stringContaining('its registry has it')]);
     expect(await kubectl('get', 'deployment', 'looms-fs', '-o', 'yaml')).toContain(one.split(':')[1]);
 
     await lose(two);
     const lost = await run(['rollback', 'fs', '--to', '2', '--yes'], open);
-    expect([lost.code, lost.stderr]).toEqual([1, expect.stringContaining('error[image-not-found]')]);
+    expect(toldBy(lost)).toEqual([1, expect.stringContaining('error[image-not-found]')]);
     expect(await echo()).toBe('hello');
-  });
+  }, 300_000);
 
   it('go to a registry with Docker’s credentials, and nodes pull them with those of the namespace', async () => {
     const text = spec('three', 'guarded');
     await builtOf(text);
     const refused = await apply(text, locked);
-    expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining('error[registry-unauthorized]')]);
-    expect(refused.stderr).toContain(`docker login ${locked.host}`);
+    expect(toldBy(refused)).toEqual([1, expect.stringContaining('error[registry-unauthorized]')]);
+    expect(refused.stdout).toContain(`docker login ${locked.host}`);
 
     const { user, password } = credentials;
     const folder = emptyFolder();
@@ -134,11 +136,11 @@ describe.skipIf(program === '' || file === '')('images that looms builds, on a c
     await kubectl('create', 'secret', 'docker-registry', 'pull', ...login);
     await kubectl('patch', 'serviceaccount', 'default', '-p', '{"imagePullSecrets":[{"name":"pull"}]}');
     const done = await apply(text, locked, { DOCKER_CONFIG: folder });
-    expect([done.code, done.stdout], done.stderr).toEqual([0, expect.stringContaining('pushed to its registry')]);
+    expect(toldBy(done)).toEqual([0, expect.stringContaining('pushed to its registry')]);
     expect(await echo('guarded')).toBe('hello');
     const { code, stdout } = await run(['diff', '-f', 'mcp.yaml'], locked, text);
     expect(code, stdout).toBe(0);
     const all = await kubectl('get', 'deployments,pods,configmaps', '-o', 'yaml');
     expect([all.includes(password), all.includes(auth)]).toEqual([false, false]);
-  });
+  }, 300_000);
 });

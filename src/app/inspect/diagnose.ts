@@ -185,7 +185,7 @@ async function recordKey({ trust }: Ports): Promise<Check> {
   }
 }
 
-export type DiagnoseOptions = {
+type DiagnoseOptions = {
   /** Whether what the engine leaves to others is tried out, which makes containers for some seconds. */
   readonly probe?: boolean;
   readonly signal?: AbortSignal;

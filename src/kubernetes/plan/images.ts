@@ -5,7 +5,7 @@ import type { Observed } from '../model/observed.ts';
 import { imageOf } from '../objects/objects.ts';
 import type { StepDraft } from './steps.ts';
 
-export type ImageInput = {
+type ImageInput = {
   readonly observed: Observed;
   /** Where pods pull images from that looms builds. */
   readonly registry: string | undefined;
