@@ -63,8 +63,8 @@ export type RolledOut = { readonly workload: Workload; readonly generation: Gene
 
 /**
  * Waits until a pod of what the Deployment means is ready. A look that fails for a reason that may pass is made again, as
- * long as there is time. Throws `server-unhealthy` when its server did not answer,
- * `image-pull-failed`, `container-start-failed`, `server-not-found` when it is gone, `engine-timeout`, `interrupted`.
+ * long as there is time. Throws `server-unhealthy` when its server did not answer, `image-pull-failed`,
+ * `container-start-failed`, `server-not-found` when it is gone, `engine-timeout`, `interrupted`.
  */
 export async function awaitRollout(
   ports: KubernetesPorts,

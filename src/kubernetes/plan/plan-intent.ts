@@ -361,13 +361,14 @@ async function executionsOf(
   }
 }
 
-/** Which servers over HTTP were given secrets that have other values by now. */
+/** Which servers were given secrets that have other values by now: a stdio server's pod has them for its gate. */
 async function secretsOf(ports: KubernetesPorts, observed: Observed, servers: readonly DeclaredServer[]) {
   const made = observed.servers.map(({ server, deployment, claim }): MadeServer => {
     const { foreignRecord, secretPrints } = claim;
     return {
       id: idOfPod(deployment),
       server,
+      givenSecrets: true,
       ...(foreignRecord === undefined ? {} : { foreignRecord }),
       ...(secretPrints === undefined ? {} : { secretPrints }),
     };

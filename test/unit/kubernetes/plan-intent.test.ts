@@ -1,0 +1,109 @@
+import { describe, expect, it } from 'vitest';
+import { annotation, label, workloadName } from '../../../src/kubernetes/model/names.ts';
+import { revisionKey } from '../../../src/kubernetes/model/objects.ts';
+import { planIntent } from '../../../src/kubernetes/plan/plan-intent.ts';
+import type { ApiRequest, Cluster } from '../../../src/kubernetes/port.ts';
+import type { KubernetesPorts } from '../../../src/kubernetes/ports.ts';
+import type { DeclaredServer } from '../../../src/model/desired.ts';
+import type { Intent, MadeServer } from '../../../src/orchestrator/port.ts';
+import { project, server } from '../../support/planner-world.ts';
+
+const namespace = `looms-${project}`;
+
+/** A generation of a server, the last one meant. */
+type Past = { readonly of: DeclaredServer; readonly notes?: Readonly<Record<string, string>> };
+
+/** A cluster with these generations of one server, and with other objects beside it. */
+function world(past: readonly Past[], others: Readonly<Record<string, readonly object[]>> = {}) {
+  const asked: (readonly MadeServer[])[] = [];
+  const records = new Map(past.map(({ of }) => [of.hash, { spec: of.spec, image: of.image.ref }]));
+  const meta = (name: string, uid: string, { of }: Past, generation: number, more: object) => ({
+    name,
+    namespace,
+    uid,
+    resourceVersion: '1',
+    labels: { [label.project]: project, [label.server]: of.spec.name, [label.managedBy]: 'looms' },
+    ...more,
+    annotations: {
+      [annotation.record]: of.hash,
+      [annotation.specHash]: of.hash,
+      [annotation.generation]: String(generation),
+      [revisionKey]: String(generation),
+      ...(more as { annotations?: object }).annotations,
+    },
+  });
+  const specOf = ({ of }: Past) => ({
+    replicas: 1,
+    template: { spec: { containers: [{ name: 'server', image: of.image.ref }] } },
+  });
+  const now = past.at(-1);
+  const deployments =
+    now === undefined
+      ? []
+      : [
+          {
+            metadata: meta(workloadName(now.of.spec.name), 'deployment', now, past.length, { generation: 1 }),
+            spec: specOf(now),
+          },
+        ];
+  const replicaSets = past.map((one, index) => ({
+    metadata: meta(`set-${index + 1}`, `set-${index + 1}`, one, index + 1, {
+      ownerReferences: [{ uid: 'deployment', kind: 'Deployment', name: '' }],
+      annotations: one.notes ?? {},
+    }),
+    spec: specOf(one),
+  }));
+  const lists: Readonly<Record<string, readonly object[]>> = { deployments, replicasets: replicaSets, ...others };
+  const answer = ({ method, path, body, query }: ApiRequest): unknown => {
+    if (path.endsWith('/selfsubjectreviews')) {
+      return { metadata: { name: '', creationTimestamp: '2026-11-28T11:00:00Z' } };
+    }
+    if (path === '/version') return { gitVersion: 'v1.36.1', platform: 'linux/amd64' };
+    if (path === `/api/v1/namespaces/${namespace}`) {
+      return { metadata: { name: namespace, uid: 'space', labels: { [label.project]: project } } };
+    }
+    if (path === '/api/v1/namespaces/kube-system') return { metadata: { name: 'kube-system', uid: 'cluster' } };
+    if (path === '/api/v1/nodes') return { items: [] };
+    if (method === 'PUT' && query?.dryRun === 'All') {
+      const { name } = (body as { metadata: { name: string } }).metadata;
+      return deployments.find(({ metadata }) => metadata.name === name) ?? body;
+    }
+    const all = lists[path.split('/').at(-1) ?? ''] ?? [];
+    return { items: query?.labelSelector === undefined ? all : all.filter(hasLabel(query.labelSelector)) };
+  };
+  const ports = {
+    cluster: { context: 'dev', endpoint: 'https://dev', request: async (request: ApiRequest) => answer(request) },
+    settings: { records: { read: (text: string) => records.get(text), makerOf: () => ({ kind: 'here' }) } },
+    managedBy: 'looms/1.0.0',
+    requireRules: async () => {},
+    changedSecrets: async (_: unknown, __: unknown, made: readonly MadeServer[]) => {
+      asked.push(made);
+      return { changed: new Map(), warnings: [] };
+    },
+  } as unknown as KubernetesPorts & { readonly cluster: Cluster };
+  return { asked, plan: (intent: Intent) => planIntent(ports, intent) };
+}
+
+const hasLabel = (selector: string) => (object: object) => {
+  const { labels = {} } = (object as { metadata: { labels?: Readonly<Record<string, string>> } }).metadata;
+  const [key = '', value] = selector.split('=');
+  return value === undefined ? Object.hasOwn(labels, key) : labels[key] === value;
+};
+
+const one = server('fs', { mcp: { command: 'node', args: ['1.js'] } });
+
+const start: Intent = {
+  kind: 'recorded',
+  project,
+  servers: [one.spec.name],
+  wish: { kind: 'start' },
+  directory: '/',
+};
+
+describe('secrets of servers on a cluster', () => {
+  it('are what their pods were given, over stdio as well', async () => {
+    const { asked, plan } = world([{ of: one }]);
+    await plan(start);
+    expect(asked).toEqual([[expect.objectContaining({ server: 'fs', givenSecrets: true })]]);
+  });
+});
