@@ -30,6 +30,7 @@ export const noticeCodes = [
   'generation-not-recorded',
   'go-on-later',
   'health-not-kept',
+  'history-not-kept',
   'history-stays',
   'host-reachable',
   'image-is-built',

@@ -20,9 +20,10 @@ import type {
 } from '../../orchestrator/port.ts';
 import { recordSpec, specHash } from '../../spec/record/record.ts';
 import { annotation } from '../model/names.ts';
+import type { Pod } from '../model/objects.ts';
 import { idOfGeneration, idOfPod, meantOf, type Observed, podsOf, shownOf, type Workload } from '../model/observed.ts';
 import { servicesOf, supportObjects } from '../objects/objects.ts';
-import { observe } from '../observe/observe.ts';
+import { listOf, observe } from '../observe/observe.ts';
 import type { KubernetesPorts } from '../ports.ts';
 import { type DecideInput, decide } from './decide.ts';
 import { findDrift } from './drift.ts';
@@ -51,8 +52,11 @@ export async function planIntent(ports: KubernetesPorts, intent: Intent): Promis
     }
     case 'rollback':
       return planRollback(ports, observed, intent);
-    case 'prune':
-      return preparedOf(observed, intent, prunePlan(observed, intent), {});
+    case 'prune': {
+      // All of the namespace: others than servers may mount a claim.
+      const pods = (await listOf(ports.cluster, 'Pod', observed.namespace)) as readonly Pod[];
+      return preparedOf(observed, intent, prunePlan(observed, intent, pods), {});
+    }
     default:
       return assertNever(intent);
   }

@@ -92,6 +92,8 @@ const hasLabel = (selector: string) => (object: object) => {
 
 const one = server('fs', { mcp: { command: 'node', args: ['1.js'] } });
 
+const other = server('fs', { mcp: { command: 'node', args: ['2.js'] } });
+
 const start: Intent = {
   kind: 'recorded',
   project,
@@ -105,5 +107,38 @@ describe('secrets of servers on a cluster', () => {
     const { asked, plan } = world([{ of: one }]);
     await plan(start);
     expect(asked).toEqual([[expect.objectContaining({ server: 'fs', givenSecrets: true })]]);
+  });
+});
+
+describe('what is pruned on a cluster', () => {
+  const ours = { [label.project]: project, [label.managedBy]: 'looms' };
+  const claim = (name: string) => ({ metadata: { name, namespace, uid: name, labels: ours } });
+  const pod = (claimName: string) => ({
+    metadata: { name: 'job-a', namespace, uid: 'job-a' },
+    spec: { containers: [], volumes: [{ name: 'data', persistentVolumeClaim: { claimName } }] },
+  });
+  const prune = (more: { readonly volumes?: boolean; readonly history?: boolean }): Intent => ({
+    kind: 'prune',
+    project,
+    volumes: false,
+    history: false,
+    ...more,
+  });
+
+  it('is no claim that a pod of whoever mounts', async () => {
+    const { plan } = world([{ of: one }], {
+      persistentvolumeclaims: [claim('looms-used'), claim('looms-free')],
+      pods: [pod('looms-used')],
+    });
+    const made = (await plan(prune({ volumes: true }))).plan;
+    expect(made.steps.map(({ text }) => text)).toEqual(['delete PersistentVolumeClaim looms-free']);
+    expect(made.support).toMatchObject([{ kind: 'volume', name: 'looms-free', action: 'remove' }]);
+  });
+
+  it('is no past generation of a server that is there, and a warning says that others have none', async () => {
+    const { plan } = world([{ of: other }, { of: one }]);
+    const made = (await plan(prune({ history: true }))).plan;
+    expect([made.steps, made.warnings.map(({ code }) => code)]).toEqual([[], ['history-not-kept']]);
+    expect((await plan(prune({}))).plan.warnings).toEqual([]);
   });
 });
