@@ -21,7 +21,17 @@ import type {
 import { recordSpec, specHash } from '../../spec/record/record.ts';
 import { annotation } from '../model/names.ts';
 import type { Pod } from '../model/objects.ts';
-import { idOfGeneration, idOfPod, meantOf, type Observed, podsOf, shownOf, type Workload } from '../model/observed.ts';
+import {
+  type Generation,
+  idOfGeneration,
+  idOfPod,
+  meantOf,
+  type Observed,
+  podsOf,
+  shownOf,
+  type Workload,
+} from '../model/observed.ts';
+import { hasServed, isGood, outcomeOf } from '../model/served.ts';
 import { servicesOf, supportObjects } from '../objects/objects.ts';
 import { listOf, observe } from '../observe/observe.ts';
 import type { KubernetesPorts } from '../ports.ts';
@@ -285,6 +295,21 @@ async function planRecorded(ports: KubernetesPorts, observed: Observed, intent: 
   });
 }
 
+/**
+ * The newest revision that served, that nobody has gone back from, and that is another than the one that is meant. Where that
+ * has not passed its gate, and served once before the newest of them, an earlier run did not come to the end of its way back:
+ * it goes on.
+ */
+function wayBack(past: readonly Generation[], now: Generation | undefined): Generation | undefined {
+  const isNow = ({ claim }: Generation): boolean => claim.specHash === now?.claim.specHash;
+  const isLeft = ({ claim }: Generation, index: number): boolean =>
+    past.slice(index).some((later) => later.claim.specHash === claim.specHash && outcomeOf(later) === 'rolled-back');
+  const served = past.filter((one, index) => isGood(one) && !isLeft(one, index));
+  const last = served.at(-1);
+  const isUnderway = now !== undefined && !hasServed(now) && last !== undefined && !isNow(last);
+  return (isUnderway ? served.findLast(isNow) : undefined) ?? served.findLast((one) => !isNow(one));
+}
+
 /** Plans to take a server back to an earlier generation: its spec as it was then, through the same gate as any change. */
 async function planRollback(ports: KubernetesPorts, observed: Observed, intent: RollbackIntent): Promise<KubePrepared> {
   const { server: name, keepFailed = false } = intent;
@@ -295,11 +320,8 @@ async function planRollback(ports: KubernetesPorts, observed: Observed, intent: 
   const past = generations.filter(
     (one) => one !== now && (now === undefined || one.claim.generation < now.claim.generation),
   );
-  const served = past.filter(({ replicaSet }) => replicaSet.metadata.annotations?.[annotation.outcome] === undefined);
   const target =
-    intent.to === undefined
-      ? served.findLast(({ claim }) => claim.specHash !== now?.claim.specHash)
-      : generations.find(({ claim }) => claim.generation === intent.to);
+    intent.to === undefined ? wayBack(past, now) : generations.find(({ claim }) => claim.generation === intent.to);
   if (target === undefined) {
     const known = past.map(({ claim }) => claim.generation).join(', ');
     throw new LoomsError(

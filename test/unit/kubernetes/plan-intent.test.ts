@@ -142,3 +142,62 @@ describe('what is pruned on a cluster', () => {
     expect((await plan(prune({}))).plan.warnings).toEqual([]);
   });
 });
+
+describe('a rollback on a cluster', () => {
+  const [a, b, c] = [server('fs', { mcp: { args: ['a'] } }), one, other];
+  const served = { [annotation.served]: '2026-11-28T10:00:00Z' };
+  const rolledBack = { ...served, [annotation.outcome]: 'rolled-back' };
+  const back: Intent = { kind: 'rollback', project, server: one.spec.name };
+  const backTo = async (...past: readonly Past[]): Promise<number | undefined> => {
+    const { intent } = await world(past).plan(back);
+    return intent.kind === 'rollback' ? intent.to : undefined;
+  };
+
+  it('goes to what served before, and is something else', async () => {
+    const past = [
+      { of: a, notes: served },
+      { of: b, notes: served },
+      { of: c, notes: served },
+    ];
+    expect(await backTo(...past, { of: c, notes: served })).toBe(2);
+  });
+
+  it('goes further back the second time, not to what was just left', async () => {
+    const past = [
+      { of: a, notes: served },
+      { of: b, notes: served },
+      { of: c, notes: rolledBack },
+    ];
+    expect(await backTo(...past, { of: b, notes: served })).toBe(1);
+    // Also where the revision that was left had served under an earlier number.
+    const rotated = [
+      { of: a, notes: served },
+      { of: c, notes: served },
+      { of: c, notes: rolledBack },
+    ];
+    expect(await backTo(...rotated, { of: b, notes: served })).toBe(1);
+    expect(await backTo(...rotated, { of: c, notes: served }, { of: b, notes: served })).toBe(4);
+  });
+
+  it('goes to nothing that never passed its gate, whether it is noted or not', async () => {
+    const failed = { [annotation.outcome]: 'gate-failed', [annotation.failure]: 'server-unhealthy: no' };
+    const again = { of: server('fs', { mcp: { args: ['d'] } }), notes: { ...served, ...failed } };
+    expect(await backTo({ of: a, notes: served }, again, { of: b }, { of: c, notes: served })).toBe(1);
+    await expect(backTo({ of: a }, { of: c, notes: served })).rejects.toMatchObject({ code: 'generation-not-found' });
+    const nonsense = { [annotation.served]: 'yes' };
+    await expect(backTo({ of: a, notes: nonsense }, { of: c, notes: served })).rejects.toMatchObject({
+      code: 'generation-not-found',
+    });
+  });
+
+  it('that was cut off goes on', async () => {
+    const past = [
+      { of: a, notes: served },
+      { of: b, notes: served },
+      { of: c, notes: served },
+    ];
+    expect(await backTo(...past, { of: b })).toBe(2);
+    expect(await backTo(...past, { of: c })).toBe(2);
+    expect(await backTo(...past, { of: server('fs', { mcp: { args: ['d'] } }) })).toBe(3);
+  });
+});
