@@ -36,6 +36,7 @@ export const noticeCodes = [
   'image-is-built',
   'image-stays',
   'images-stay',
+  'keep-not-kept',
   'kept-logs-unknown',
   'keys-not-listed',
   'kubeconfig-unreadable',

@@ -53,7 +53,7 @@ type Wish =
 
 type Kept = {
   readonly project: ProjectName;
-  /** How many past generations of each server are kept; default 3. */
+  /** How many past generations of each server are kept; default 3. A cluster keeps as many as it does. */
   readonly keep?: number | undefined;
 };
 

@@ -45,6 +45,23 @@ export type KubePrepared = Omit<Prepared, 'plan'> & { readonly plan: KubePlan; r
 
 /** `Orchestrator.plan`. */
 export async function planIntent(ports: KubernetesPorts, intent: Intent): Promise<KubePrepared> {
+  const prepared = await planOf(ports, intent);
+  const { plan, made } = prepared;
+  const isAsked = intent.kind !== 'prune' && intent.keep !== undefined && !usualKeeps.has(intent.keep);
+  return isAsked && made.size > 0
+    ? { ...prepared, plan: withWarnings(plan, [...plan.warnings, keepNotKept]) }
+    : prepared;
+}
+
+/** What is kept of a server unless something else is asked for, here and on engines: who asks for it is told nothing. */
+const usualKeeps: ReadonlySet<number> = new Set([3, 10]);
+
+const keepNotKept: PlanWarning = {
+  code: 'keep-not-kept',
+  message: 'a cluster keeps the last ten generations of a server: --keep, and keep of looms.yaml, are not looked at',
+};
+
+async function planOf(ports: KubernetesPorts, intent: Intent): Promise<KubePrepared> {
   const observed = await observe(ports.cluster, intent.project, ports.settings.records);
   switch (intent.kind) {
     case 'files':

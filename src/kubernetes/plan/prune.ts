@@ -41,7 +41,10 @@ const historyNotKept: PlanWarning = {
     'a cluster keeps no records of deleted servers, so that --history removes none; past generations of servers that are there stay, as ways back',
 };
 
-/** What nothing uses any more: Secrets of generations that are gone, and claims where those are asked for. `pods`: all of the namespace. */
+/**
+ * What nothing uses any more: Secrets of generations that are gone, and claims where those are asked for. `pods` are all of the
+ * namespace.
+ */
 export function prunePlan(observed: Observed, { volumes, history }: PruneIntent, pods: readonly Pod[]): KubePlan {
   const used = namesUsed(observed, pods);
   const of = (kind: Kind, objects: readonly KubeObject[]) => objects.map((object) => ({ kind, object }));

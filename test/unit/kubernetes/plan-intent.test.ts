@@ -1,11 +1,11 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, test } from 'vitest';
 import { annotation, label, workloadName } from '../../../src/kubernetes/model/names.ts';
 import { revisionKey } from '../../../src/kubernetes/model/objects.ts';
 import { planIntent } from '../../../src/kubernetes/plan/plan-intent.ts';
 import type { ApiRequest, Cluster } from '../../../src/kubernetes/port.ts';
 import type { KubernetesPorts } from '../../../src/kubernetes/ports.ts';
 import type { DeclaredServer } from '../../../src/model/desired.ts';
-import type { Intent, MadeServer } from '../../../src/orchestrator/port.ts';
+import type { Intent, MadeServer, RecordedIntent } from '../../../src/orchestrator/port.ts';
 import { project, server } from '../../support/planner-world.ts';
 
 const namespace = `looms-${project}`;
@@ -94,7 +94,7 @@ const one = server('fs', { mcp: { command: 'node', args: ['1.js'] } });
 
 const other = server('fs', { mcp: { command: 'node', args: ['2.js'] } });
 
-const start: Intent = {
+const start: RecordedIntent = {
   kind: 'recorded',
   project,
   servers: [one.spec.name],
@@ -125,7 +125,7 @@ describe('what is pruned on a cluster', () => {
     ...more,
   });
 
-  it('is no claim that a pod of whoever mounts', async () => {
+  it('is no claim that somebody else’s pod mounts', async () => {
     const { plan } = world([{ of: one }], {
       persistentvolumeclaims: [claim('looms-used'), claim('looms-free')],
       pods: [pod('looms-used')],
@@ -200,4 +200,13 @@ describe('a rollback on a cluster', () => {
     expect(await backTo(...past, { of: c })).toBe(2);
     expect(await backTo(...past, { of: server('fs', { mcp: { args: ['d'] } }) })).toBe(3);
   });
+});
+
+test('a number of generations to keep is told not to be looked at, where some are made', async () => {
+  const codes = async (keep: number | undefined, kind: 'start' | 'restart') => {
+    const { plan } = await world([{ of: one }]).plan({ ...start, wish: { kind }, keep });
+    return plan.warnings.map(({ code }) => code);
+  };
+  expect(await codes(5, 'restart')).toEqual(['keep-not-kept']);
+  expect([await codes(undefined, 'restart'), await codes(3, 'restart'), await codes(5, 'start')]).toEqual([[], [], []]);
 });
