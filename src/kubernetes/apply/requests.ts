@@ -56,11 +56,11 @@ export async function deleteObject(
   }
 }
 
-/** Writes annotations beside those that an object has. */
+/** Writes annotations beside those that an object has; null takes one away. */
 export async function annotate(
   cluster: Cluster,
   at: { readonly kind: Kind; readonly namespace: string; readonly name: string },
-  annotations: Readonly<Record<string, string>>,
+  annotations: Readonly<Record<string, string | null>>,
   options?: CallOptions,
 ): Promise<void> {
   await cluster.request(
