@@ -31,6 +31,8 @@ export const annotation = {
   served: 'looms.dev/served',
   /** Of a ReplicaSet: how its time ended (`GenerationOutcome`). */
   outcome: 'looms.dev/outcome',
+  /** Of a ReplicaSet: when it last passed its gate (RFC 3339); what has none has not served. */
+  served: 'looms.dev/served',
   source: 'looms.dev/source',
   description: 'kubernetes.io/description',
 } as const;

@@ -100,6 +100,7 @@ export type ReplicaSet = KubeObject & {
     readonly replicas?: number;
     readonly template: { readonly metadata?: Partial<Metadata>; readonly spec: PodSpec };
   };
+  readonly status?: { readonly conditions?: readonly Condition[] };
 };
 
 export type ContainerStatus = {
