@@ -13,6 +13,7 @@ export const label = {
 /** Keys of annotations, which hold what labels cannot: 63 characters of a small alphabet are too few. */
 export const annotation = {
   record: 'looms.dev/record',
+  /** For people and other programs: looms reads the record itself. */
   specHash: 'looms.dev/spec-hash',
   /** Which container of its server in a row a pod is of; another one replaces the pods. */
   generation: 'looms.dev/generation',

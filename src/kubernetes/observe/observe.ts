@@ -62,7 +62,7 @@ const supportKinds = ['ConfigMap', 'NetworkPolicy', 'Service', 'PersistentVolume
 export async function observe(
   cluster: Cluster,
   project: ProjectName,
-  records: Pick<RecordReader, 'read' | 'makerOf'>,
+  records: Pick<RecordReader, 'read' | 'makerOf' | 'hash'>,
   options?: CallOptions,
 ): Promise<Observed> {
   const namespace = namespaceOf(project);

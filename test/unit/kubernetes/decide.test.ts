@@ -151,14 +151,6 @@ describe('the plan of a server on a cluster', () => {
     ]);
   });
 
-  it('believes no hash beside a record that is not ours', () => {
-    const other = server('fs', { mcp: { command: 'node', args: ['forged.js'] } });
-    const forged = there(other);
-    const foreignRecord = { digest: 'd', maker: { kind: 'forged' }, imageId: 'i' } as const;
-    const claim = { ...forged.claim, specHash: fs.hash, foreignRecord };
-    expect(plan(observed([{ ...forged, claim }]), [fs]).changes[0]).toMatchObject({ action: 'replace' });
-  });
-
   it('goes back to nothing where nothing served', () => {
     const changed = server('fs', { mcp: { command: 'node', args: ['other.js'] } });
     expect(opsOf(plan(observed([there(fs, { ready: false })]), [changed]))).toEqual(['put-server', 'gate']);

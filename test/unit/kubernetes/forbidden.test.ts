@@ -19,7 +19,7 @@ beforeAll(async () => {
 });
 afterAll(() => server?.close());
 
-const records = { read: () => undefined, makerOf: () => ({ kind: 'unsigned' }) as const };
+const records = { read: () => undefined, makerOf: () => ({ kind: 'unsigned' }) as const, hash: () => '' };
 
 it('looks at a project without looking at its namespace', async () => {
   expect(await observe(server.cluster(), asProjectName('a'), records)).toMatchObject({ space: undefined, servers: [] });
