@@ -24,7 +24,12 @@ export type Metadata = {
   readonly labels?: Texts;
   readonly annotations?: Texts;
   readonly managedFields?: readonly ManagedFields[];
-  readonly ownerReferences?: readonly { readonly uid: string; readonly kind: string; readonly name: string }[];
+  readonly ownerReferences?: readonly {
+    readonly uid: string;
+    readonly kind: string;
+    readonly name: string;
+    readonly controller?: boolean;
+  }[];
 };
 
 export type KubeObject = {
