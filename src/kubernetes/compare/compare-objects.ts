@@ -2,7 +2,16 @@ import { isRecord } from '../../model/is-record.ts';
 import type { FieldDifference } from '../../model/plan.ts';
 import { hasPasswordInUri, looksLikeCredential, looksLikeKey } from '../../model/secrets/credentials.ts';
 import { canonicalJson } from '../../model/values/canonical-json.ts';
-import { type KubeObject, type ManagedFields, type Pod, type PodSpec, revisionKey } from '../model/objects.ts';
+import { ownPrefix } from '../model/names.ts';
+import {
+  type KubeObject,
+  type ManagedFields,
+  type Pod,
+  type PodSpec,
+  type PodTemplate,
+  revisionKey,
+  timeOf,
+} from '../model/objects.ts';
 
 /** One step into an object: a field, or the entry of a list that has this value in this field. */
 type Segment = string | { readonly field: string; readonly value: unknown };
@@ -70,16 +79,44 @@ export function compareObjects(live: KubeObject, wanted: KubeObject): readonly O
   }));
 }
 
-/** What somebody has changed of a pod itself: its resources in place, its images, containers that were added to it. */
-export function comparePod(pod: Pod, template: PodSpec): readonly FieldDifference[] {
+/**
+ * What somebody has changed of a pod itself: its resources in place, its images, containers that were added to it, and labels,
+ * by which policies and Services tell pods apart. What admission made otherwise than the template says, as the pod was
+ * made, is no change of anybody's: a container beside the server, other resources.
+ */
+export function comparePod(pod: Pod, template: PodTemplate): readonly FieldDifference[] {
+  const managed = pod.metadata.managedFields ?? [];
   const shared = ({ containers, ephemeralContainers = [] }: PodSpec): object => ({
     containers: containers.map(({ name, image, resources }) => ({ name, image, resources: resources ?? {} })),
     ephemeralContainers: ephemeralContainers.map(({ name, image }) => ({ name, image })),
   });
-  return walk([], { spec: shared(pod.spec) }, { spec: shared(template) }).map((one) => {
-    const field = differenceOf(one, pod.metadata.managedFields ?? []);
+  const labels = template.metadata?.labels ?? {};
+  const isOurs = (key: string): boolean => key in labels || key.startsWith(ownPrefix);
+  const ofPod = Object.entries(pod.metadata.labels ?? {}).filter(([key]) => isOurs(key));
+  const found = [
+    ...walk(['metadata', 'labels'], Object.fromEntries(ofPod), labels),
+    ...walk(['spec'], shared(pod.spec), shared(template.spec)).filter(isChangedSince(pod)),
+  ];
+  return found.map((one) => {
+    const field = differenceOf(one, managed);
     return { ...field, path: `pod ${field.path}` };
   });
+}
+
+/** Which differences came about after a pod was made, as the cluster keeps it; all, where it keeps nothing of the pod. */
+function isChangedSince({ metadata }: Pod): (difference: Difference) => boolean {
+  const { managedFields = [], creationTimestamp } = metadata;
+  if (managedFields.every(({ fieldsV1 }) => fieldsV1 === undefined)) return () => true;
+  const made = timeOf(creationTimestamp);
+  const later = managedFields.filter(
+    ({ subresource, time }) =>
+      subresource === 'resize' ||
+      subresource === 'ephemeralcontainers' ||
+      (subresource === undefined && timeOf(time) > made),
+  );
+  // What was taken away nobody owns, but what it stood in.
+  return ({ path, from }) =>
+    later.some(({ fieldsV1 }) => owns(fieldsV1, path) || (from === undefined && owns(fieldsV1, path.slice(0, -1))));
 }
 
 function differenceOf({ path, from, to }: Difference, managed: readonly ManagedFields[]): FieldDifference {

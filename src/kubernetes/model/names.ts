@@ -1,5 +1,8 @@
 import type { ProjectName, ServerName } from '../../model/ids.ts';
 
+/** What keys of labels and annotations begin with that are looms' own. */
+export const ownPrefix = 'looms.dev/';
+
 /** Keys of labels, which objects are found by. */
 export const label = {
   project: 'looms.dev/project',

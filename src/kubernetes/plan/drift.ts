@@ -137,7 +137,7 @@ function driftOf(workload: Workload, found: readonly ObjectDifference[]): Server
   const meant = meantOf(workload);
   const ofPods = found.filter((one) => one.ofPods).map(({ field }) => field);
   const pods = (meant?.pods ?? []).filter(({ metadata }) => metadata.deletionTimestamp === undefined);
-  const template = meant?.replicaSet.spec.template.spec;
+  const template = meant?.replicaSet.spec.template;
   const changed = template === undefined ? [] : pods.flatMap((pod) => comparePod(pod, template));
   return { ofPods: [...ofPods, ...changed], beside: found.filter((one) => !one.ofPods).map(({ field }) => field) };
 }

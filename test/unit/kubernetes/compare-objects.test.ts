@@ -98,20 +98,87 @@ describe('an object that somebody changed', () => {
 });
 
 describe('a pod that somebody changed', () => {
+  const made = '2026-11-28T10:00:00Z';
   const spec = (memory: string): PodSpec => ({
     containers: [{ name: 'server', image: 'a', resources: { limits: { memory } } }],
   });
-  const pod = (of: PodSpec): Pod => ({ metadata: { name: 'p' }, spec: of });
+  const labels = { 'looms.dev/network': 'isolated', team: 'a', 'pod-template-hash': 'abc' };
+  const pod = (of: PodSpec, managedFields: readonly ManagedFields[] = [], labelled: object = labels): Pod => ({
+    metadata: { name: 'p', creationTimestamp: made, managedFields, labels: { ...labelled } },
+    spec: of,
+  });
+  const template = (of = spec('1Gi')) => ({ metadata: { labels }, spec: of });
+  const ofContainers = (fields: object) => ({ 'f:spec': { 'f:containers': { 'k:{"name":"server"}': fields } } });
+  const creation: ManagedFields = {
+    manager: 'kube-controller-manager',
+    time: made,
+    fieldsV1: ofContainers({ 'f:image': {}, 'f:resources': { 'f:limits': { 'f:memory': {} } } }),
+  };
+  const memory = ofContainers({ 'f:resources': { 'f:limits': { 'f:memory': {} } } });
+  const later = '2026-11-28T11:00:00Z';
+  const resize: ManagedFields = { manager: 'kubectl-edit', time: later, subresource: 'resize', fieldsV1: memory };
 
   it('is told when its resources were resized in place, or a container was added to it', () => {
-    expect(comparePod(pod(spec('1Gi')), spec('1Gi'))).toEqual([]);
-    expect(comparePod(pod(spec('2Gi')), spec('1Gi'))).toEqual([
-      { path: 'pod containers[server].resources.limits.memory', from: '2Gi', to: '1Gi' },
+    expect(comparePod(pod(spec('1Gi'), [creation, resize]), template())).toEqual([]);
+    expect(comparePod(pod(spec('2Gi'), [creation, resize]), template())).toEqual([
+      {
+        path: 'pod containers[server].resources.limits.memory',
+        from: '2Gi',
+        to: '1Gi',
+        setBy: { manager: 'kubectl-edit', at: later },
+      },
     ]);
     const debugged = { ...spec('1Gi'), ephemeralContainers: [{ name: 'debugger', image: 'busybox' }] };
-    expect(comparePod(pod(debugged), spec('1Gi')).map(({ path }) => path)).toEqual([
+    const debug: ManagedFields = {
+      manager: 'kubectl-debug',
+      time: later,
+      subresource: 'ephemeralcontainers',
+      fieldsV1: {
+        'f:spec': { 'f:ephemeralContainers': { '.': {}, 'k:{"name":"debugger"}': { 'f:image': {}, 'f:name': {} } } },
+      },
+    };
+    expect(comparePod(pod(debugged, [creation, debug]), template()).map(({ path }) => path)).toEqual([
       'pod ephemeralContainers[debugger].image',
       'pod ephemeralContainers[debugger].name',
     ]);
+  });
+
+  it('is as it was made where admission put a container beside the server, or gave it other resources', () => {
+    const injected = { containers: [...spec('2Gi').containers, { name: 'mesh', image: 'proxy' }] };
+    const status: ManagedFields = { manager: 'kubelet', time: later, subresource: 'status', fieldsV1: memory };
+    const relabelled: ManagedFields = {
+      manager: 'kubectl-label',
+      time: later,
+      fieldsV1: { 'f:metadata': { 'f:labels': { 'f:x': {} } } },
+    };
+    expect(comparePod(pod(injected, [creation, status, relabelled]), template())).toEqual([]);
+  });
+
+  it('is told by what was changed alone where admission changed it as well', () => {
+    const injected = { containers: [...spec('2Gi').containers, { name: 'mesh', image: 'proxy' }] };
+    expect(comparePod(pod(injected, [creation, resize]), template()).map(({ path }) => path)).toEqual([
+      'pod containers[server].resources.limits.memory',
+    ]);
+    const image: ManagedFields = { manager: 'kubectl-set', time: later, fieldsV1: ofContainers({ 'f:image': {} }) };
+    const other = { containers: spec('2Gi').containers.map((one) => ({ ...one, image: 'b' })) };
+    expect(comparePod(pod(other, [creation, image]), template())).toMatchObject([
+      { path: 'pod containers[server].image', from: 'b', to: 'a' },
+    ]);
+  });
+
+  it('is told by all of it where the cluster does not keep who set what', () => {
+    expect(comparePod(pod(spec('2Gi')), template())).toHaveLength(1);
+    expect(comparePod(pod(spec('2Gi'), [{}]), template())).toHaveLength(1);
+  });
+
+  it('is told when a label is another, which policies go by', () => {
+    const labelled = (more: object) => comparePod(pod(spec('1Gi'), [creation], { ...labels, ...more }), template());
+    expect(labelled({})).toEqual([]);
+    expect(labelled({ 'looms.dev/network': 'bridge' })).toEqual([
+      { path: 'pod metadata.labels.looms.dev/network', from: 'bridge', to: 'isolated' },
+    ]);
+    expect(labelled({ team: undefined })).toMatchObject([{ from: 'none', to: 'a' }]);
+    expect(labelled({ 'looms.dev/other': 'x' })).toMatchObject([{ from: 'x', to: 'none' }]);
+    expect(labelled({ 'mesh.example/injected': 'yes' })).toEqual([]);
   });
 });
