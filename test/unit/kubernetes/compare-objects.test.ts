@@ -91,8 +91,74 @@ describe('an object that somebody changed', () => {
     const secret = { name: 'API_TOKEN', value: 'only in the cluster' };
     const found = compareObjects(deployment({ env: [a, b, secret] }), deployment({ env: [a, b] }));
     expect(found.map(({ field }) => field)).toEqual([
-      { path: 'containers[server].env[API_TOKEN].name', from: '(secret)', to: 'none' },
+      { path: 'containers[server].env[API_TOKEN].name', from: 'API_TOKEN', to: 'none' },
       { path: 'containers[server].env[API_TOKEN].value', from: '(secret)', to: 'none' },
+    ]);
+  });
+});
+
+describe('what is told of a value', () => {
+  const key = `ghp_${'a1B2'.repeat(10)}`;
+  const changed = (more: { readonly spec?: object; readonly annotations?: object }) => {
+    const live = deployment();
+    const spec = live.spec as { readonly template: { readonly spec: object } };
+    const template = { ...spec.template, spec: { ...spec.template.spec, ...more.spec } };
+    const metadata = { ...live.metadata, annotations: { ...live.metadata.annotations, ...more.annotations } };
+    return compareObjects({ ...live, metadata, spec: { ...spec, template } }, live).map(({ field }) => field);
+  };
+
+  it('is told by its own fields where a container or a list came, its credentials hidden', () => {
+    const sidecar = {
+      name: 'sidecar',
+      image: 'proxy',
+      env: [
+        { name: 'DB_PASSWORD', value: 'hunter2' },
+        { name: 'LEVEL', value: 'debug' },
+      ],
+    };
+    expect(changed({ spec: { initContainers: [sidecar] } })).toEqual([
+      { path: 'initContainers[sidecar].env[DB_PASSWORD].name', from: 'DB_PASSWORD', to: 'none' },
+      { path: 'initContainers[sidecar].env[DB_PASSWORD].value', from: '(secret)', to: 'none' },
+      { path: 'initContainers[sidecar].env[LEVEL].name', from: 'LEVEL', to: 'none' },
+      { path: 'initContainers[sidecar].env[LEVEL].value', from: 'debug', to: 'none' },
+      { path: 'initContainers[sidecar].image', from: 'proxy', to: 'none' },
+      { path: 'initContainers[sidecar].name', from: 'sidecar', to: 'none' },
+    ]);
+  });
+
+  it.each<[string, object]>([
+    ['a key in a list of words', { args: ['--key', key] }],
+    ['a value behind the word that names it', { args: ['--api-token', 'hunter2'] }],
+    ['a value in one word with its name', { command: ['sh', '-c', 'run --password=hunter22'] }],
+    ['a password in an address', { args: ['--db=postgres://me:hunter2@db/a'] }],
+    [
+      'a header of a probe',
+      { livenessProbe: { httpGet: { httpHeaders: [{ name: 'Authorization', value: 'hunter2' }] } } },
+    ],
+    ['a variable in a list without keys', { unknownList: [{ name: 'TOKEN', value: 'hunter2' }] }],
+  ])('is no credential: %s', (_, more) => {
+    const text = JSON.stringify(changed({ spec: { initContainers: [{ name: 'one', ...more }] } }));
+    expect(text).toContain('(secret)');
+    expect(text).not.toMatch(/hunter2|ghp_/);
+  });
+
+  it('is no credential in an annotation, by its key or by itself', () => {
+    expect(changed({ annotations: { 'example.com/api-token': 'hunter2', note: `see ${key}`, team: 'a' } })).toEqual([
+      { path: 'metadata.annotations.example.com/api-token', from: '(secret)', to: 'none' },
+      { path: 'metadata.annotations.note', from: '(secret)', to: 'none' },
+      { path: 'metadata.annotations.team', from: 'a', to: 'none' },
+    ]);
+  });
+
+  it('is what it is where only its place sounds like one', () => {
+    expect(
+      changed({
+        spec: { automountServiceAccountToken: true, volumes: [{ name: 'token', secret: { secretName: 'x' } }] },
+      }),
+    ).toEqual([
+      { path: 'automountServiceAccountToken', from: 'true', to: 'none' },
+      { path: 'volumes[token].name', from: 'token', to: 'none' },
+      { path: 'volumes[token].secret.secretName', from: 'x', to: 'none' },
     ]);
   });
 });
