@@ -45,9 +45,9 @@ export type Observed = {
   readonly servers: readonly Workload[];
   /** Deployments that are nobody's of the project. */
   readonly foreign: readonly Deployment[];
-  /** What stands behind servers, whoever made it, by `supportKey`. */
+  /** What stands behind servers, whoever made it, by `supportKey`; where servers are only shown, policies. */
   readonly support: ReadonlyMap<string, KubeObject>;
-  /** Secrets with the project's labels, without their values. */
+  /** Secrets with the project's labels, without their values; none where servers are only shown. */
   readonly secrets: readonly KubeObject[];
 };
 
