@@ -11,6 +11,9 @@ import { runVitest } from './lib/run-vitest.mjs';
 /** What the tests run in pods. */
 const images = ['node:24-slim', 'debian:bookworm-slim'];
 
+/** looms itself, as deploy/Dockerfile makes it of this checkout; without Git, for which there need be no registry. */
+const ownImage = 'looms:test-kube';
+
 const { title, step, note } = narrator();
 const interrupt = onInterrupt();
 
@@ -23,12 +26,20 @@ async function main() {
   await ensureBaseImages(host, images, note);
   const env = projectEnvironment(root);
   await run('npm', ['run', '--silent', 'build'], { cwd: root, env });
+  await run(
+    'docker',
+    ['build', '--quiet', '-f', 'deploy/Dockerfile', '--build-arg', 'PACKAGES=', '-t', ownImage, '.'],
+    {
+      cwd: root,
+      env: { ...env, DOCKER_HOST: host },
+    },
+  );
   const places = await ensureKubernetes(note);
   note('ready');
   step('a cluster of one node');
   await runCluster(places, ['up', '1']);
   try {
-    await runCluster({ ...places, DOCKER_HOST: host }, ['load', ...images]);
+    await runCluster({ ...places, DOCKER_HOST: host }, ['load', ...images, ownImage]);
     const kubeconfig = kubeconfigOf(places);
     const { ok } = await runVitest(['kube', 'promises'], {
       root,
@@ -37,6 +48,7 @@ async function main() {
         KUBECONFIG: kubeconfig,
         LOOMS_TEST_KUBECTL: places.LOOMS_KUBE_BIN,
         LOOMS_TEST_NODE_NETWORK: nodeNetwork,
+        LOOMS_TEST_IMAGE: ownImage,
       },
       signal: interrupt.signal,
     });

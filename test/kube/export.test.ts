@@ -1,4 +1,3 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -6,48 +5,19 @@ import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { eventually } from '../support/eventually.ts';
-import { emptyFolder, looms } from '../support/looms.ts';
-import { specs, tinySpec } from '../support/tiny-server.ts';
-
-/** All of Kubernetes in one program, of which `kubectl` is a part; the cluster is the one of KUBECONFIG (npm run test:kube). */
-const program = process.env.LOOMS_TEST_KUBECTL ?? '';
-
-/** A server over HTTP, without any library. */
-const httpServer = `require('node:http').createServer(async (request, response) => {
-  let body = '';
-  for await (const chunk of request) body += chunk;
-  const { id, method, params } = JSON.parse(body || '{}');
-  const result = method === 'initialize'
-    ? { protocolVersion: params.protocolVersion, capabilities: { tools: {} }, serverInfo: { name: 'web', version: '1' } }
-    : { tools: [] };
-  response.writeHead(id === undefined ? 202 : 200, { 'content-type': 'application/json' });
-  response.end(id === undefined ? '' : JSON.stringify({ jsonrpc: '2.0', id, result }));
-}).listen(3000);`;
-
-type Ended = { readonly code: number | null; readonly stdout: string; readonly stderr: string };
-
-function kubectl(args: readonly string[], stdin = ''): Promise<Ended> {
-  const child: ChildProcess = spawn(program, ['kubectl', ...args], { stdio: 'pipe' });
-  const read = { stdout: '', stderr: '' };
-  child.stdout?.setEncoding('utf8').on('data', (text: string) => {
-    read.stdout += text;
-  });
-  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
-    read.stderr += text;
-  });
-  child.stdin?.end(stdin);
-  return new Promise((resolve) => child.once('close', (code) => resolve({ code, ...read })));
-}
+import { kubectl, kubernetesProgram } from '../support/kubectl.ts';
+import { emptyFolder, type Finished, looms } from '../support/looms.ts';
+import { specs, tinyHttpSpec, tinySpec } from '../support/tiny-server.ts';
 
 type Pod = {
   readonly metadata: { readonly name: string; readonly deletionTimestamp?: string };
   readonly status: { readonly conditions?: readonly { readonly type: string; readonly status: string }[] };
 };
 
-describe.skipIf(program === '')('what looms export writes, on a cluster', () => {
+describe.skipIf(kubernetesProgram === '')('what looms export writes, on a cluster', () => {
   const project = `e2e-kube-${randomBytes(3).toString('hex')}`;
   const namespace = `looms-${project}`;
-  const inNamespace = (...args: readonly string[]): Promise<Ended> => kubectl(['-n', namespace, ...args]);
+  const inNamespace = (...args: readonly string[]): Promise<Finished> => kubectl(['-n', namespace, ...args]);
 
   const exported = async (...documents: readonly string[]): Promise<string> => {
     const cwd = emptyFolder();
@@ -87,7 +57,7 @@ describe.skipIf(program === '')('what looms export writes, on a cluster', () => 
     const way = ['kubectl', '-n', namespace, 'exec', '-i', pod, '-c', 'server', '--', command, ...args];
     const client = new Client({ name: 'test', version: '1' });
     await client.connect(
-      new StdioClientTransport({ command: program, args: way, env: { ...process.env } as never }) as never,
+      new StdioClientTransport({ command: kubernetesProgram, args: way, env: { ...process.env } as never }) as never,
     );
     return client;
   };
@@ -100,19 +70,10 @@ describe.skipIf(program === '')('what looms export writes, on a cluster', () => 
     backend: { lifecycle: { drain_seconds: 60 } },
   });
   const open = tinySpec({ name: 'open', backend: { network: { mode: 'bridge' } } });
-  const web = JSON.stringify({
-    name: 'web',
-    docker_backend: { base_image: 'node:24-slim', resource_limits: { memory_mb: 128 } },
-    mcp_server: {
-      transport: 'streamable-http',
-      port: 3000,
-      command: 'node',
-      args: ['-e', httpServer],
-    },
-  });
+  const web = tinyHttpSpec({ name: 'web' });
 
   beforeAll(async () => {
-    await apply(await exported(fs, open, `${web}\n`));
+    await apply(await exported(fs, open, web));
     const secret = ['create', 'secret', 'generic', 'looms-fs-env', '--from-literal=API_TOKEN=only in the cluster'];
     expect((await inNamespace(...secret)).code).toBe(0);
     await Promise.all(['fs', 'open', 'web'].map(rolledOut));
@@ -122,7 +83,7 @@ describe.skipIf(program === '')('what looms export writes, on a cluster', () => 
   });
 
   it('is what the cluster keeps: applied once more, nothing of it is another', async () => {
-    const { code, stdout } = await kubectl(['diff', '-f', '-'], await exported(fs, open, `${web}\n`));
+    const { code, stdout } = await kubectl(['diff', '-f', '-'], await exported(fs, open, web));
     expect([code, stdout]).toEqual([0, '']);
   });
 

@@ -1,5 +1,6 @@
-import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
+import { kubectl, kubectlSays, kubernetesProgram } from '../support/kubectl.ts';
+import { leastRights } from '../support/least-rights.ts';
 import { type Finished, looms, type RunOptions, startLooms } from '../support/looms.ts';
 import { testProject } from '../support/test-project.ts';
 
@@ -28,10 +29,16 @@ export type Place = {
   readonly clean: () => Promise<void>;
 };
 
-/** All of Kubernetes in one program, of which `kubectl` is a part (npm run test:kube). */
-const kubectlProgram = process.env.LOOMS_TEST_KUBECTL ?? '';
+export const place = (label: string): Place =>
+  kubernetesProgram === '' ? docker(label) : kubernetes(projectName(label));
 
-export const place = (label: string): Place => (kubectlProgram === '' ? docker(label) : kubernetes(label));
+/** The same; on a cluster by a user who may do what deploy/kubernetes/role.yaml says, and nothing else. */
+export async function placeOfLeastRights(label: string): Promise<Place> {
+  if (kubernetesProgram === '') return docker(label);
+  const project = projectName(label);
+  const { kubeconfig, clean } = await leastRights(project);
+  return { ...kubernetes(project, kubeconfig), clean };
+}
 
 function docker(label: string): Place {
   const project = testProject(label);
@@ -93,28 +100,11 @@ function docker(label: string): Place {
   };
 }
 
-async function kubectl(args: readonly string[]): Promise<Finished> {
-  const child = spawn(kubectlProgram, ['kubectl', ...args], { stdio: 'pipe' });
-  let [stdout, stderr] = ['', ''];
-  child.stdout.setEncoding('utf8').on('data', (text: string) => {
-    stdout += text;
-  });
-  child.stderr.setEncoding('utf8').on('data', (text: string) => {
-    stderr += text;
-  });
-  child.stdin.end();
-  const code = await new Promise<number | null>((resolve) => child.once('close', resolve));
-  return { code, stdout, stderr };
-}
+const projectName = (label: string): string => `e2e-${label}-${randomBytes(3).toString('hex')}`;
 
-function kubernetes(label: string): Place {
-  const project = `e2e-${label}-${randomBytes(3).toString('hex')}`;
+function kubernetes(project: string, kubeconfig = process.env.KUBECONFIG ?? ''): Place {
   const namespace = `looms-${project}`;
-  const inNamespace = async (...args: readonly string[]): Promise<string> => {
-    const { code, stdout, stderr } = await kubectl(['-n', namespace, ...args]);
-    if (code !== 0) throw new Error(`kubectl ${args.join(' ')}: ${stderr}`);
-    return stdout;
-  };
+  const inNamespace = (...args: readonly string[]): Promise<string> => kubectlSays(['-n', namespace, ...args]);
   const patch = (change: object) => (server: string) =>
     inNamespace('patch', 'deployment', `looms-${server}`, '--type=strategic', '-p', JSON.stringify(change)).then(
       () => {},
@@ -124,7 +114,7 @@ function kubernetes(label: string): Place {
   const of = (args: readonly string[]): string[] => [...args, '--project', project, '--context', 'kubernetes:'];
   const withCluster = (options: RunOptions = {}): RunOptions => ({
     ...options,
-    env: { KUBECONFIG: process.env.KUBECONFIG ?? '', ...options.env },
+    env: { KUBECONFIG: kubeconfig, ...options.env },
   });
   return {
     name: 'Kubernetes',

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { eventually } from '../support/eventually.ts';
 import { emptyFolder } from '../support/looms.ts';
 import { specs, tinySpec } from '../support/tiny-server.ts';
-import { type Place, place } from './place.ts';
+import { type Place, place, placeOfLeastRights } from './place.ts';
 
 // What looms promises whatever it runs servers on: the same tests on a Docker Engine and on a cluster.
 
@@ -44,8 +44,8 @@ describe('a project', () => {
     expect([code, stdout.trim(), stderr]).toEqual([0, text, expect.not.stringContaining('error')]);
   };
 
-  beforeAll(() => {
-    at = place('promise');
+  beforeAll(async () => {
+    at = await placeOfLeastRights('promise');
   });
   afterAll(() => at.clean());
 

@@ -68,5 +68,25 @@ export const tinySpec = ({
     mcp_server: { command: 'node', args: ['-e', scripts[kind]], timeout_seconds: timeoutSeconds, env },
   })}\n`;
 
+/** A server over HTTP, without any library, which offers nothing. */
+const httpScript = `require('node:http').createServer(async (request, response) => {
+  let body = '';
+  for await (const chunk of request) body += chunk;
+  const { id, method, params } = JSON.parse(body || '{}');
+  const result = method === 'initialize'
+    ? { protocolVersion: params.protocolVersion, capabilities: { tools: {} }, serverInfo: { name: 'web', version: '1' } }
+    : { tools: [] };
+  response.writeHead(id === undefined ? 202 : 200, { 'content-type': 'application/json' });
+  response.end(id === undefined ? '' : JSON.stringify({ jsonrpc: '2.0', id, result }));
+}).listen(3000);`;
+
+/** A spec of a server over HTTP, which has no tools. `backend`: more of `docker_backend`. */
+export const tinyHttpSpec = ({ name, backend = {} }: Pick<TinySpec, 'name' | 'backend'>): string =>
+  `${JSON.stringify({
+    name,
+    docker_backend: { base_image: 'node:24-slim', resource_limits: { memory_mb: 128 }, ...backend },
+    mcp_server: { transport: 'streamable-http', port: 3000, command: 'node', args: ['-e', httpScript] },
+  })}\n`;
+
 /** Several documents in one text. */
 export const specs = (...documents: readonly string[]): string => documents.join('---\n');

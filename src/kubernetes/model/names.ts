@@ -34,8 +34,6 @@ export const annotation = {
   managedBy: 'looms.dev/managed-by',
   /** Of a ReplicaSet that did not pass its gate: what it failed with. */
   failure: 'looms.dev/failure',
-  /** Of a ReplicaSet whose gate has passed: when (RFC 3339). */
-  served: 'looms.dev/served',
   /** Of a ReplicaSet: how its time ended (`GenerationOutcome`). */
   outcome: 'looms.dev/outcome',
   /** Of a ReplicaSet: when it last passed its gate (RFC 3339); what has none has not served. */

@@ -1,0 +1,166 @@
+import { randomBytes } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { stringify } from 'yaml';
+import { rightOf } from '../../src/kubernetes/client/rights.ts';
+import { projectRights } from '../../src/kubernetes/model/rights.ts';
+import type { ApiRequest } from '../../src/kubernetes/port.ts';
+import { eventually } from '../support/eventually.ts';
+import { kubectl, kubectlSays, kubernetesProgram } from '../support/kubectl.ts';
+import { type LeastRights, leastRights, linesOf } from '../support/least-rights.ts';
+import { emptyFolder, looms, startLooms } from '../support/looms.ts';
+import { specs, tinyHttpSpec, tinySpec } from '../support/tiny-server.ts';
+
+// Everything that looms does in a project, by a user who has the rights of deploy/kubernetes/role.yaml and no other ones.
+
+describe.skipIf(kubernetesProgram === '')('a user with the rights of the recipe', () => {
+  const project = `rights-${randomBytes(3).toString('hex')}`;
+  const namespace = `looms-${project}`;
+  const volume = { apiVersion: 'v1', kind: 'PersistentVolume', metadata: { name: `${namespace}-data` } };
+  const cwd = emptyFolder();
+  let user: LeastRights;
+
+  const env = () => ({ KUBECONFIG: user.kubeconfig, LOOMS_SECRET_TOKEN: 'a secret' });
+  const flags = ['--project', project, '--context', 'kubernetes:'];
+  const run = (...args: readonly string[]) => looms([...args, ...flags], { cwd, env: env() });
+  const does = async (...args: readonly string[]): Promise<string> => {
+    const { code, stdout, stderr } = await run(...args);
+    expect([code, stderr], args.join(' ')).toEqual([0, expect.not.stringMatching(/error|may not/)]);
+    return stdout;
+  };
+  const write = (...documents: readonly string[]): void => writeFileSync(join(cwd, 'mcp.yaml'), specs(...documents));
+  const ofProject = (...args: readonly string[]) => kubectlSays(['-n', namespace, ...args]);
+
+  const fs = (more: Partial<Parameters<typeof tinySpec>[0]> = {}): string =>
+    tinySpec({ name: 'fs', env: { API_TOKEN: '${secret:token}' }, ...more });
+  const web = tinyHttpSpec({
+    name: 'web',
+    backend: {
+      volume_mounts: [{ source: 'data', target: '/data' }],
+      network: { egress: [{ host: 'db', address: '10.1.2.3', port: 5432 }] },
+    },
+  });
+
+  beforeAll(async () => {
+    user = await leastRights(project);
+    // Nothing makes volumes on a cluster for tests.
+    const spec = {
+      capacity: { storage: '1Gi' },
+      accessModes: ['ReadWriteOnce'],
+      hostPath: { path: `/tmp/${namespace}`, type: 'DirectoryOrCreate' },
+      claimRef: { namespace, name: 'looms-data' },
+    };
+    await kubectlSays(['apply', '-f', '-'], stringify({ ...volume, spec }));
+  });
+  afterAll(async () => {
+    await user?.clean();
+    await kubectl(['delete', 'persistentvolume', volume.metadata.name, '--wait=false']);
+  });
+
+  it('applies a project whose namespace is there, and talks to its servers', async () => {
+    write(fs(), web);
+    await does('apply', '-f', 'mcp.yaml', '--yes');
+    expect(await does('diff', '-f', 'mcp.yaml')).toContain('In sync');
+    expect(await does('mcp', 'call', 'fs', 'echo', '{"text":"hello"}')).toContain('hello');
+    for (const words of [
+      ['get'],
+      ['describe', 'fs'],
+      ['stats'],
+      ['history', 'fs'],
+      ['mcp', 'logs', 'fs'],
+      ['unlock'],
+    ]) {
+      await does(...words);
+    }
+  }, 180_000);
+
+  it('is told by doctor what it may not see, which keeps it from nothing', async () => {
+    const { code, stdout } = await looms(['doctor', '--context', 'kubernetes:'], { cwd, env: env() });
+    expect([code, stdout]).toEqual([0, expect.stringContaining('projects        not known: cannot list namespaces')]);
+    expect(stdout).toContain('resources       not known');
+  });
+
+  it('sets back what somebody changed of anything', async () => {
+    await kubectlSays(['label', 'namespace', namespace, 'pod-security.kubernetes.io/enforce=baseline', '--overwrite']);
+    await ofProject('patch', 'configmap', 'looms-scripts', '-p', '{"data":{"more":"by hand"}}');
+    await ofProject('label', 'networkpolicy', 'looms-deny', 'more=by-hand');
+    await ofProject('label', 'service', 'looms-web', 'more=by-hand');
+    await ofProject('label', 'deployment', 'looms-fs', 'more=by-hand');
+    const { changes, support } = JSON.parse((await run('diff', '-f', 'mcp.yaml', '--json')).stdout);
+    expect(changes).toMatchObject([{ action: 'clean-up' }, { action: 'unchanged' }]);
+    expect(support.map(({ kind }: { kind: string }) => kind).sort()).toEqual([
+      'namespace',
+      'network',
+      'scripts',
+      'service',
+    ]);
+    await does('apply', '-f', 'mcp.yaml', '--yes');
+    expect(await does('diff', '-f', 'mcp.yaml')).toContain('In sync');
+  }, 120_000);
+
+  it('keeps what serves where the new one hangs, for longer than the lock lives without a renewal', async () => {
+    write(fs({ kind: 'hangs', timeoutSeconds: 10 }), web);
+    const { code } = await run('apply', '-f', 'mcp.yaml', '--yes');
+    expect(code).toBe(4);
+    expect(await does('mcp', 'call', 'fs', 'echo', '{"text":"still"}')).toContain('still');
+    write(fs(), web);
+    await does('apply', '-f', 'mcp.yaml', '--yes');
+  }, 240_000);
+
+  it('follows what happens', async () => {
+    const loop = startLooms(['watch', '-f', 'mcp.yaml', ...flags], { cwd, env: env() });
+    try {
+      await eventually(() => expect(loop.stdout()).toContain('watching 2 servers'), 60_000);
+      await ofProject('delete', 'deployment', 'looms-fs');
+      await eventually(() => expect(loop.stdout()).toContain('in sync'), 60_000);
+    } finally {
+      loop.child.kill('SIGINT');
+    }
+    expect((await loop.finished).stderr).not.toMatch(/error|may not/);
+  }, 180_000);
+
+  it('removes what is not needed any more, data too', async () => {
+    write(fs({ memoryMiB: 160 }));
+    await does('apply', '-f', 'mcp.yaml', '--yes', '--prune');
+    await does('prune', '--volumes', '--history', '--yes');
+    await does('delete', 'fs', '--yes');
+    const { stdout } = await kubectl(['-n', namespace, 'get', 'all,secrets,persistentvolumeclaims', '-o', 'name']);
+    expect(stdout).not.toContain('looms-');
+  }, 180_000);
+
+  it('is told which right is lacking, and that an exec takes two', async () => {
+    const less = await leastRights(`${project}-less`, ['pods/exec: create']);
+    try {
+      write(fs());
+      const asked = ['apply', '-f', 'mcp.yaml', '--yes', '--project', `${project}-less`, '--context', 'kubernetes:'];
+      const { code, stdout, stderr } = await looms(asked, { cwd, env: { ...env(), KUBECONFIG: less.kubeconfig } });
+      expect(code).not.toBe(0);
+      expect(stdout + stderr).toContain(`kubectl auth can-i create pods/exec -n ${namespace}-less`);
+    } finally {
+      await less.clean();
+    }
+  }, 120_000);
+
+  it('needed all of its rights, and asked for no others but those that looms does without', () => {
+    const asked = user.recorded.flatMap(({ method, url, status }) => {
+      const query = Object.fromEntries(url.searchParams);
+      const right = rightOf({ method: method as ApiRequest['method'], path: url.pathname, query });
+      return right === undefined ? [] : [{ ...right, line: `${right.resource}: ${right.verb}`, status }];
+    });
+    const isInside = ({ namespace: at, resource, name }: (typeof asked)[number]): boolean =>
+      at === namespace || (resource === 'namespaces' && name === namespace);
+    const lines = (which: typeof asked): readonly string[] => [...new Set(which.map(({ line }) => line))].sort();
+    // One request for an exec needs both of its rights.
+    const inside = lines(asked.filter(isInside)).flatMap((line) =>
+      line === 'pods/exec: get' ? ['pods/exec: create', line] : [line],
+    );
+    expect(inside).toEqual(linesOf(projectRights));
+    expect(lines(asked.filter(({ status }) => status === 403))).toEqual([
+      'namespaces: get',
+      'namespaces: list',
+      'nodes: list',
+    ]);
+    expect(asked.filter((one) => one.status === 403 && isInside(one))).toEqual([]);
+  });
+});
