@@ -4,8 +4,9 @@ import { revisionKey } from '../../../src/kubernetes/model/objects.ts';
 import { planIntent } from '../../../src/kubernetes/plan/plan-intent.ts';
 import type { ApiRequest, Cluster } from '../../../src/kubernetes/port.ts';
 import type { KubernetesPorts } from '../../../src/kubernetes/ports.ts';
-import type { DeclaredServer } from '../../../src/model/desired.ts';
+import type { DeclaredServer, RecordedSpec } from '../../../src/model/desired.ts';
 import type { Intent, MadeServer, RecordedIntent } from '../../../src/orchestrator/port.ts';
+import { specHash } from '../../../src/spec/record/record.ts';
 import { project, server } from '../../support/planner-world.ts';
 
 const namespace = `looms-${project}`;
@@ -48,7 +49,7 @@ function world(past: readonly Past[], others: Readonly<Record<string, readonly o
         ];
   const replicaSets = past.map((one, index) => ({
     metadata: meta(`set-${index + 1}`, `set-${index + 1}`, one, index + 1, {
-      ownerReferences: [{ uid: 'deployment', kind: 'Deployment', name: '' }],
+      ownerReferences: [{ uid: 'deployment', kind: 'Deployment', name: '', controller: true }],
       annotations: one.notes ?? {},
     }),
     spec: specOf(one),
@@ -73,7 +74,13 @@ function world(past: readonly Past[], others: Readonly<Record<string, readonly o
   };
   const ports = {
     cluster: { context: 'dev', endpoint: 'https://dev', request: async (request: ApiRequest) => answer(request) },
-    settings: { records: { read: (text: string) => records.get(text), makerOf: () => ({ kind: 'here' }) } },
+    settings: {
+      records: {
+        read: (text: string) => records.get(text),
+        makerOf: () => ({ kind: 'here' }),
+        hash: ({ spec, image }: RecordedSpec) => specHash(spec, image),
+      },
+    },
     managedBy: 'looms/1.0.0',
     requireRules: async () => {},
     changedSecrets: async (_: unknown, __: unknown, made: readonly MadeServer[]) => {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { awaitRollout } from '../../../src/kubernetes/apply/rollout.ts';
 import { label, workloadName } from '../../../src/kubernetes/model/names.ts';
-import { revisionKey } from '../../../src/kubernetes/model/objects.ts';
+import { revisionKey, templateHash } from '../../../src/kubernetes/model/objects.ts';
 import type { Observed } from '../../../src/kubernetes/model/observed.ts';
 import type { ApiRequest, Cluster } from '../../../src/kubernetes/port.ts';
 import type { KubernetesPorts } from '../../../src/kubernetes/ports.ts';
@@ -37,8 +37,10 @@ function world(...looks: readonly [Look, ...Look[]]) {
     name,
     namespace,
     uid: name,
-    labels,
-    ownerReferences: [{ uid: owner, kind: '', name: owner }],
+    labels: { ...labels, [templateHash]: owner === 'deployment' ? name : owner },
+    ownerReferences: [
+      { uid: owner, kind: owner === 'deployment' ? 'Deployment' : 'ReplicaSet', name: owner, controller: true },
+    ],
     ...more,
   });
   const spec = { template: { spec: { containers: [] } } };
