@@ -279,6 +279,25 @@ describe('the sessions of a pod', () => {
     }
   });
 
+  it.each([
+    ['goes on for ever', 'exec yes'],
+    ['says nothing', 'exec sleep 60'],
+  ])(
+    'are not known, and nobody waits, where a container %s',
+    async (_, words) => {
+      const begun: ExecSession[] = [];
+      const { sessions } = clusterOf(async () => podOf({ state: running }), {
+        async exec() {
+          begun.push(local(['sh', '-c', words]));
+          return begun[0] as ExecSession;
+        },
+      });
+      await expect(sessions.countSessions(id)).rejects.toMatchObject({ code: 'session-failed' });
+      expect(await begun[0]?.ended).not.toEqual({ exitCode: 0 });
+    },
+    15_000,
+  );
+
   it('reach a server over HTTP through the container beside it', async () => {
     const server = createServer((_request, response) => response.end('hello')).listen(0, '127.0.0.1');
     await once(server, 'listening');
