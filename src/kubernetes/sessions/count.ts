@@ -1,30 +1,18 @@
 import { LoomsError } from '../../model/errors.ts';
-import { type ContainerId, keeperName } from '../../model/ids.ts';
+import type { ContainerId } from '../../model/ids.ts';
 import { boundedText } from '../../model/values/bounded-text.ts';
 import { orAborted } from '../../model/values/or-aborted.ts';
 import type { CallOptions, ExecSession } from '../../orchestrator/session-host.ts';
 import { reachContainer, serverContainer } from '../model/objects.ts';
-import { scriptsFolder } from '../objects/scripts.ts';
+import { eachSession } from '../objects/scripts.ts';
 import type { Cluster } from '../port.ts';
 import { isRunning, statusIn } from './container.ts';
 import { execInPod } from './exec.ts';
 import { findPod } from './look.ts';
 
-/**
- * Says how many processes came into a container from outside, which have no parent in there. $0: where the scripts are that
- * the cluster itself runs in it, as probes and before its end. Those are no sessions, nor is what keeps sessions, nor this.
- */
+/** Says how many sessions are in a container. */
 export const countScript = `count=0
-for dir in /proc/[1-9]*; do
-  id=\${dir#/proc/}
-  [ "$id" -gt 1 ] && [ "$id" != "$$" ] && read -r line 2>/dev/null <"$dir/stat" || continue
-  name=\${line%)*} name=\${name#*(}
-  [ "$name" = "${keeperName}" ] && continue
-  set -- \${line##*) }
-  [ "$2" = 0 ] && [ "$1" != Z ] || continue
-  words=
-  read -r words 2>/dev/null <"$dir/cmdline"
-  case $words in "/bin/sh$0/"* | "perl$0/"*) continue ;; esac
+${eachSession}
   count=$((count + 1))
 done
 echo "$count"`;
@@ -52,7 +40,7 @@ export async function countSessions(cluster: Cluster, id: ContainerId, options: 
   const stop = (): void => session?.destroy();
   bound.addEventListener('abort', stop, { once: true });
   try {
-    const argv = ['sh', '-c', countScript, scriptsFolder];
+    const argv = ['sh', '-c', countScript];
     session = await execInPod(cluster, id, container, { argv }, { signal: bound });
     bound.throwIfAborted();
     session.stdin.on('error', () => {});
