@@ -1,7 +1,7 @@
 import { ensureBaseImages } from './lib/base-images.mjs';
 import { ensureEngine } from './lib/ensure-engine.mjs';
 import { onInterrupt } from './lib/interrupts.mjs';
-import { ensureKubernetes, kubeconfigOf, runCluster } from './lib/kubernetes.mjs';
+import { ensureKubernetes, kubeconfigOf, nodeNetwork, runCluster } from './lib/kubernetes.mjs';
 import { narrator } from './lib/narrator.mjs';
 import { ensurePackages, projectEnvironment } from './lib/packages.mjs';
 import { root } from './lib/root.mjs';
@@ -43,7 +43,13 @@ async function main() {
     const kubeconfig = kubeconfigOf(places);
     const { ok } = await runVitest(['kube', 'promises'], {
       root,
-      env: { ...env, KUBECONFIG: kubeconfig, LOOMS_TEST_KUBECTL: places.LOOMS_KUBE_BIN, LOOMS_TEST_IMAGE: ownImage },
+      env: {
+        ...env,
+        KUBECONFIG: kubeconfig,
+        LOOMS_TEST_KUBECTL: places.LOOMS_KUBE_BIN,
+        LOOMS_TEST_IMAGE: ownImage,
+        LOOMS_TEST_NODE_NETWORK: nodeNetwork,
+      },
       signal: interrupt.signal,
     });
     process.exitCode = interrupt.exitCode() ?? (ok ? 0 : 1);

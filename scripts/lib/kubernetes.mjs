@@ -116,3 +116,6 @@ export async function runCluster(places, args) {
 
 /** Where the administrator of the cluster that is up is told, for programs of this machine. */
 export const kubeconfigOf = ({ LOOMS_KUBE_ROOT: folder }) => join(folder, 'pki/host.kubeconfig');
+
+/** The network namespace of the first node of a cluster that is up, as a file; as scripts/kube/cluster.sh names it. */
+export const nodeNetwork = '/run/netns/looms-kube';

@@ -24,6 +24,8 @@ function knownFlags({ parse }: Parsed): string[] {
   return Object.keys(input.flags ?? {}).map((name) => `--${name}`);
 }
 
+const usage = (message: string, hint: string): Failure => ({ code: 'usage', message, hint, detail: [] });
+
 /** What is wrong with a command line, in one sentence and without oclif's layout, and where to read on. */
 export function usageFailure(error: UsageError, argv: readonly string[]): Failure {
   const words = argv.filter((word) => !word.startsWith('-'));
@@ -31,27 +33,21 @@ export function usageFailure(error: UsageError, argv: readonly string[]): Failur
   // oclif separates the words of a command by colons inside.
   const unknown = /^[Cc]ommand (\S+) not found/.exec(error.message)?.[1]?.replaceAll(':', ' ');
   if (unknown?.startsWith('-')) {
-    return {
-      code: 'usage',
-      message: `there is no flag ${unknown} before a command`,
-      hint: 'flags stand after the command, as in `looms diff --host …`; looms --help lists all commands',
-      detail: [],
-    };
+    return usage(
+      `there is no flag ${unknown} before a command`,
+      'flags stand after the command, as in `looms diff --host …`; looms --help lists all commands',
+    );
   }
   // A command that takes no arguments is looked up together with the word behind it.
   const before = unknown === undefined ? undefined : commandIn(unknown.split(' '));
   if (unknown !== undefined && before !== undefined) {
     const extra = unknown.slice(before.length + 1).split(' ');
-    return { code: 'usage', ...refuseExtra(before, extra, `see looms ${before} --help`), detail: [] };
+    return refuseExtra(before, extra, `see looms ${before} --help`);
   }
   if (unknown !== undefined) {
     const close = calledElsewhere(unknown) ?? nearest(unknown, commandNames) ?? nearest(words[0] ?? '', commandNames);
-    return {
-      code: 'usage',
-      message: `there is no command "${unknown}"`,
-      hint: close === undefined ? 'looms --help lists all commands' : `did you mean "looms ${close}"?`,
-      detail: [],
-    };
+    const hint = close === undefined ? 'looms --help lists all commands' : `did you mean "looms ${close}"?`;
+    return usage(`there is no command "${unknown}"`, hint);
   }
   const command = commandIn(words);
   const help = command === undefined ? 'see looms --help' : `see looms ${command} --help`;
@@ -59,25 +55,18 @@ export function usageFailure(error: UsageError, argv: readonly string[]): Failur
   if (error.constructor.name === 'NonExistentFlagsError' && flags.length > 0) {
     if (flags[0] === '-f' && knownFlags(parsed).includes('--follow')) {
       const message = 'there is no flag -f here: in all of looms -f names a file';
-      return { code: 'usage', message, hint: 'use -F or --follow to go on with what comes', detail: [] };
+      return usage(message, 'use -F or --follow to go on with what comes');
     }
     const close = nearest(flags[0] ?? '', knownFlags(parsed));
-    return {
-      code: 'usage',
-      message: `there is no flag ${listed(flags, 'or')}`,
-      hint: close === undefined ? help : `did you mean ${close}?`,
-      detail: [],
-    };
+    return usage(`there is no flag ${listed(flags, 'or')}`, close === undefined ? help : `did you mean ${close}?`);
   }
   const extra = extraArgs(error);
-  if (extra.length > 0) {
-    return { code: 'usage', ...refuseExtra(command, extra, help), detail: [] };
-  }
+  if (extra.length > 0) return refuseExtra(command, extra, help);
   const lines = error.message
     .split('\n')
     .map((line) => line.trim())
     .filter((line) => line !== '' && !/^(See more help with|The following errors? occurred|Note: )/.test(line));
-  return { code: 'usage', message: rephrase(lines), hint: help, detail: [] };
+  return usage(rephrase(lines), help);
 }
 
 /** The command that a command line starts with, the longest that fits. */
@@ -120,21 +109,17 @@ const extraArgs = (error: Error): string[] =>
     ? error.args.map(String)
     : [];
 
-function refuseExtra(
-  command: string | undefined,
-  extra: readonly string[],
-  help: string,
-): { message: string; hint: string } {
+function refuseExtra(command: string | undefined, extra: readonly string[], help: string): Failure {
   const [first = ''] = extra;
   // These read files: a name or a file behind them is the most likely mistake.
   if (command === 'apply' || command === 'diff' || command === 'plan') {
     const message = `${command} takes no names, but got ${listed(extra)}`;
-    return { message, hint: `use --server ${first} for one server, or -f ${first} for a file` };
+    return usage(message, `use --server ${first} for one server, or -f ${first} for a file`);
   }
   if (command === 'validate') {
-    return { message: `validate takes no names, but got ${listed(extra)}`, hint: `use -f ${first} for a file` };
+    return usage(`validate takes no names, but got ${listed(extra)}`, `use -f ${first} for a file`);
   }
-  return { message: `unexpected ${extra.length === 1 ? 'argument' : 'arguments'} ${listed(extra)}`, hint: help };
+  return usage(`unexpected ${extra.length === 1 ? 'argument' : 'arguments'} ${listed(extra)}`, help);
 }
 
 /** oclif's message, which may be several lines with a heading, as one sentence. */

@@ -1,3 +1,4 @@
+import { LoomsError } from '../model/errors.ts';
 import { projectLock } from '../orchestrator/common/project-lock.ts';
 import type { Orchestrator, OrchestratorPorts } from '../orchestrator/port.ts';
 import { slotsOf } from './model/generations.ts';
@@ -10,6 +11,15 @@ export function dockerOrchestrator(engine: Engine, needs: OrchestratorPorts): Or
   const ports: DockerPorts = { ...needs, engine };
   return {
     describe: (options) => engine.describe(options),
+    tryIsolation: async () => {
+      throw new LoomsError(
+        'engine-unsupported',
+        'a Docker Engine keeps isolated servers in itself: nothing is to be tried',
+        {
+          hint: '`looms posture` shows what the servers that run reach',
+        },
+      );
+    },
     projects: (options) => engine.projects(options),
     plan: async (intent) => (await import('./plan/plan-intent.ts')).planIntent(ports, intent),
     apply: async (prepared, options) => (await import('./apply/apply-plan.ts')).applyPlan(ports, prepared, options),

@@ -84,6 +84,13 @@ export type Engine = SessionHost &
       onProgress: ProgressSink,
       options?: CallOptions,
     ): Promise<ImageFacts>;
+    /** Whether a registry has an image, asked now; null: it does not tell. Throws `image-push-failed` where it is not reached. */
+    registryHas(ref: string, options?: CallOptions): Promise<boolean | null>;
+    /**
+     * Brings an image that is here to the registry that `ref` names, with the user's credentials. Throws
+     * `registry-unauthorized`, `image-push-failed`.
+     */
+    pushImage(id: ImageId, ref: string, onProgress: ProgressSink, options?: CallOptions): Promise<void>;
     buildImage(
       recipe: Recipe,
       settings: BuildSettings,

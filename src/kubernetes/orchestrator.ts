@@ -21,6 +21,7 @@ export function kubernetesOrchestrator(
     observe(cluster, project, settings.records, options);
   return {
     describe: (options) => describeCluster(cluster, options),
+    tryIsolation: async (options) => (await import('./probe/try-isolation.ts')).tryIsolation(ports, options),
     projects: (options) => projectsOf(cluster, options),
     plan: async (intent) => (await import('./plan/plan-intent.ts')).planIntent(ports, intent),
     apply: async (prepared, options) => (await import('./apply/apply-plan.ts')).applyPlan(ports, prepared, options),
@@ -53,6 +54,6 @@ export function kubernetesOrchestrator(
       (await import('./views/events.ts')).watchServers(ports, project, hear, options),
     lock: projectLock({ ...ports, engine: leases(cluster) }),
     sessions,
-    close: () => cluster.close(),
+    close: async () => void (await Promise.all([cluster.close(), settings.images.close()])),
   };
 }

@@ -33,7 +33,9 @@ export type Cluster = {
   lines(request: Pick<ApiRequest, 'path' | 'query'>, options?: CallOptions): AsyncIterable<string>;
   /**
    * A process in a container (`v5.channel.k8s.io`: the end of its stdin reaches it), kept alive by pings. argv stands in the
-   * URL and so in audit logs of the cluster: it never holds a secret.
+   * URL and so in audit logs of the cluster: it never holds a secret. The signal bounds the opening. A program that cannot be
+   * begun ends with exit code 126, and what the cluster says of it stands in its stderr. Throws `engine-unsupported` as well,
+   * for an API server older than 1.30.
    */
   exec(at: PodContainer, argv: readonly string[], options?: CallOptions): Promise<ExecSession>;
   /** Ends connections that are kept alive. */

@@ -28,6 +28,7 @@ const errors = {
   'context-not-found': { class: 'notFound' },
   'image-not-found': { class: 'failed' },
   'image-pull-failed': { class: 'failed' },
+  'image-push-failed': { class: 'failed' },
   'image-build-failed': { class: 'failed' },
   'registry-unauthorized': { class: 'failed' },
   'image-without-shell': { class: 'failed' },

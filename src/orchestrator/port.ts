@@ -204,9 +204,25 @@ export type ServerWatch = {
 /** From which moment of the engine's on events are told, and whether also what comes. */
 export type EventQuery = { readonly since: LogMoment; readonly follow: boolean };
 
+/** What was seen of containers that may reach nothing. */
+export type IsolationFinding = {
+  /** Whether they are kept from one another; null: nothing was shown, as they did not reach one another before either. */
+  readonly enforced: boolean | null;
+  /** Whether one that may reach nothing reached the machine that it ran on; null: not tried. */
+  readonly reachesNode: boolean | null;
+  /** What was done and seen, for people. */
+  readonly seen: string;
+};
+
 /** Makes what is declared so, on one kind of engine. */
 export type Orchestrator = {
   describe(options?: CallOptions): Promise<EngineDescription>;
+  /**
+   * Tries out what the engine leaves to others: whether isolated servers are kept in. Makes containers of its own, and takes
+   * them away again; remembers nothing. Throws `engine-unsupported` where there is nothing to try, as the engine itself keeps
+   * them in; what the engine throws where they cannot be made; `interrupted`.
+   */
+  tryIsolation(options?: CallOptions): Promise<IsolationFinding>;
   /** Names of all projects that have something here, sorted. */
   projects(options?: CallOptions): Promise<readonly ProjectName[]>;
   /**
@@ -299,7 +315,7 @@ export type OrchestratorPorts = {
   /** `looms/<version>`, for the label of what is made. */
   readonly managedBy: string;
   readonly environment: Readonly<Record<string, string | undefined>>;
-  /** Executions counted on this machine; throws `ledger-unreadable`. */
+  /** Executions counted on this machine, by container; one never called is left out. Throws `ledger-unreadable`. */
   readonly countExecutions: (containers: readonly ContainerId[]) => Promise<ReadonlyMap<ContainerId, number>>;
   /** Holds specs of records against the rules of files: anybody can label a container. Throws `spec-invalid`. */
   readonly requireRules: (
@@ -327,10 +343,13 @@ export type OrchestratorPorts = {
     of: LoggedServer,
     options: { readonly sessions: SessionHost; readonly signal?: AbortSignal | undefined },
   ) => Promise<string | undefined>;
+  /** Masks the secrets that were looked up, in text that is kept. */
   readonly mask: (text: string) => string;
   /** Resolves after `milliseconds`, or at once when the signal aborts. */
   readonly pause: (milliseconds: number, signal?: AbortSignal) => Promise<void>;
+  /** Milliseconds of a clock that never goes back, for durations. */
   readonly monotonicMs: () => number;
+  /** Whether a process of this machine is alive. */
   readonly processIsAlive: (pid: number) => boolean;
   readonly whoAmI: Pick<LockHolder, 'host' | 'pid' | 'processes' | 'command'> & { readonly user: string };
 };

@@ -11,25 +11,18 @@ import { whyRefused } from './filter.ts';
 import type { Asked, Leg } from './leg/leg.ts';
 import type { Answered } from './leg/line.ts';
 import { errorText, paramsOf } from './messages/message.ts';
-import { type ClientRequest, code, type HeaderFields, type Message } from './messages/protocol.ts';
+import { code, type HeaderFields, type Message } from './messages/protocol.ts';
 import type { Reply } from './messages/reply.ts';
-import { asClient, asPart, asServer, endedWith } from './traced.ts';
-import type { CallOutcome, Operation, Upstreams } from './upstreams.ts';
+import { asClient, asPart, asServer, endedWith, type Traced } from './traced.ts';
+import type { CallOutcome, Operation } from './upstreams.ts';
 
 /** One request of a client to a server, and what it is bounded and written down by. */
-export type Request = {
-  readonly upstreams: Upstreams;
+export type Request = Traced & {
   readonly leg: Leg;
-  readonly message: ClientRequest;
   readonly headers?: HeaderFields;
   readonly clocks: CallClocks;
   /** Of whoever asks. */
   readonly guard: Guard;
-  readonly protocolVersion: string;
-  /** The span that this is a part of. */
-  readonly within?: TraceContext | undefined;
-  /** Hears the span in which the server is asked. */
-  readonly onSpan?: (context: TraceContext) => void;
   /** Hears of the request once it is under way, for those who may want to cancel it. */
   readonly onAsked: (asked: Asked) => void;
   /** Hears of the answer as the server gave it. */

@@ -17,7 +17,7 @@ import type { Upstreams } from './upstreams.ts';
  * Spans of requests, by OpenTelemetry's conventions for MCP (status: development, 2026-11): `tools/call NAME`, with the
  * client's context of `_meta` as the parent. No arguments and no results.
  */
-type Traced = {
+export type Traced = {
   readonly upstreams: Upstreams;
   readonly message: ClientRequest;
   readonly protocolVersion: string;

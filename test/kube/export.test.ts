@@ -87,6 +87,17 @@ describe.skipIf(kubernetesProgram === '')('what looms export writes, on a cluste
     expect([code, stdout]).toEqual([0, '']);
   });
 
+  it('is in sync for looms itself, which finds nothing in it that it would change', async () => {
+    const cwd = emptyFolder();
+    writeFileSync(join(cwd, 'mcp.yaml'), specs(fs, open, `${web}\n`));
+    const way = ['--project', project, '--context', 'kubernetes:'];
+    const { code, stdout } = await looms(['diff', '-f', 'mcp.yaml', ...way], {
+      cwd,
+      env: { KUBECONFIG: process.env.KUBECONFIG ?? '' },
+    });
+    expect([code, stdout]).toEqual([0, expect.stringContaining('In sync: 3 servers run as declared.')]);
+  });
+
   it('has sessions as processes of a pod, which have the secrets; no object holds one', async () => {
     const client = await connect(await readyPod('fs'), fs);
     expect(await echo(client, 'hello')).toBe('hello');

@@ -52,8 +52,15 @@ function docker(label: string): Place {
     start: project.start,
     byHand: [
       { what: 'its memory', change: update({ Memory: 256 * 2 ** 20, MemorySwap: 256 * 2 ** 20 }) },
-      { what: 'its CPU', change: update({ CpuPeriod: 100_000, CpuQuota: 150_000 }) },
+      { what: 'its CPU', change: update({ NanoCpus: 1.5e9 }) },
       { what: 'its processes', change: update({ PidsLimit: 999 }) },
+      { what: 'its restart policy', change: update({ RestartPolicy: { Name: 'always' } }) },
+      { what: 'its cores', change: update({ CpusetCpus: '0' }) },
+      {
+        what: 'a network',
+        change: async (server) =>
+          void (await engine.getNetwork('bridge').connect({ Container: (await container(server).inspect()).Id })),
+      },
       { what: 'its start', change: async (server) => void (await container(server).stop({ t: 0 })) },
       { what: 'all of it', change: async (server) => void (await container(server).remove({ force: true })) },
       {

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
+import { eventually } from './eventually.ts';
 
 const runFile = promisify(execFile);
 const startsWithinMs = 20_000;
@@ -22,31 +23,62 @@ export interface TestRegistry {
   stop(): Promise<void>;
 }
 
+/** The network that the node of a cluster for tests is in (npm run test:kube): it has no way to this machine. */
+export interface NodeNetwork {
+  /** Its file, as `nsenter --net` takes it. */
+  readonly file: string;
+  /** The program of scripts/kube, whose `fwd` carries connections from here to there. */
+  readonly program: string;
+}
+
+export interface RegistryOptions {
+  readonly credentials?: RegistryCredentials;
+  /** Listens there, and here too: under the same address, which for both is their own loopback. */
+  readonly node?: NodeNetwork;
+}
+
 /**
  * Starts an empty image registry (Debian's `docker-registry`, fetched on first use) on a free loopback port. With
  * `credentials` it answers 401 to everyone else. Rejects with the server's last lines when it does not come up.
  */
-export async function startRegistry(options: { credentials?: RegistryCredentials } = {}): Promise<TestRegistry> {
+export async function startRegistry({ credentials, node }: RegistryOptions = {}): Promise<TestRegistry> {
   const program = await registryProgram();
   const dir = await mkdtemp(join(tmpdir(), 'looms-registry-'));
   const host = `127.0.0.1:${await freePort()}`;
   const config = join(dir, 'config.yml');
-  await writeFile(config, await configuration(dir, host, options.credentials));
+  await writeFile(config, await configuration(dir, host, credentials));
 
-  const server = spawn(program, ['serve', config], { stdio: ['ignore', 'ignore', 'pipe'] });
+  const enter = node === undefined ? [] : ['nsenter', `--net=${node.file}`, '--'];
+  const [command = program, ...args] = [...enter, program, 'serve', config];
+  const server = spawn(command, args, { stdio: ['ignore', 'ignore', 'pipe'] });
   const ended = once(server, 'exit');
+  const forwarder = node && forward(node, host);
   const stop = async () => {
     server.kill('SIGKILL'); // nothing of it is kept
-    await ended;
+    await Promise.all([ended, forwarder?.stop()]);
     await rm(dir, { recursive: true, force: true });
   };
   try {
     await listening(server.stderr);
+    await forwarder?.reaches();
   } catch (error) {
     await stop();
     throw error;
   }
   return { host, stop };
+}
+
+/** Carries connections to `host` into the network of a node, to the same address there. */
+function forward({ file, program }: NodeNetwork, host: string) {
+  const child = spawn(program, ['fwd', host, file, host], { stdio: 'ignore' });
+  const ended = once(child, 'exit');
+  return {
+    stop: async () => {
+      child.kill('SIGTERM'); // it ends what it started there
+      await ended;
+    },
+    reaches: () => eventually(async () => void (await fetch(`http://${host}/v2/`)), startsWithinMs),
+  };
 }
 
 async function registryProgram(): Promise<string> {

@@ -64,6 +64,11 @@ const rules: Readonly<Record<string, Rule>> = {
   'docker/model': { folders: ['model'], packages: [] },
   'docker/port.ts': { folders: ['model', 'docker/model', 'orchestrator'], packages: [] },
   'docker/ports.ts': { folders: ['orchestrator'], types: ['docker/port.ts'], packages: [] },
+  'docker/publish.ts': {
+    folders: ['model', 'docker/model', 'image', 'orchestrator'],
+    types: ['docker/port.ts'],
+    packages: [],
+  },
   'docker/steps.ts': { folders: ['model', 'docker/model'], packages: [] },
   'docker/reconcile': { folders: ['model', 'docker/model', 'docker/steps.ts'], packages: [] },
   'docker/execute': {
@@ -101,9 +106,8 @@ const rules: Readonly<Record<string, Rule>> = {
     types: ['kubernetes/port.ts', 'orchestrator/session-host.ts'],
     packages: ['yaml', 'ws'],
   },
-  'kubernetes/pod-run.ts': { folders: ['model'], packages: [] },
   'kubernetes/sessions': {
-    folders: ['model', 'kubernetes/objects/scripts.ts', 'kubernetes/port.ts', 'kubernetes/pod-run.ts', 'relay'],
+    folders: ['model', 'kubernetes/model', 'kubernetes/objects/scripts.ts', 'kubernetes/port.ts', 'relay'],
     types: ['orchestrator/session-host.ts'],
     packages: [],
   },
@@ -167,6 +171,18 @@ const rules: Readonly<Record<string, Rule>> = {
     types: ['kubernetes/port.ts', 'kubernetes/ports.ts'],
     packages: [],
   },
+  'kubernetes/probe': {
+    folders: [
+      'model',
+      'orchestrator',
+      'kubernetes/model',
+      'kubernetes/objects',
+      'kubernetes/observe',
+      'kubernetes/apply',
+    ],
+    types: ['kubernetes/ports.ts'],
+    packages: [],
+  },
   'kubernetes/orchestrator.ts': {
     folders: [
       'model',
@@ -176,6 +192,7 @@ const rules: Readonly<Record<string, Rule>> = {
       'kubernetes/apply',
       'kubernetes/views',
       'kubernetes/lock',
+      'kubernetes/probe',
     ],
     types: ['kubernetes/port.ts', 'kubernetes/ports.ts'],
     packages: [],
@@ -262,10 +279,10 @@ const pure = [
   'docker/execute',
   'docker/plan',
   'docker/apply',
+  'docker/publish.ts',
   'docker/views',
   'docker/export',
   'kubernetes/objects',
-  'kubernetes/pod-run.ts',
   'app',
 ];
 const withoutEffect = ['node:crypto', 'node:path', 'node:path/posix', 'node:vm'];

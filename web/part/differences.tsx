@@ -50,4 +50,8 @@ export function Differences({
 }
 
 /** Drift as it happened: from what was declared to what somebody made of it. */
-export const asHappened = ({ from, to, ...field }: FieldDifference): FieldDifference => ({ ...field, from: to, to: from });
+export const asHappened = ({ from, to, ...field }: FieldDifference): FieldDifference => ({
+  ...field,
+  from: to,
+  to: from,
+});

@@ -51,14 +51,7 @@ export type Connected = {
 };
 
 /** The text of an entry, for people who put it into the file themselves. */
-export type PrintedEntry = {
-  readonly client: string;
-  readonly file: string;
-  readonly entry: string;
-  readonly text: string;
-  /** What the client's user has to see to. */
-  readonly note?: string;
-};
+export type PrintedEntry = Pick<Connected, 'client' | 'file' | 'entry' | 'note'> & { readonly text: string };
 
 const pathOf = ({ client, name }: ConnectRequest): EntryPath => [client.key, name];
 
@@ -169,21 +162,12 @@ function targetOf(
   }
   if (!refersToTokens(client)) {
     if (!http.wasAsked) return start;
-    const hint = 'leave --url away: then it starts `looms mcp stdio`, which needs no token';
-    if (inProject) {
-      throw new LoomsError(
-        'refused',
-        `${client.title} can only be told the token itself, which is not for a file that others have`,
-        { hint },
-      );
-    }
-    if (access !== undefined && (access.mode & 0o077) !== 0) {
-      throw new LoomsError(
-        'refused',
-        `${client.title} can only be told the token itself, and others may read its file`,
-        { hint },
-      );
-    }
+    const refused = (why: string): LoomsError =>
+      new LoomsError('refused', `${client.title} can only be told the token itself, ${why}`, {
+        hint: 'leave --url away: then it starts `looms mcp stdio`, which needs no token',
+      });
+    if (inProject) throw refused('which is not for a file that others have');
+    if (access !== undefined && (access.mode & 0o077) !== 0) throw refused('and others may read its file');
   }
   const value = (): string => {
     const found = readToken(http.tokenFile);
@@ -276,7 +260,7 @@ async function prove(ports: ConnectPorts, request: ConnectRequest, shown: string
   }
 }
 
-type Note = { readonly note?: string };
+type Note = Pick<Connected, 'note'>;
 
 const noteOf = (ports: ConnectPorts, request: ConnectRequest, target: EntryTarget, { tools }: EntryProof): Note =>
   tools === 0

@@ -3,7 +3,7 @@ import { isFailure } from '../../model/errors.ts';
 import { failureOf } from '../../model/failure.ts';
 import { defined } from '../../model/values/defined.ts';
 import { plural } from '../../model/values/words.ts';
-import type { EngineAttempt, Orchestrator } from '../../orchestrator/port.ts';
+import type { EngineAttempt, IsolationFinding, Orchestrator } from '../../orchestrator/port.ts';
 import type { Ports } from '../ports.ts';
 
 /** One thing that `looms doctor` looked at. */
@@ -31,7 +31,7 @@ function isolation(engine: EngineDescription): Check {
           status: 'warning',
           detail:
             'NetworkPolicies keep isolated servers in, where this cluster enforces them; their nodes may be in reach',
-          hint: 'that is up to its network plugin: Calico, Cilium and most others enforce them, flannel alone does not',
+          hint: '`looms doctor --probe` tries it with two pods, which it takes away again',
         };
   }
   return engine.canHideHost
@@ -48,6 +48,40 @@ function isolation(engine: EngineDescription): Check {
         detail: `${engine.kind} keeps isolated servers from the outside, but not from its own host`,
         hint: 'services on the host that must not be reached should not listen on all addresses',
       };
+}
+
+/** That of a cluster, as it was tried. */
+function triedIsolation({ enforced, reachesNode, seen }: IsolationFinding): Check {
+  const name = 'isolation';
+  const plugin = 'Calico, Cilium and most other network plugins enforce NetworkPolicies, flannel alone does not';
+  if (enforced === null) {
+    return {
+      name,
+      status: 'warning',
+      detail: `not known: ${seen}`,
+      hint: 'something else keeps pods of this cluster apart',
+    };
+  }
+  if (!enforced) return { name, status: 'failed', detail: `isolated servers are not kept in: ${seen}`, hint: plugin };
+  return reachesNode === false
+    ? { name, status: 'ok', detail: `isolated servers are kept in, and reach no service of their node: ${seen}` }
+    : {
+        name,
+        status: 'warning',
+        detail: `isolated servers are kept in, but reach services of their node: ${seen}`,
+        hint: 'Kubernetes promises nothing of a pod and its node; services there that must not be reached should not listen on all addresses',
+      };
+}
+
+/** Tries isolation out; where that cannot be done, why is the answer. */
+async function probed(orchestrator: Orchestrator, signal: AbortSignal | undefined): Promise<Check> {
+  try {
+    return triedIsolation(await orchestrator.tryIsolation({ signal }));
+  } catch (error) {
+    if (isFailure(error, 'interrupted')) throw error;
+    const { message, hint } = failureOf(error);
+    return { name: 'isolation', status: 'failed', detail: `it could not be tried: ${message}`, ...defined({ hint }) };
+  }
 }
 
 const storageText = (engine: EngineDescription): string => {
@@ -106,7 +140,10 @@ async function projects(orchestrator: Pick<Orchestrator, 'projects'>): Promise<C
   }
 }
 
-async function engineChecks(ports: Ports): Promise<{ checks: Check[]; engine: EngineDescription | null }> {
+async function engineChecks(
+  ports: Ports,
+  { probe, signal }: DiagnoseOptions,
+): Promise<{ checks: Check[]; engine: EngineDescription | null }> {
   try {
     const orchestrator = await ports.orchestrator();
     const engine = await orchestrator.describe();
@@ -119,13 +156,14 @@ async function engineChecks(ports: Ports): Promise<{ checks: Check[]; engine: En
           detail: `${engine.kind} ${engine.version} (API ${engine.apiVersion}) at ${engine.endpoint}`,
         },
         resources(engine),
-        isolation(engine),
+        probe ? await probed(orchestrator, signal) : isolation(engine),
         { name: 'storage limits', status: 'ok', detail: storageText(engine) },
         ...processLimits(engine),
         await projects(orchestrator),
       ],
     };
   } catch (error) {
+    if (isFailure(error, 'interrupted')) throw error;
     const { message, hint } = failureOf(error);
     return {
       engine: null,
@@ -147,9 +185,15 @@ async function recordKey({ trust }: Ports): Promise<Check> {
   }
 }
 
-/** Looks at everything looms needs, and never throws: what is wrong is the answer. */
-export async function diagnose(ports: Ports): Promise<Diagnosis> {
+type DiagnoseOptions = {
+  /** Whether what the engine leaves to others is tried out, which makes containers for some seconds. */
+  readonly probe?: boolean;
+  readonly signal?: AbortSignal;
+};
+
+/** Looks at everything looms needs: what is wrong is the answer. Throws nothing but `interrupted`, when the signal aborts. */
+export async function diagnose(ports: Ports, options: DiagnoseOptions = {}): Promise<Diagnosis> {
   const program: Check = { name: 'looms', status: 'ok', detail: `${ports.managedBy}, Node ${process.versions.node}` };
-  const { checks, engine } = await engineChecks(ports);
+  const { checks, engine } = await engineChecks(ports, options);
   return { checks: [program, await recordKey(ports), ...checks], tried: await ports.engineAttempts(), engine };
 }

@@ -17,7 +17,7 @@ const lockPatienceMs = 5_000;
 /** What stands behind the servers, among what is repaired: no server has such a name. */
 export const behindServers = '*';
 
-type RunOptions = {
+export type RunOptions = {
   readonly tell: (told: Told) => void;
   readonly record: LoopRecord;
   readonly backOff: BackOff;
@@ -28,6 +28,7 @@ type RunOptions = {
   readonly onRotation: () => void;
   /** Bound of one run of a plan, ms. */
   readonly timeoutMs: number | undefined;
+  /** First: begin nothing new. Second: stop now. */
   readonly stop: AbortSignal;
   readonly abort: AbortSignal;
 };

@@ -18,7 +18,7 @@ import type { Commits, Told } from './told.ts';
 /** What was read last, and the policies of the last look: those may be newer. */
 export type Source = { readonly loaded: LoadedSpecs; readonly digest: string; readonly policies: Policies };
 
-type SourceOptions = {
+export type SourceOptions = {
   readonly project: ProjectName;
   /** Reads the policies; throws what keeps them from being used. */
   readonly readPolicies: () => Promise<Policies>;
@@ -28,6 +28,7 @@ type SourceOptions = {
   readonly remote?: GitSource;
   readonly tell: (told: Told) => void;
   readonly record: LoopRecord;
+  /** Begin nothing new. */
   readonly stop: AbortSignal;
 };
 

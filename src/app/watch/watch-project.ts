@@ -1,54 +1,37 @@
-import type { GitSource } from '../../files/port.ts';
 import type { DeclaredServer } from '../../model/desired.ts';
 import type { EngineEvent } from '../../model/engine-events.ts';
 import { isFailure, LoomsError, traitsOf } from '../../model/errors.ts';
 import { failureOf } from '../../model/failure.ts';
-import type { ProjectName, ServerName } from '../../model/ids.ts';
+import type { ServerName } from '../../model/ids.ts';
 import { isInSync, type Plan } from '../../model/plan.ts';
-import type { Policies } from '../../model/policy.ts';
 import type { Prepared, Undesired } from '../../orchestrator/port.ts';
 import { acceptDeclared } from '../apply/require-trust.ts';
 import { engineEventId } from '../inspect/lifecycle-events.ts';
-import type { LoadedSpecs } from '../plan/load-specs.ts';
 import { type PruneRules, planAnyway, planWork, type Work } from '../plan/plan-work.ts';
 import type { Ports } from '../ports.ts';
 import { createBackOff } from './back-off.ts';
 import { followSource } from './follow-remote.ts';
 import { declaredAs, heldBack, requireNoneHeld, rotationPauseMs } from './hold-back.ts';
 import { createKeeper } from './keeper.ts';
-import type { LoopRecord } from './loop-record.ts';
 import { createProbes } from './probes.ts';
-import { behindServers, createRun } from './run.ts';
+import { behindServers, createRun, type RunOptions } from './run.ts';
 import { sayOnce } from './say-once.ts';
-import { commitsOf, createSource, declaredOtherwise, runOrRepair, type Source } from './source.ts';
-import type { Dependency, Told } from './told.ts';
+import { commitsOf, createSource, declaredOtherwise, runOrRepair, type Source, type SourceOptions } from './source.ts';
+import type { Dependency } from './told.ts';
 import { createWake, hearEngine, type Trigger } from './wake.ts';
 import { planWithinRules } from './within-rules.ts';
 
-export type WatchOptions = {
-  readonly project: ProjectName;
-  /** Reads the policies; throws what keeps them from being used. */
-  readonly readPolicies: () => Promise<Policies>;
-  readonly prune: PruneRules;
-  readonly keep: number | undefined;
-  /** Between two looks when nothing calls for one, ms; a tenth of it is left to chance. */
-  readonly intervalMs: number;
-  /** Tells of differences and changes nothing. */
-  readonly dryRun: boolean;
-  /** Bound of one run of a plan, ms. */
-  readonly timeoutMs: number | undefined;
-  /** Reads the source, which these policies allow; throws what makes it unusable. */
-  readonly read: (policies: Policies) => Promise<LoadedSpecs>;
-  /** Where the source comes from, when that is a repository elsewhere. */
-  readonly remote?: GitSource;
-  /** Calls `mark` for what may be a change, until the signal aborts. */
-  readonly hints: (mark: (trigger: Trigger) => void, signal: AbortSignal) => void;
-  readonly tell: (told: Told) => void;
-  readonly record: LoopRecord;
-  /** First: begin nothing new. Second: stop now. */
-  readonly stop: AbortSignal;
-  readonly abort: AbortSignal;
-};
+export type WatchOptions = SourceOptions &
+  Pick<RunOptions, 'timeoutMs' | 'abort'> & {
+    readonly prune: PruneRules;
+    readonly keep: number | undefined;
+    /** Between two looks when nothing calls for one, ms; a tenth of it is left to chance. */
+    readonly intervalMs: number;
+    /** Tells of differences and changes nothing. */
+    readonly dryRun: boolean;
+    /** Calls `mark` for what may be a change, until the signal aborts. */
+    readonly hints: (mark: (trigger: Trigger) => void, signal: AbortSignal) => void;
+  };
 
 /**
  * Keeps a project as its source declares it, until `stop` aborts: the plan and the run of `apply` in a loop. Everything

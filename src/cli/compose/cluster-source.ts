@@ -3,6 +3,7 @@ import { inCluster } from '../../model/engine.ts';
 import { LoomsError } from '../../model/errors.ts';
 import { defined } from '../../model/values/defined.ts';
 import { type ClusterWish, contextNotFound } from './engine-choice.ts';
+import { publisherHere } from './publisher.ts';
 import {
   contextPlace,
   type EngineSource,
@@ -48,8 +49,10 @@ export async function clusterSource(
         import('../../app/apply/orchestrator-ports.ts'),
         recordParts(environment),
       ]);
-      return kubernetesOrchestrator(cluster, kubernetesSessions(cluster), orchestratorPorts(ports()), {
+      const needs = orchestratorPorts(ports());
+      return kubernetesOrchestrator(cluster, kubernetesSessions(cluster), needs, {
         ...defined({ registry }),
+        images: publisherHere(environment, needs.managedBy),
         relayImage: relayImageOf(environment),
         records,
       });

@@ -13,7 +13,7 @@ import {
 } from './source-parts.ts';
 
 /** Where a Docker Engine, or Podman, is looked for. */
-const placeOf = (environment: Environment, { host, context, file }: Omit<DockerWish, 'kind'>) => ({
+export const placeOf = (environment: Environment, { host, context, file }: Omit<DockerWish, 'kind'>) => ({
   ...contextPlace(environment),
   platform: process.platform,
   ...defined({ host, context, file, uid: process.getuid?.() }),

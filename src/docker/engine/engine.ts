@@ -80,6 +80,14 @@ export async function connectDocker(
 
     findImage: (ref, { mayLook, ...options } = {}) => findImage(at(options), ref, mayLook),
     pullImage: (ref, wanted, onProgress, options) => pullImage(at(options), ref, wanted, onProgress),
+    registryHas: async (ref, options) => {
+      const { registryHas } = await import('./images/registry.ts');
+      return registryHas(at(options), ref);
+    },
+    pushImage: async (id, ref, onProgress, options) => {
+      const { pushImage } = await import('./images/push.ts');
+      return pushImage(at(options), id, ref, onProgress);
+    },
     buildImage: async (recipe, settings, onProgress, options) => {
       const { buildImage } = await import('./images/build.ts');
       return buildImage(at(options), recipe, settings, onProgress);

@@ -1,10 +1,12 @@
 import { planDifferences } from '../../model/compare-plans.ts';
 import { isFailure, LoomsError, traitsOf } from '../../model/errors.ts';
-import type { Failure, StepResult } from '../../model/events.ts';
+import type { Failure, StepProgress, StepResult } from '../../model/events.ts';
 import { failureOf } from '../../model/failure.ts';
 import type { HealthFinding } from '../../model/health.ts';
 import type { ServerName } from '../../model/ids.ts';
+import type { Notice } from '../../model/notices.ts';
 import type { Change } from '../../model/plan.ts';
+import { defined } from '../../model/values/defined.ts';
 import type { HeldLock } from '../../orchestrator/common/project-lock.ts';
 import { brokenWayBack, reportOf } from '../../orchestrator/common/report.ts';
 import { underLock } from '../../orchestrator/common/under-lock.ts';
@@ -15,7 +17,7 @@ import { isForbidden } from '../model/forbidden.ts';
 import { label } from '../model/names.ts';
 import { isReady, type KubeObject } from '../model/objects.ts';
 import { podsOf } from '../model/observed.ts';
-import { type KubePrepared, planIntent } from '../plan/plan-intent.ts';
+import { type KubePrepared, planIntent, recipesOf } from '../plan/plan-intent.ts';
 import type { KubePlan, KubeStep } from '../plan/steps.ts';
 import type { KubernetesPorts } from '../ports.ts';
 import { isDestructive, performStep, type StepEnvironment } from './perform-step.ts';
@@ -91,7 +93,8 @@ async function applyLocked(
   const perform = async (step: KubeStep, answered: Failure | undefined): Promise<StepResult> => {
     try {
       if (isDestructive(step)) await lock.check();
-      return await performStep(step, env, answered, { signal: options.abortSignal });
+      const progress = (update: StepProgress): void => options.sink({ type: 'step-progress', step, progress: update });
+      return await performStep(step, env, answered, progress, { signal: options.abortSignal });
     } catch (error) {
       const failure = failureOf(error);
       return { result: traitsOf(failure.code).uncertain ? 'unknown' : 'failed', failure };
@@ -112,14 +115,16 @@ async function applyLocked(
 
 function environmentOf(
   ports: KubernetesPorts,
-  { observed, servers }: KubePrepared,
+  { intent, observed, servers }: KubePrepared,
   onHealthy: StepEnvironment['onHealthy'],
 ): StepEnvironment {
   const declared = new Map(servers.map((server) => [server.spec.name, server]));
   return {
     ports,
     observed,
-    made: new Map(),
+    recipes: recipesOf(intent),
+    written: new Map(),
+    rollsBack: intent.kind === 'rollback',
     onHealthy,
     find: (name) => {
       const server = declared.get(name);
@@ -130,14 +135,25 @@ function environmentOf(
   };
 }
 
+/** Of a Deployment that did not pass its gate and is kept without pods; none of others. */
+function keptNotice(step: KubeStep, results: StepResults): readonly Notice[] {
+  if (step.op !== 'undo-create' || !step.keeps || results.get(step.id)?.result !== 'ok') return [];
+  const message = `Deployment ${step.name} is kept, without pods: \`looms logs --previous\` shows what it wrote`;
+  return [{ code: 'container-kept', ...defined({ server: step.server }), message }];
+}
+
 /** What a walked plan came to; `serving`: the servers that had a pod that served before it. */
 function reportOfRun(plan: KubePlan, results: StepResults, serving: ReadonlySet<ServerName>): ApplyReport {
-  // Pods that served stay until others are ready; only a volume that is for one node takes them away before.
-  const stillServes = (change: Change): boolean =>
-    serving.has(change.server) && !(change.action === 'replace' && change.order === 'stop-first');
+  const stillServes = ({ server, action }: Change): boolean => {
+    const back = plan.steps.find((step) => step.op === 'restore-server' && step.server === server);
+    const result = back && results.get(back.id);
+    // Its way back waits until a pod serves again. Where none was needed, nothing was taken away.
+    if (result !== undefined && result.result !== 'skipped') return result.result === 'ok';
+    return action === 'replace' && serving.has(server);
+  };
   return reportOf(plan, results, {
     stillServes,
     stillServingNotes: () => [],
-    wayBackNotices: plan.steps.flatMap((step) => brokenWayBack(step, results)),
+    wayBackNotices: plan.steps.flatMap((step) => [...keptNotice(step, results), ...brokenWayBack(step, results)]),
   });
 }

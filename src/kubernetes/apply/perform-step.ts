@@ -1,19 +1,24 @@
+import type { Recipe } from '../../model/container/recipe.ts';
 import type { DeclaredServer } from '../../model/desired.ts';
 import { assertNever, LoomsError } from '../../model/errors.ts';
-import type { Failure, StepResult } from '../../model/events.ts';
+import type { Failure, StepProgress, StepResult } from '../../model/events.ts';
 import type { HealthFinding } from '../../model/health.ts';
-import type { ServerName, StepId } from '../../model/ids.ts';
-import { tellingLines } from '../../model/values/telling-lines.ts';
+import type { ServerName } from '../../model/ids.ts';
+import { isoTime } from '../../model/times.ts';
 import type { CallOptions } from '../../orchestrator/session-host.ts';
 import { annotation, label } from '../model/names.ts';
-import { isReady, type KubeObject, type Pod, runOf, serverStatus } from '../model/objects.ts';
-import { idOfPod, meantOf, type Observed, type Workload } from '../model/observed.ts';
-import { listOf, lookAtServer } from '../observe/observe.ts';
+import { type KubeObject, runOf, serverStatus } from '../model/objects.ts';
+import { type Generation, idOfPod, type Observed, shownOf } from '../model/observed.ts';
+import { clusterNow } from '../observe/describe.ts';
+import { listOf } from '../observe/observe.ts';
 import type { KubeStep } from '../plan/steps.ts';
 import type { KubernetesPorts } from '../ports.ts';
 import { servingPod } from '../views/serving.ts';
-import { putServer, restored } from './put-server.ts';
-import { annotate, createObject, deleteObject, replaceObject } from './requests.ts';
+import { keepLogs, keepLogsOf } from './keep-logs.ts';
+import { publishImage } from './publish-image.ts';
+import { putServer, putWithoutPods } from './put-server.ts';
+import { annotate, createObject, deleteObject, labelNamespace, replaceObject } from './requests.ts';
+import { restoreServer } from './restore.ts';
 import { awaitRollout } from './rollout.ts';
 
 /** What steps need besides the cluster; decisions are not among it. */
@@ -21,17 +26,26 @@ export type StepEnvironment = {
   readonly ports: KubernetesPorts;
   readonly observed: Observed;
   readonly find: (server: ServerName) => DeclaredServer;
-  /** The Deployments that this run made, by the step. */
-  readonly made: Map<StepId, KubeObject>;
+  /** What images are built from, by their names here. */
+  readonly recipes: ReadonlyMap<string, Recipe>;
+  /** The Deployments as this run wrote them. */
+  readonly written: Map<ServerName, KubeObject>;
+  /** Whether an earlier generation is gone back to, so that the one that is left was given up. */
+  readonly rollsBack: boolean;
   readonly onHealthy: (finding: HealthFinding) => void;
 };
 
 /** Steps that take something away: the lock is looked at before each. */
-export const isDestructive = ({ op }: KubeStep): boolean =>
-  op === 'delete-object' || op === 'undo-create' || op === 'restore-server' || op === 'put-server';
+export const isDestructive = (step: KubeStep): boolean =>
+  ['delete-object', 'undo-create', 'restore-server', 'put-server', 'label-namespace'].includes(step.op) ||
+  (step.op === 'put-object' && step.over !== undefined);
 
 type Done = Extract<StepResult, { result: 'ok' }> | { readonly result: 'failed'; readonly failure: Failure };
 const done: Done = { result: 'ok' };
+
+/** Done, and a log could not be kept. */
+const doneBut = (problem: string | undefined): Done =>
+  problem === undefined ? done : { result: 'ok', code: 'log-not-kept', note: problem };
 
 /** Times that a probe fails before its container is begun again (`startupProbe`), and slack between two of them, s. */
 const probes = { times: 3, slackSeconds: 10 } as const;
@@ -41,6 +55,7 @@ export async function performStep(
   step: KubeStep,
   env: StepEnvironment,
   answered: Failure | undefined,
+  onProgress: (progress: StepProgress) => void,
   options: CallOptions,
 ): Promise<Done> {
   const { ports, observed } = env;
@@ -51,26 +66,39 @@ export async function performStep(
       if (step.over === undefined) await createUnlessThere(env, step.object, options);
       else await replaceObject(cluster, step.object, step.over, options);
       return done;
+    case 'label-namespace':
+      await labelNamespace(cluster, step, options);
+      return done;
     case 'delete-object': {
-      if (step.kind === 'Deployment') await keepLogs(env, requireServer(step), options);
+      const problem = step.kind === 'Deployment' ? await keepLogs(env, requireServer(step), options) : undefined;
       await deleteObject(cluster, { ...step, namespace }, options);
-      return done;
+      return doneBut(problem);
     }
+    case 'publish-image':
+      return { result: 'ok', ...(await publishImage(step, env, onProgress, options)) };
     case 'put-server': {
-      const object = await putServer(ports, observed, env.find(requireServer(step)), step, options);
-      env.made.set(step.id, object);
-      return done;
+      const server = requireServer(step);
+      const problem = step.replicas === 0 ? await keepLogs(env, server, options) : undefined;
+      env.written.set(server, await putServer(ports, observed, env.find(server), step, options));
+      return doneBut(problem);
     }
     case 'gate':
       return gate(step, env, options);
-    case 'restore-server':
-      return restore(step, env, answered, options);
-    case 'undo-create': {
-      const uid = env.made.get(step.madeBy)?.metadata.uid;
-      if (uid === undefined) return done;
-      await keepLogs(env, requireServer(step), options);
-      await deleteObject(cluster, { kind: 'Deployment', namespace, name: step.name, uid }, options);
+    case 'restore-server': {
+      const server = requireServer(step);
+      const before = observed.servers.find((one) => one.server === server)?.deployment;
+      const written = env.written.get(server) ?? before;
+      if (written !== undefined) await restoreServer(env, server, step, written, answered, options);
       return done;
+    }
+    case 'undo-create': {
+      const server = requireServer(step);
+      const uid = env.written.get(server)?.metadata.uid;
+      if (uid === undefined) return done;
+      const problem = await keepLogs(env, server, options);
+      if (step.keeps) await putWithoutPods(ports, observed, { name: step.name, uid }, options);
+      else await deleteObject(cluster, { kind: 'Deployment', namespace, name: step.name, uid }, options);
+      return doneBut(problem);
     }
     case 'await-gone':
       return awaitGone(step, env, options);
@@ -106,6 +134,11 @@ async function gate(
   const timeoutMs = probes.times * (2 * step.timeoutSeconds + probes.slackSeconds) * 1000;
   try {
     const { workload, pod, generation } = await awaitRollout(ports, observed, server, { ...options, timeoutMs });
+    if (generation.claim.generation !== step.generation) {
+      throw new LoomsError('engine-conflict', `somebody has changed Deployment ${step.name} meanwhile`, {
+        hint: 'looms diff shows it',
+      });
+    }
     const serving = servingPod(observed.project, spec, generation.claim, pod);
     const signal = options.signal ?? new AbortController().signal;
     const outcome = await ports.gate(serving, { sessions: ports.sessions, signal });
@@ -122,7 +155,8 @@ async function gate(
         detail: '',
       });
     }
-    await keepLogsOf(env, workload, (one) => one !== pod && !isReady(one), options);
+    await keepLogsOf(env, workload, (one) => !generation.pods.includes(one), options);
+    await noteServed(env, server, generation, options);
     return { result: 'ok', note: outcome.passed ? outcome.note : 'it answered, and is full of sessions by now' };
   } catch (error) {
     if (error instanceof LoomsError && gateCodes.has(error.code)) {
@@ -133,6 +167,25 @@ async function gate(
   }
 }
 
+/** Notes that a generation has passed its gate, and of the one that a rollback leaves that it was given up. */
+async function noteServed(
+  { ports, observed, rollsBack }: StepEnvironment,
+  server: ServerName,
+  { replicaSet }: Generation,
+  options: CallOptions,
+): Promise<void> {
+  const at = ({ metadata }: KubeObject) =>
+    ({ kind: 'ReplicaSet', namespace: observed.namespace, name: metadata.name }) as const;
+  const time = isoTime(await clusterNow(ports.cluster, options));
+  const served = { [annotation.served]: time, [annotation.outcome]: null, [annotation.failure]: null };
+  await annotate(ports.cluster, at(replicaSet), served, options);
+  const before = observed.servers.find((one) => one.server === server);
+  const left = rollsBack && before !== undefined ? shownOf(before)?.replicaSet : undefined;
+  if (left !== undefined && left.metadata.uid !== replicaSet.metadata.uid) {
+    await annotate(ports.cluster, at(left), { [annotation.outcome]: 'rolled-back' }, options);
+  }
+}
+
 /** What says something of the server, and nothing of the cluster. */
 const gateCodes: ReadonlySet<string> = new Set([
   'server-unhealthy',
@@ -140,44 +193,6 @@ const gateCodes: ReadonlySet<string> = new Set([
   'container-start-failed',
   'server-not-found',
 ]);
-
-/** Characters of a failure that an annotation keeps. */
-const longestFailure = 2000;
-
-/** Takes a server back to the pods that served, and notes on those that failed what they failed with. */
-async function restore(
-  step: Extract<KubeStep, { op: 'restore-server' }>,
-  { ports, observed }: StepEnvironment,
-  answered: Failure | undefined,
-  options: CallOptions,
-): Promise<Done> {
-  const server = requireServer(step);
-  const { namespace } = observed;
-  const there = await lookAtServer(ports, observed, server, options);
-  const target = there?.generations.find(({ replicaSet }) => replicaSet.metadata.uid === step.replicaSet);
-  if (there === null || target === undefined) {
-    throw new LoomsError('engine-conflict', `what served before of ${server} is gone`, {
-      hint: 'looms apply makes it as declared',
-    });
-  }
-  const failed = meantOf(there);
-  if (failed !== undefined && failed !== target) {
-    const { code = 'interrupted', message = 'stopped before its gate', detail = [] } = answered ?? {};
-    const text = [`${code}: ${message}`, ...tellingLines(detail, 5)]
-      .map(ports.mask)
-      .join('\n')
-      .slice(0, longestFailure);
-    await annotate(
-      ports.cluster,
-      { kind: 'ReplicaSet', namespace, name: failed.replicaSet.metadata.name },
-      { [annotation.outcome]: 'gate-failed', [annotation.failure]: text },
-      options,
-    );
-  }
-  const { uid = '', resourceVersion = '' } = there.deployment.metadata;
-  await replaceObject(ports.cluster, restored(there.deployment, target), { uid, resourceVersion }, options);
-  return done;
-}
 
 /** Waits until no pod of a server is left; those that take longer go on ending by themselves. */
 async function awaitGone(
@@ -200,34 +215,5 @@ async function awaitGone(
     if (ports.monotonicMs() >= deadline)
       return { result: 'ok', code: 'pods-stay', note: `${pods.length} of its pods are still being ended` };
     await ports.pause(250, options.signal);
-  }
-}
-
-/** Keeps the logs of a server's pods, which go with them. */
-async function keepLogs(env: StepEnvironment, server: ServerName, options: CallOptions): Promise<void> {
-  const workload = await lookAtServer(env.ports, env.observed, server, options);
-  if (workload !== null) await keepLogsOf(env, workload, () => true, options);
-}
-
-async function keepLogsOf(
-  { ports, observed }: StepEnvironment,
-  { server, generations }: Workload,
-  which: (pod: Pod) => boolean,
-  { signal }: CallOptions,
-): Promise<void> {
-  const place = { engine: observed.engine.id, project: observed.project };
-  for (const { claim, pods } of generations) {
-    const { recorded, foreignRecord, secretPrints, generation } = claim;
-    for (const pod of pods.filter(which)) {
-      const logged = {
-        container: idOfPod(pod),
-        server,
-        generation,
-        ...(recorded === undefined ? {} : { spec: recorded.spec }),
-        ...(foreignRecord === undefined ? {} : { foreignRecord }),
-        ...(secretPrints === undefined ? {} : { secretPrints }),
-      };
-      await ports.keepLog(place, logged, { sessions: ports.sessions, signal });
-    }
   }
 }

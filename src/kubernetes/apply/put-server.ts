@@ -1,23 +1,28 @@
 import { createHash, randomBytes } from 'node:crypto';
 import type { DeclaredServer } from '../../model/desired.ts';
-import { LoomsError } from '../../model/errors.ts';
+import { isFailure, LoomsError } from '../../model/errors.ts';
 import { secretUses } from '../../model/secrets/secret-names.ts';
 import { type SecretPrints, writeSecretPrints } from '../../model/secrets/secret-prints.ts';
+import { isAlike } from '../../model/values/alike.ts';
 import { canonicalJson } from '../../model/values/canonical-json.ts';
 import type { CallOptions } from '../../orchestrator/session-host.ts';
 import { recordSpec } from '../../spec/record/record.ts';
 import { signedText } from '../model/claims.ts';
 import { annotation, label, secretName } from '../model/names.ts';
-import { type Deployment, type KubeObject, revisionKey, templateHash } from '../model/objects.ts';
+import { type Deployment, type KubeObject, templateHash } from '../model/objects.ts';
 import type { Generation, Observed } from '../model/observed.ts';
-import { deploymentOf, type Made } from '../objects/objects.ts';
+import { deploymentOf, type Made, strategyOf } from '../objects/objects.ts';
 import { podLabels } from '../objects/pod.ts';
-import { lookAtServer } from '../observe/observe.ts';
+import { findObject, lookAtServer } from '../observe/observe.ts';
 import { asRecorded, withReplicas } from '../plan/drift.ts';
+import { overDeployment } from '../plan/over.ts';
 import { objectSettings } from '../plan/plan-intent.ts';
 import type { KubeStep } from '../plan/steps.ts';
 import type { KubernetesPorts } from '../ports.ts';
 import { createObject, replaceObject } from './requests.ts';
+
+/** How often a write is tried again that came between two writes of the Deployment's own controllers. */
+export const writeTries = 5;
 
 type PutServer = Extract<KubeStep, { op: 'put-server' }>;
 
@@ -103,41 +108,73 @@ export async function putServer(
     return withReplicas(deploymentOf(server, settings, made), replicas);
   };
   if (over === undefined) return createObject(ports.cluster, await make(), options);
-  const there = await lookAtServer(ports, observed, server.spec.name, options);
-  const { uid, generation, resourceVersion = '' } = there?.deployment.metadata ?? {};
-  if (there === null || uid !== over.uid || generation !== over.generation) {
-    throw new LoomsError('engine-conflict', `Deployment ${step.name} was changed since the plan was made`, {
-      hint: 'run the command again to see what it would do now',
-    });
+  // Before the look: secrets may take their time, and a Deployment whose pods end again and again is written all the time.
+  const made = step.newPods ? await make() : undefined;
+  for (let tries = 1; ; tries += 1) {
+    const there = await lookAtServer(ports, observed, server.spec.name, options);
+    if (there === null || !isAlike(overDeployment(there.deployment), over)) throw changedSince(step);
+    const asIs: Deployment = { ...there.deployment, apiVersion: 'apps/v1', kind: 'Deployment' };
+    const object = made ?? withReplicas(asRecorded(there, settings) ?? asIs, replicas);
+    const { resourceVersion = '' } = there.deployment.metadata;
+    try {
+      return await replaceObject(ports.cluster, object, { uid: over.uid, resourceVersion }, options);
+    } catch (error) {
+      if (!isFailure(error, 'engine-conflict') || tries >= writeTries) throw error;
+    }
   }
-  const asIs: Deployment = { ...there.deployment, apiVersion: 'apps/v1', kind: 'Deployment' };
-  const object = step.newPods ? await make() : withReplicas(asRecorded(there, settings) ?? asIs, replicas);
-  return replaceObject(ports.cluster, object, { uid: over.uid, resourceVersion }, options);
 }
 
+const changedSince = ({ name }: PutServer): LoomsError =>
+  new LoomsError('engine-conflict', `Deployment ${name} was changed since the plan was made`, {
+    hint: 'run the command again to see what it would do now',
+  });
+
+/** Leaves a Deployment that this run made without pods. */
+export async function putWithoutPods(
+  ports: KubernetesPorts,
+  { namespace }: Observed,
+  { name, uid }: { readonly name: string; readonly uid: string },
+  options: CallOptions,
+): Promise<void> {
+  for (let tries = 1; ; tries += 1) {
+    const there = await findObject(ports.cluster, 'Deployment', namespace, name, options);
+    if (there === null || there.metadata.uid !== uid) return;
+    const { resourceVersion = '' } = there.metadata;
+    const object = withReplicas({ ...there, apiVersion: 'apps/v1', kind: 'Deployment' }, 0);
+    try {
+      await replaceObject(ports.cluster, object, { uid, resourceVersion }, options);
+      return;
+    } catch (error) {
+      if (!isFailure(error, 'engine-conflict') || tries >= writeTries) throw error;
+    }
+  }
+}
+
+/** Annotations of a past generation's pods that are Kubernetes' or its own alone. */
+const ofPodsAlone = new Set<string>([annotation.generation, annotation.specHash, 'kubectl.kubernetes.io/restartedAt']);
+/** What is noted on a ReplicaSet of its time, and is none of what it was made with. */
+const ofItsTime = new Set<string>([annotation.failure, annotation.outcome, annotation.served]);
+
 /** The Deployment that a past generation was, as its ReplicaSet tells. */
-export function restored(deployment: Deployment, { replicaSet }: Generation): KubeObject {
-  const { [templateHash]: _, ...labels } = replicaSet.spec.template.metadata?.labels ?? {};
+export function restored(deployment: Deployment, { claim, replicaSet }: Generation): KubeObject {
   const { template } = replicaSet.spec;
+  const { [templateHash]: _, ...labels } = template.metadata?.labels ?? {};
   const notes = replicaSet.metadata.annotations ?? {};
+  const ofUser = Object.entries(template.metadata?.annotations ?? {}).filter(([key]) => !ofPodsAlone.has(key));
   const own = Object.values(annotation).flatMap((key) =>
-    key === annotation.failure || key === annotation.outcome || notes[key] === undefined
-      ? []
-      : [[key, notes[key]] as const],
+    ofItsTime.has(key) || notes[key] === undefined ? [] : [[key, notes[key]] as const],
   );
-  const others = Object.entries(deployment.metadata.annotations ?? {}).filter(
-    ([key]) => !key.startsWith('looms.dev/') && key !== annotation.description && key !== revisionKey,
-  );
-  const { name, namespace, labels: ofDeployment } = deployment.metadata;
+  const { name, namespace = '' } = deployment.metadata;
+  const strategy = claim.recorded === undefined ? deployment.spec.strategy : strategyOf(claim.recorded.spec);
   return {
     apiVersion: 'apps/v1',
     kind: 'Deployment',
-    metadata: {
-      name,
-      ...(namespace === undefined ? {} : { namespace }),
-      ...(ofDeployment === undefined ? {} : { labels: ofDeployment }),
-      annotations: Object.fromEntries([...others, ...own]),
+    metadata: { name, namespace, labels, annotations: Object.fromEntries([...ofUser, ...own]) },
+    spec: {
+      ...deployment.spec,
+      strategy,
+      replicas: 1,
+      template: { ...template, metadata: { ...template.metadata, labels } },
     },
-    spec: { ...deployment.spec, template: { ...template, metadata: { ...template.metadata, labels } } },
   };
 }

@@ -40,7 +40,7 @@ export const replaceObject = async (
 /** Deletes the object with this uid, what it owns too; one that is gone is no error, another one in its place stays. */
 export async function deleteObject(
   cluster: Cluster,
-  at: { readonly kind: Kind; readonly namespace: string; readonly name: string; readonly uid: string },
+  at: { readonly kind: Kind; readonly namespace?: string; readonly name: string; readonly uid: string },
   options?: CallOptions,
 ): Promise<void> {
   const body = {
@@ -56,11 +56,11 @@ export async function deleteObject(
   }
 }
 
-/** Writes annotations beside those that an object has. */
+/** Writes annotations beside those that an object has; null takes one away. */
 export async function annotate(
   cluster: Cluster,
   at: { readonly kind: Kind; readonly namespace: string; readonly name: string },
-  annotations: Readonly<Record<string, string>>,
+  annotations: Readonly<Record<string, string | null>>,
   options?: CallOptions,
 ): Promise<void> {
   await cluster.request(
@@ -70,6 +70,28 @@ export async function annotate(
       query: { fieldManager },
       patch: 'merge',
       body: { metadata: { annotations } },
+    },
+    options,
+  );
+}
+
+/** Sets labels of the namespace with this uid, or takes them away (null). */
+export async function labelNamespace(
+  cluster: Cluster,
+  {
+    name,
+    uid,
+    labels,
+  }: { readonly name: string; readonly uid: string; readonly labels: Readonly<Record<string, string | null>> },
+  options?: CallOptions,
+): Promise<void> {
+  await cluster.request(
+    {
+      method: 'PATCH',
+      path: objectPath('Namespace', undefined, name),
+      query: { fieldManager },
+      patch: 'merge',
+      body: { metadata: { uid, labels } },
     },
     options,
   );

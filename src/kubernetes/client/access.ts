@@ -16,7 +16,7 @@ export type ServerTrust = {
 
 /** How a cluster is reached, and as whom. */
 export type ClusterAccess = {
-  /** The context of the kubeconfig, or `inCluster`. */
+  /** The context of the kubeconfig, or `inCluster` (model/engine.ts). */
   readonly context: string;
   /** `https://127.0.0.1:6443`, with the path that what stands before the API server wants; no slash at its end. */
   readonly endpoint: string;
@@ -29,9 +29,6 @@ export type ClusterAccess = {
    */
   readonly identity: (isAnew: boolean) => Promise<Identity>;
 };
-
-/** The name of the context that a pod finds itself in. */
-export const inCluster = 'in-cluster';
 
 /** Where clusters are looked for. */
 export type ClusterSearch = {

@@ -50,9 +50,12 @@ function hintOf(status: number, right: Right | undefined, context: string): stri
     return `the credentials of context "${context}" are not let in: log in again, and see whether \`kubectl auth whoami\` knows you`;
   }
   if (status !== 403 || right === undefined) return undefined;
-  const { verb, resource, namespace } = right;
+  const { resource, namespace } = right;
   const where = namespace === undefined ? '--all-namespaces' : `-n ${namespace}`;
-  return `the user of context "${context}" may not ${verb} ${resource}: \`kubectl auth can-i ${verb} ${resource} ${where}\` shows when that was granted`;
+  // A web socket is begun by GET, and is asked for as what it makes as well (Kubernetes 1.35 and newer).
+  const verbs = resource === 'pods/exec' ? ['get', 'create'] : [right.verb];
+  const asking = verbs.map((verb) => `\`kubectl auth can-i ${verb} ${resource} ${where}\``).join(' and ');
+  return `the user of context "${context}" may not ${verbs.join(' and ')} ${resource}: ${asking} says yes once that was granted`;
 }
 
 /** A refusal of the API server as an error. `body`: what it answered. `what` names the request for people. */

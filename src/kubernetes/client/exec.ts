@@ -28,7 +28,7 @@ const notBegun = 126;
 type Attempt =
   | { readonly kind: 'open'; readonly session: ExecSession }
   | { readonly kind: 'refused'; readonly response: IncomingMessage }
-  /** Something answered as a web socket that does not speak our protocol. */
+  /** What answered is no web socket, or one that does not speak our protocol. */
   | { readonly kind: 'unsupported' };
 
 function connect({ access, agents }: Line, path: string, identity: Identity, { signal }: Bound): Promise<Attempt> {
@@ -39,16 +39,16 @@ function connect({ access, agents }: Line, path: string, identity: Identity, { s
     maxPayload: longestMessage,
     skipUTF8Validation: true,
   });
-  let isOther = false;
+  let isUpgraded = false;
   const { promise, resolve, reject } = Promise.withResolvers<Attempt>();
   const giveUp = (): void => socket.terminate();
   signal.addEventListener('abort', giveUp, { once: true });
   socket
-    .once('upgrade', ({ headers }) => {
-      isOther = headers['sec-websocket-protocol'] !== protocol;
+    .once('upgrade', () => {
+      isUpgraded = true;
     })
     // After the opening `close` tells the same.
-    .on('error', (error) => (isOther ? resolve({ kind: 'unsupported' }) : reject(error)))
+    .on('error', (error) => (isUpgraded ? resolve({ kind: 'unsupported' }) : reject(error)))
     .once('unexpected-response', (_request, response) => resolve({ kind: 'refused', response }))
     // At once: what the process says first comes before anybody who waits for a promise hears of it.
     .once('open', () => resolve({ kind: 'open', session: sessionOn(socket) }));

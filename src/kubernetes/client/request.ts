@@ -2,6 +2,7 @@ import * as http from 'node:http';
 import * as https from 'node:https';
 import { setTimeout as delay } from 'node:timers/promises';
 import { LoomsError } from '../../model/errors.ts';
+import { defined } from '../../model/values/defined.ts';
 import { parsedJson } from '../../model/values/parsed-json.ts';
 import type { CallOptions } from '../../orchestrator/session-host.ts';
 import type { ApiRequest } from '../port.ts';
@@ -42,26 +43,22 @@ const contentTypes = {
   json: 'application/json-patch+json',
 } as const;
 
-/** The path of a request with its query, below what stands in the endpoint. */
-export const pathWithQuery = (path: string, query: Readonly<Record<string, string>> = {}): string =>
-  Object.keys(query).length === 0 ? path : `${path}?${new URLSearchParams(query)}`;
-
-type Asked = Pick<ApiRequest, 'method' | 'path'> & Partial<ApiRequest>;
 type Kind = keyof Agents;
 
 function sendOnce(
-  { access, agents }: Line,
-  request: Asked,
+  line: Line,
+  request: ApiRequest,
   identity: Identity,
   kind: Kind,
   signal: AbortSignal,
 ): Promise<http.IncomingMessage> {
-  const url = new URL(`${access.endpoint}${pathWithQuery(request.path, request.query)}`);
+  const url = new URL(`${line.access.endpoint}${request.path}`);
+  for (const [name, value] of Object.entries(request.query ?? {})) url.searchParams.append(name, value);
   const body = request.body === undefined ? undefined : Buffer.from(JSON.stringify(request.body));
   const type = request.method === 'PATCH' ? contentTypes[request.patch ?? 'apply'] : 'application/json';
   return new Promise((resolve, reject) => {
     const outgoing = (url.protocol === 'https:' ? https : http).request(url, {
-      agent: agents(identity)[kind],
+      agent: line.agents(identity)[kind],
       method: request.method,
       signal,
       headers: {
@@ -76,8 +73,7 @@ function sendOnce(
     outgoing.on('error', (error: NodeJS.ErrnoException) => {
       // A kept connection that was closed while it lay idle says nothing about the server; reading again is safe.
       const isStale = outgoing.reusedSocket && (error.code === 'ECONNRESET' || error.code === 'EPIPE');
-      if (isStale && request.method === 'GET')
-        resolve(sendOnce({ access, agents } as Line, request, identity, kind, signal));
+      if (isStale && request.method === 'GET') resolve(sendOnce(line, request, identity, kind, signal));
       else reject(error);
     });
     outgoing.end(body);
@@ -99,7 +95,7 @@ export async function readText(response: http.IncomingMessage, most: number): Pr
 /** The error that an answer which is no success stands for. */
 export async function refusal(
   { access: { context } }: Line,
-  request: Asked,
+  request: ApiRequest,
   response: http.IncomingMessage,
 ): Promise<LoomsError> {
   const body = await readText(response, mostRefusalBytes).catch(() => '');
@@ -115,7 +111,7 @@ function pauseOf({ statusCode, headers }: http.IncomingMessage): number | undefi
 }
 
 /** Sends a request until it is answered otherwise than with "not now", or with "who are you" once. */
-async function send(line: Line, request: Asked, kind: Kind, bound: Bound): Promise<http.IncomingMessage> {
+async function send(line: Line, request: ApiRequest, kind: Kind, bound: Bound): Promise<http.IncomingMessage> {
   let isAnew = false;
   for (let retries = 0; ; ) {
     const identity = await bound.wait(line.access.identity(isAnew));
@@ -160,7 +156,7 @@ export async function* requestLines(
   { path, query }: Pick<ApiRequest, 'path' | 'query'>,
   options: CallOptions = {},
 ): AsyncGenerator<string> {
-  const request: Asked = { method: 'GET', path, ...(query === undefined ? {} : { query }) };
+  const request: ApiRequest = { method: 'GET', path, ...defined({ query }) };
   const what = wordsOf(request);
   const bound = bounded(what, options);
   let response: http.IncomingMessage | undefined;

@@ -10,6 +10,10 @@ export const label = {
   name: 'app.kubernetes.io/name',
 } as const;
 
+/** Labels of a namespace that looms alone decides. */
+export const isOurLabel = (key: string): boolean =>
+  key === label.project || key === label.managedBy || /^pod-security\.kubernetes\.io\/(?:enforce|warn)$/.test(key);
+
 /** Keys of annotations, which hold what labels cannot: 63 characters of a small alphabet are too few. */
 export const annotation = {
   record: 'looms.dev/record',
@@ -23,6 +27,8 @@ export const annotation = {
   managedBy: 'looms.dev/managed-by',
   /** Of a ReplicaSet that did not pass its gate: what it failed with. */
   failure: 'looms.dev/failure',
+  /** Of a ReplicaSet whose gate has passed: when (RFC 3339). */
+  served: 'looms.dev/served',
   /** Of a ReplicaSet: how its time ended (`GenerationOutcome`). */
   outcome: 'looms.dev/outcome',
   source: 'looms.dev/source',

@@ -119,6 +119,9 @@ export type Pod = KubeObject & {
   readonly spec: PodSpec;
   readonly status?: {
     readonly phase?: string;
+    readonly podIP?: string;
+    /** Of its node. */
+    readonly hostIP?: string;
     readonly reason?: string;
     readonly message?: string;
     readonly conditions?: readonly Condition[];

@@ -10,7 +10,6 @@ import {
   type Pod,
   type ReplicaSet,
   revisionKey,
-  templateHash,
   timeOf,
 } from './objects.ts';
 
@@ -117,6 +116,3 @@ export const idOfGeneration = (generation: Generation | undefined, deployment: D
 
 /** All pods of a server, by the generations that they are of. */
 export const podsOf = ({ generations }: Workload): readonly Pod[] => generations.flatMap(({ pods }) => pods);
-
-/** The value by which Kubernetes tells the pods of a generation. */
-export const hashOf = ({ replicaSet }: Generation): string => replicaSet.metadata.labels?.[templateHash] ?? '';

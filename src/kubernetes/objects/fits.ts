@@ -83,7 +83,7 @@ export type Where = {
 /** What a value of this spec cannot be on a cluster, or is otherwise than on an engine; in the order of its fields. */
 export function unlikeOnKubernetes(spec: DesiredServer, where: Where): readonly Unlike[] {
   return [
-    ...ofImage(spec, where.registry),
+    ...ofImage(spec, where),
     ...ofContainer(spec),
     ...ofSecurity(spec),
     ...ofNetwork(spec),
@@ -109,7 +109,7 @@ const ofImageChange = ({ lifecycle, pullPolicy }: DesiredServer): readonly Unlik
       ]
     : [];
 
-function ofImage({ image, platform }: DesiredServer, hasRegistry: boolean): readonly Unlike[] {
+function ofImage({ image, platform }: DesiredServer, where: Where): readonly Unlike[] {
   const path =
     image.kind === 'build'
       ? 'docker_backend.build_config'
@@ -119,11 +119,13 @@ function ofImage({ image, platform }: DesiredServer, hasRegistry: boolean): read
   const [, , variant] = platform?.split('/') ?? [];
   return present([
     image.kind !== 'image' &&
-      !hasRegistry &&
+      !where.registry &&
       refused(
         path,
         'its image is built here, and a cluster has it from nowhere',
-        'engine.registry of looms.yaml (of an export also --registry) says where its nodes pull it from; or push it yourself and name it as base_image',
+        where.keptByLooms
+          ? 'say in looms.yaml where looms pushes it and nodes pull it from: engine: { registry: HOST/FOLDER }; or push it yourself and name it as base_image'
+          : 'engine.registry of looms.yaml, or --registry, says where its nodes pull it from; or push it yourself and name it as base_image',
       ),
     variant !== undefined &&
       approximate(
@@ -219,7 +221,7 @@ function ofNetwork(spec: DesiredServer): readonly Unlike[] {
   const { mode, egress, egressLearn } = spec.network;
   const named = egress.find(({ address }) => address === undefined);
   const odd = egress.find(({ host, address }) => address !== undefined && !isIpv4(host) && !isPodHostName(host));
-  const walled = 'network policies keep it, which the cluster has to enforce: one that does not says nothing';
+  const walled = 'network policies keep it, where the cluster enforces them, as `looms doctor --probe` tries';
   return present([
     mode === 'isolated' &&
       approximate('docker_backend.network.mode', `${walled}; servers of the project do not find each other by name`),

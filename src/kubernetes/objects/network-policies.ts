@@ -1,4 +1,6 @@
 import type { DesiredServer } from '../../model/desired.ts';
+import { canonicalJson } from '../../model/values/canonical-json.ts';
+import { sha256 } from '../../model/values/sha256.ts';
 import { label, workloadName } from '../model/names.ts';
 import type { KubeObject, Metadata } from '../model/objects.ts';
 
@@ -33,13 +35,20 @@ export function networkPolicies(servers: readonly DesiredServer[], meta: Meta): 
   ];
 }
 
+/**
+ * What a list is called on the cluster: another list is another policy, so that pods with the one before keep theirs until
+ * they are gone. Policies add up.
+ */
+const egressPolicyName = ({ name }: DesiredServer, egress: readonly object[]): string =>
+  `${workloadName(name)}-egress-${sha256(canonicalJson(egress)).slice(0, 8)}`;
+
 /** A way out to the addresses that a server lists. Names are refused before (`fits.ts`). */
 function listed(spec: DesiredServer, meta: Meta): KubeObject {
   const { name, network } = spec;
   const egress = network.egress.flatMap(({ address, port }) =>
     address === undefined ? [] : [{ to: [{ ipBlock: { cidr: `${address}/32` } }], ports: [{ protocol: 'TCP', port }] }],
   );
-  return policy(meta(`${workloadName(name)}-egress`, spec), {
+  return policy(meta(egressPolicyName(spec, egress), spec), {
     podSelector: { matchLabels: { [label.server]: name } },
     policyTypes: ['Egress'],
     egress,

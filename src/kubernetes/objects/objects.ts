@@ -54,6 +54,10 @@ function ownLabels({ labels }: DesiredServer) {
 /** A claim is for one node at a time: the pod that has it is gone before the next one begins. */
 const isForOne = ({ mounts }: DesiredServer): boolean => mounts.some(({ type }) => type === 'volume');
 
+/** How the pods of a server are replaced. */
+export const strategyOf = (spec: DesiredServer): object =>
+  isForOne(spec) ? { type: 'Recreate' } : { type: 'RollingUpdate', rollingUpdate: { maxSurge: 1, maxUnavailable: 0 } };
+
 /** What of a Deployment is decided when a server is made, and stands in no file. */
 export type Made = {
   /** The Secret with its values. */
@@ -91,11 +95,9 @@ export function deploymentOf(server: DeclaredServer, settings: ExportSettings, m
     metadata: { ...meta, labels: { ...own.labels, ...meta.labels }, annotations },
     spec: {
       replicas: spec.enabled ? 1 : 0,
-      revisionHistoryLimit: 3,
+      revisionHistoryLimit: 10,
       selector: { matchLabels: { [label.server]: spec.name } },
-      strategy: isForOne(spec)
-        ? { type: 'Recreate' }
-        : { type: 'RollingUpdate', rollingUpdate: { maxSurge: 1, maxUnavailable: 0 } },
+      strategy: strategyOf(spec),
       template: {
         metadata: {
           labels: { ...own.labels, ...meta.labels },

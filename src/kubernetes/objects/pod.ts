@@ -102,7 +102,8 @@ const mountedBy = (all: readonly Mounted[]) => ({
 const probe = (command: readonly string[], timeoutSeconds: number): object => ({
   exec: { command: command.map(escaped) },
   timeoutSeconds: timeoutSeconds + probeSlackSeconds,
-  periodSeconds: 5,
+  // The kubelet looks once when it has made a container, before that runs, and then at each period: a longer one is waited out.
+  periodSeconds: 1,
   failureThreshold: 3,
   successThreshold: 1,
 });
@@ -166,7 +167,7 @@ function httpProcess(spec: DesiredServer): object {
           readinessProbe: {
             tcpSocket: { port: 'mcp' },
             timeoutSeconds: 1,
-            periodSeconds: 5,
+            periodSeconds: 2,
             failureThreshold: 3,
             successThreshold: 1,
           },
@@ -212,6 +213,17 @@ function nodeSelector(platform: string | undefined): object {
     },
   };
 }
+
+/** How long a pod stays on a node that is not heard of, seconds: Kubernetes itself waits five minutes. */
+const lostNodeSeconds = 30;
+
+/** Where its node is lost, a server begins on another one. */
+const tolerations = ['not-ready', 'unreachable'].map((what) => ({
+  key: `node.kubernetes.io/${what}`,
+  operator: 'Exists',
+  effect: 'NoExecute',
+  tolerationSeconds: lostNodeSeconds,
+}));
 
 /** Outside names are answered with an error at once, and no name server of the cluster carries what they say outside. */
 const noNames = {
@@ -270,6 +282,7 @@ export function podOf(spec: DesiredServer, parts: PodParts): object {
     ...nodeSelector(spec.platform),
     ...(network.mode === 'bridge' ? {} : noNames),
     ...hostAliases(spec),
+    tolerations,
     securityContext: { seccompProfile: { type: 'RuntimeDefault' }, ...groupOf(spec) },
     // Sessions may go on for so long, and then the processes have what Kubernetes gives them by default.
     terminationGracePeriodSeconds: isHttp(spec) ? 30 : lifecycle.drainSeconds + 30,

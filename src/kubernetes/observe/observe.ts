@@ -17,7 +17,7 @@ type List = { readonly items?: readonly KubeObject[] };
 export async function listOf(
   cluster: Cluster,
   kind: Kind,
-  namespace: string,
+  namespace: string | undefined,
   query: Readonly<Record<string, string>> = {},
   options?: CallOptions,
 ): Promise<readonly KubeObject[]> {

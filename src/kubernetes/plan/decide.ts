@@ -9,14 +9,12 @@ import {
   type NonEmpty,
   type PlanWarning,
   type Reason,
-  type SupportChange,
 } from '../../model/plan.ts';
 import { basisOf } from '../../model/plan-basis.ts';
 import { nextRotation } from '../../model/rotation.ts';
 import type { Undesired } from '../../orchestrator/port.ts';
-import type { Kind } from '../model/kinds.ts';
 import { isSecretName, label, workloadName } from '../model/names.ts';
-import type { Deployment, KubeObject } from '../model/objects.ts';
+import type { KubeObject } from '../model/objects.ts';
 import {
   idOfGeneration,
   isOurs,
@@ -30,19 +28,27 @@ import {
 import { unlikeOnKubernetes } from '../objects/fits.ts';
 import { type AssessContext, type Assessed, agedOf, assess, callsOf } from './assess.ts';
 import type { FoundDrift } from './drift.ts';
-import { type KubePlan, type Operation, type Over, type StepDraft, stepText } from './steps.ts';
+import { planImages, publishedBefore } from './images.ts';
+import { overDeployment } from './over.ts';
+import { type KubePlan, type Operation, type StepDraft, stepText } from './steps.ts';
+import { leftovers, namespaceLabels, serverOf, supportBefore, takenNames } from './support.ts';
 
 export type DecideInput = {
   readonly observed: Observed;
   readonly desired: readonly DeclaredServer[];
   readonly undesired: Undesired | { readonly remove: readonly ServerName[] };
-  /** What shall stand behind the servers, those that stay included; undefined: that is not looked at. */
+  /** What shall stand behind the servers, those that stay included. */
   readonly support: readonly KubeObject[];
   readonly drift: FoundDrift;
   readonly context: Omit<AssessContext, 'drift' | 'now'>;
   readonly stop: ReadonlySet<ServerName>;
   readonly keepFailed: boolean;
-  readonly hasRegistry: boolean;
+  /** Where pods pull images from that looms builds. */
+  readonly registry: string | undefined;
+  /** Images of which it is known what they are built from. */
+  readonly buildable: ReadonlySet<string>;
+  /** Servers whose records are nobody's here, or cannot be read: what stands behind them is left as it is. */
+  readonly doubtful: ReadonlySet<ServerName>;
   readonly warnings: readonly PlanWarning[];
 };
 
@@ -59,20 +65,26 @@ type Decided = {
 /** A plan from one look at the cluster. Pure; the same input gives the same plan. */
 export function decide(input: DecideInput): KubePlan {
   const { observed, desired } = input;
-  const support = decideSupport(input);
-  const ready = support.steps.filter(({ op }) => op === 'put-object').map(({ id }) => id);
+  const support = supportBefore(input);
+  const loosened = namespaceLabels(input, []);
+  const before = [...(loosened.first ? loosened.steps : []), ...support.steps];
   const servers = desired
     .toSorted((a, b) => (a.spec.name < b.spec.name ? -1 : 1))
-    .map((server) => decideServer(server, input, ready));
+    .map((server) => decideServer(server, input, before));
   const { removed, left } = undesiredOf(input);
   const removals = removed.map((workload) => removalOf(workload, input));
-  const gone = removals.flatMap(({ steps }) => steps.map(({ id }) => id));
-  const leftovers = decideLeftovers(input, gone);
   const decided = [...servers, ...removals].toSorted((a, b) => (a.change.server < b.change.server ? -1 : 1));
-  const steps = [...support.steps, ...decided.flatMap((one) => one.steps), ...leftovers.steps].map((step) => ({
-    ...step,
-    text: stepText(step),
-  }));
+  const unused = leftovers(input, (server) => endsOf(server, decided));
+  const gates = decided.flatMap(({ steps }) => steps.flatMap(({ op, id }) => (op === 'gate' ? [id] : [])));
+  const space = namespaceLabels(input, gates);
+  const images = planImages(beginning(decided, desired), input);
+  const steps = [
+    ...before,
+    ...images.steps,
+    ...decided.flatMap((one) => one.steps),
+    ...unused.steps,
+    ...(space.first ? [] : space.steps),
+  ].map((step) => ({ ...step, text: stepText(step) }));
   const changes = decided.map(({ change }) => change);
   const { id, name, kind, version, apiVersion, endpoint } = observed.engine;
   return {
@@ -81,8 +93,8 @@ export function decide(input: DecideInput): KubePlan {
     engine: { id, name, kind, version, apiVersion, endpoint },
     basis: basisOf({ changes, steps }),
     changes,
-    support: [...support.changes, ...leftovers.changes].toSorted((a, b) => (a.name < b.name ? -1 : 1)),
-    images: [],
+    support: [...support.changes, ...space.changes, ...unused.changes].toSorted((a, b) => (a.name < b.name ? -1 : 1)),
+    images: images.images,
     steps,
     drift: decided.flatMap(({ change, drift }) =>
       isNonEmpty(drift) && change.container !== undefined
@@ -93,6 +105,28 @@ export function decide(input: DecideInput): KubePlan {
     warnings: [...input.warnings, ...unlikeWarnings(input, changes), ...leftWarning(left)],
   };
 }
+
+/** The steps that a server's change ends with; undefined where nothing of it is decided, as it is blocked. */
+function endsOf(server: string, decided: readonly Decided[]): readonly StepId[] | undefined {
+  const found = decided.find(({ change }) => change.server === server);
+  if (found?.change.action === 'blocked') return undefined;
+  return (found?.steps ?? []).flatMap(({ op, id }) => (op === 'gate' || op === 'await-gone' ? [id] : []));
+}
+
+/** What of the support a server waits for: that of the project, and its own. */
+const awaitedBy = (server: ServerName, support: readonly StepDraft[]): readonly StepId[] =>
+  support.flatMap((step) => {
+    const owner = step.op === 'put-object' ? serverOf(step.object) : undefined;
+    return owner === undefined || owner === server ? [step.id] : [];
+  });
+
+/** The servers of which pods begin, which then pull their image. */
+const beginning = (decided: readonly Decided[], desired: readonly DeclaredServer[]): readonly DeclaredServer[] => {
+  const gated = new Set(
+    decided.flatMap(({ steps }) => steps.flatMap(({ op, server }) => (op === 'gate' ? [server] : []))),
+  );
+  return desired.filter(({ spec }) => gated.has(spec.name));
+};
 
 const stepOf = (
   server: ServerName,
@@ -110,74 +144,74 @@ const stepOf = (
     ...operation,
   }) as StepDraft;
 
-const overOf = ({ metadata }: Deployment) => ({
-  uid: metadata.uid ?? '',
-  generation: metadata.generation ?? 0,
-});
-
 const nextGeneration = (workload: Workload | undefined): number =>
   1 +
   Math.max(0, workload?.claim.generation ?? 0, ...(workload?.generations ?? []).map(({ claim }) => claim.generation));
 
+const takenBy = (what: KubeObject, name: string, image: string, hint: string): Blocker => ({
+  kind: 'name-taken',
+  name,
+  id: asContainerId(what.metadata.uid ?? ''),
+  image,
+  owner: what.metadata.labels?.[label.managedBy] ?? 'unknown',
+  hint,
+});
+
 /** What keeps a server from being made; undefined for nothing. */
-function blockerOf({ spec }: DeclaredServer, { observed, hasRegistry }: DecideInput): Blocker | undefined {
-  const { space, foreign, project, namespace } = observed;
+function blockerOf({ spec }: DeclaredServer, input: DecideInput): Blocker | undefined {
+  const { space, foreign, project, namespace } = input.observed;
   if (space != null && !isOurs(space, project)) {
-    return {
-      kind: 'name-taken',
-      name: `namespace ${namespace}`,
-      id: asContainerId(space.metadata.uid ?? ''),
-      image: '',
-      owner: space.metadata.labels?.[label.managedBy] ?? 'unknown',
-      hint: `label it looms.dev/project=${project} if looms may have it, or use another --project`,
-    };
+    const hint = `label it looms.dev/project=${project} if looms may have it, or use another --project`;
+    return takenBy(space, `namespace ${namespace}`, '', hint);
   }
   const taken = foreign.find(({ metadata }) => metadata.name === workloadName(spec.name));
   if (taken !== undefined) {
-    return {
-      kind: 'name-taken',
-      name: `Deployment ${taken.metadata.name}`,
-      id: asContainerId(taken.metadata.uid ?? ''),
-      image: taken.spec.template.spec.containers[0]?.image ?? '',
-      owner: taken.metadata.labels?.[label.managedBy] ?? 'unknown',
-      hint: 'remove or rename it, or rename the server',
-    };
+    const image = taken.spec.template.spec.containers[0]?.image ?? '';
+    return takenBy(taken, `Deployment ${taken.metadata.name}`, image, 'remove or rename it, or rename the server');
   }
-  const refused = unlikeOnKubernetes(spec, { registry: hasRegistry, keptByLooms: true }).find(
-    ({ kind }) => kind === 'refused',
+  const other = takenNames(input).find((one) =>
+    [undefined, spec.name].includes(serverOf(one) as ServerName | undefined),
   );
+  if (other !== undefined) return takenBy(other, supportKey(other), '', 'remove or rename it');
+  const where = { registry: input.registry !== undefined, keptByLooms: true };
+  const refused = spec.enabled ? unlikeOnKubernetes(spec, where).find(({ kind }) => kind === 'refused') : undefined;
   return refused?.kind === 'refused'
     ? { kind: 'unsupported', detail: `${refused.path}: ${refused.message}`, hint: refused.hint }
     : undefined;
 }
 
-function decideServer(server: DeclaredServer, input: DecideInput, ready: readonly StepId[]): Decided {
+function decideServer(server: DeclaredServer, input: DecideInput, before: readonly StepDraft[]): Decided {
   const { name, enabled } = server.spec;
   const workload = input.observed.servers.find((one) => one.server === name);
   const blocker = blockerOf(server, input);
   if (blocker !== undefined) return { change: { server: name, action: 'blocked', why: blocker }, steps: [], drift: [] };
+  const support = awaitedBy(name, before);
+  const ready = [...support, ...publishedBefore(server, input)];
   if (workload === undefined) return enabled ? creation(server, input, ready) : nothing(name);
   const found = assess(server, workload, { ...input.context, now: input.observed.now, drift: input.drift.servers });
   const container = idOfGeneration(shownOf(workload), workload.deployment);
   const replicas = workload.deployment.spec.replicas ?? 1;
   const change = { server: name, container };
-  if (!enabled) return stopping(server, workload, found, input, ready);
+  if (!enabled) return stopping(server, workload, found, input);
   const stale: readonly Reason[] = found.stale;
-  if (isNonEmpty(stale)) return replacement(server, workload, { ...found, stale }, input, ready);
+  if (isNonEmpty(stale)) return replacement(server, workload, { ...found, stale }, ready);
   const scaledUp: readonly Reason[] = replicas === 0 ? [{ kind: 'exited', exitCode: 0, outOfMemory: false }] : [];
   const starts = [...scaledUp, ...found.waits];
   const reasons = [...starts, ...found.beside];
   if (!isNonEmpty(reasons)) return { change: { ...change, action: 'unchanged' }, steps: [], drift: [] };
-  const put = stepOf(name, 'put-server', ready, {
+  const isWaiting = isNonEmpty(starts);
+  const put = stepOf(name, 'put-server', isWaiting ? ready : support, {
     op: 'put-server',
     ...putAgain(workload, 1),
   });
   const writes = scaledUp.length > 0 || found.beside.length > 0;
-  const gate = gateOf(server, writes ? [put.id] : ready);
-  const isWaiting = isNonEmpty(starts);
+  const gate = gateOf(server, workload.claim.generation, writes ? [put.id] : ready);
   return {
     change: { ...change, action: isWaiting ? 'start' : 'clean-up', reasons },
-    steps: [...(writes ? [put] : []), ...(isWaiting ? [gate, ...wayBack(server, workload, gate, input, false)] : [])],
+    steps: [
+      ...(writes ? [put] : []),
+      ...(isWaiting ? [gate, ...wayBack(workload, writes ? [put, gate] : [gate], false)] : []),
+    ],
     drift: found.drift,
   };
 }
@@ -190,14 +224,14 @@ const putAgain = ({ server, claim, deployment }: Workload, replicas: number) => 
   generation: claim.generation,
   newPods: false,
   replicas,
-  over: overOf(deployment),
+  over: overDeployment(deployment),
 });
 
-/** How long the gate may take from a pod's start, seconds: three probes, each twice where the era is tried out. */
-const gateOf = ({ spec }: DeclaredServer, after: readonly StepId[]): StepDraft =>
+const gateOf = ({ spec }: DeclaredServer, generation: number, after: readonly StepId[]): StepDraft =>
   stepOf(spec.name, 'gate', after, {
     op: 'gate',
     name: workloadName(spec.name),
+    generation,
     timeoutSeconds: spec.mcp.timeoutSeconds,
   });
 
@@ -214,17 +248,17 @@ function creation(server: DeclaredServer, input: DecideInput, ready: readonly St
     newPods: true,
     replicas: 1,
   });
-  const gate = gateOf(server, [put.id]);
+  const gate = gateOf(server, 1, [put.id]);
   const undo = stepOf(
     name,
     'undo-create',
     [],
-    { op: 'undo-create', name: workloadName(name), madeBy: put.id },
+    { op: 'undo-create', name: workloadName(name), madeBy: put.id, keeps: keepsFailed(server, input) },
     { onFailureOf: [gate.id], failuresOnly: true },
   );
   return {
     change: { server: name, action: 'create', reasons: [{ kind: 'missing' }] },
-    steps: [put, gate, ...(keepsFailed(server, input) ? [] : [undo])],
+    steps: [put, gate, undo],
     drift: [],
   };
 }
@@ -233,22 +267,21 @@ function replacement(
   server: DeclaredServer,
   workload: Workload,
   found: Assessed & { readonly stale: NonEmpty<Reason> },
-  input: DecideInput,
   ready: readonly StepId[],
 ): Decided {
   const { name, mounts } = server.spec;
+  const generation = nextGeneration(workload);
   const put = stepOf(name, 'put-server', ready, {
     op: 'put-server',
     name: workloadName(name),
-    generation: nextGeneration(workload),
+    generation,
     newPods: true,
     replicas: 1,
-    over: overOf(workload.deployment),
+    over: overDeployment(workload.deployment),
   });
-  const gate = gateOf(server, [put.id]);
+  const gate = gateOf(server, generation, [put.id]);
   const container = idOfGeneration(shownOf(workload), workload.deployment);
-  const [first, ...more] = found.stale;
-  const reasons: NonEmpty<Reason> = [first, ...more, ...found.beside];
+  const reasons = withDrift(found.stale, found.drift);
   const volume = mounts.find(({ type }) => type === 'volume');
   return {
     change: {
@@ -260,21 +293,24 @@ function replacement(
         ? { order: 'start-first' as const }
         : { order: 'stop-first' as const, why: `its volume ${volume.source} is for one node at a time` }),
     },
-    steps: [put, gate, ...wayBack(server, workload, gate, input, true)],
+    steps: [put, gate, ...wayBack(workload, [put, gate], true)],
     drift: found.drift,
   };
 }
 
+/** Reasons with all that was changed by hand as one of them, wherever in the objects it stands. */
+function withDrift([first, ...more]: NonEmpty<Reason>, drift: readonly FieldDifference[]): NonEmpty<Reason> {
+  if (!isNonEmpty(drift)) return [first, ...more];
+  const all: Reason = { kind: 'live-drift', fields: drift };
+  const others = [first, ...more].filter(({ kind }) => kind !== 'live-drift');
+  const [head, ...tail] = [...others, all];
+  return head === undefined ? [all] : [head, ...tail];
+}
+
 /** Back to the pods that serve now, where others are meant or will be (`replaces`); none where nothing serves. */
-function wayBack(
-  server: DeclaredServer,
-  workload: Workload,
-  gate: StepDraft,
-  input: DecideInput,
-  replaces: boolean,
-): readonly StepDraft[] {
+function wayBack(workload: Workload, answers: readonly StepDraft[], replaces: boolean): readonly StepDraft[] {
   const serving = servingOf(workload);
-  if (serving === undefined || keepsFailed(server, input) || (serving.isMeant && !replaces)) return [];
+  if (serving === undefined || (serving.isMeant && !replaces)) return [];
   return [
     stepOf(
       workload.server,
@@ -286,25 +322,19 @@ function wayBack(
         replicaSet: serving.replicaSet.metadata.uid ?? '',
         generation: serving.claim.generation,
       },
-      { onFailureOf: [gate.id] },
+      { onFailureOf: answers.map(({ id }) => id) },
     ),
   ];
 }
 
-function stopping(
-  server: DeclaredServer,
-  workload: Workload,
-  found: Assessed,
-  input: DecideInput,
-  ready: readonly StepId[],
-): Decided {
+function stopping(server: DeclaredServer, workload: Workload, found: Assessed, input: DecideInput): Decided {
   const { name } = server.spec;
   const container = idOfGeneration(shownOf(workload), workload.deployment);
   const runs = (workload.deployment.spec.replicas ?? 1) > 0;
   const asked: Reason = input.stop.has(name) ? { kind: 'requested' } : { kind: 'disabled' };
   // What a stopped server is made of is put right when it is started.
   if (!runs) return { change: { server: name, container, action: 'unchanged' }, steps: [], drift: [] };
-  const put = stepOf(name, 'put-server', ready, { op: 'put-server', ...putAgain(workload, 0) });
+  const put = stepOf(name, 'put-server', [], { op: 'put-server', ...putAgain(workload, 0) });
   const wait = stepOf(name, 'await-gone', [put.id], {
     op: 'await-gone',
     name: workloadName(name),
@@ -359,85 +389,6 @@ const secretRemoval = (server: ServerName, { metadata }: KubeObject, after: Step
     uid: metadata.uid ?? '',
   });
 
-const supportWords: Readonly<Record<string, SupportChange['kind']>> = {
-  Namespace: 'namespace',
-  ConfigMap: 'scripts',
-  NetworkPolicy: 'network',
-  Service: 'service',
-  PersistentVolumeClaim: 'volume',
-  Secret: 'secret',
-};
-
-const wordOf = ({ kind = '' }: KubeObject): SupportChange['kind'] => supportWords[kind] ?? 'scripts';
-
-type Support = { readonly changes: readonly SupportChange[]; readonly steps: readonly StepDraft[] };
-
-const supportStep = (object: KubeObject, after: readonly StepId[], operation: Operation, why: string): StepDraft =>
-  ({
-    id: asStepId(`${operation.op}:${supportKey(object).replace(' ', ':')}`),
-    cause: { kind: 'support', why },
-    after,
-    ...operation,
-  }) as StepDraft;
-
-/** What is made or set right before the servers: the namespace first, as all else is in it. */
-function decideSupport({ observed, support, drift }: DecideInput): Support {
-  const changes: SupportChange[] = [];
-  const steps: StepDraft[] = [];
-  // What is in a namespace that is another's is not looked at: no server of it is made.
-  if (observed.space != null && !isOurs(observed.space, observed.project)) return { changes, steps };
-  for (const object of support) {
-    if (object.kind === 'Namespace' && observed.space === undefined) continue;
-    const live = object.kind === 'Namespace' ? observed.space : observed.support.get(supportKey(object));
-    const fields = drift.support.get(supportKey(object)) ?? [];
-    const reason: Reason | undefined = live == null ? { kind: 'missing' } : driftReason(fields);
-    if (reason === undefined) continue;
-    const action = live == null ? 'create' : 'replace';
-    const after = steps.filter((one) => one.op === 'put-object' && one.object.kind === 'Namespace').map(({ id }) => id);
-    const over = live == null ? {} : { over: overObject(live) };
-    changes.push({ kind: wordOf(object), name: object.metadata.name, action, reasons: [reason] });
-    steps.push(supportStep(object, after, { op: 'put-object', object, ...over }, 'its servers stand on it'));
-  }
-  return { changes, steps };
-}
-
-const driftReason = (fields: readonly FieldDifference[]): Reason | undefined =>
-  isNonEmpty(fields) ? { kind: 'live-drift', fields } : undefined;
-
-const overObject = ({ metadata }: KubeObject): Over => ({
-  uid: metadata.uid ?? '',
-  resourceVersion: metadata.resourceVersion ?? '',
-});
-
-/** What no server needs any more and holds no data. */
-function decideLeftovers({ observed, support }: DecideInput, gone: readonly StepId[]): Support {
-  const wanted = new Set(support.map(supportKey));
-  const unused = [...observed.support.values()].filter(
-    (one) =>
-      isOurs(one, observed.project) &&
-      one.metadata.labels?.[label.managedBy] === 'looms' &&
-      (one.kind === 'NetworkPolicy' || one.kind === 'Service') &&
-      !wanted.has(supportKey(one)),
-  );
-  const steps = unused.map((one) =>
-    supportStep(
-      one,
-      gone,
-      { op: 'delete-object', kind: one.kind as Kind, name: one.metadata.name, uid: one.metadata.uid ?? '' },
-      'no server needs it',
-    ),
-  );
-  const changes = unused.map(
-    (one): SupportChange => ({
-      kind: wordOf(one),
-      name: one.metadata.name,
-      action: 'remove',
-      reasons: [{ kind: 'not-in-spec' }],
-    }),
-  );
-  return { changes, steps };
-}
-
 function rotationsOf({ observed, desired, context }: DecideInput, changes: readonly Change[]): readonly NextRotation[] {
   const stays = new Set(changes.flatMap(({ action, server }) => (action === 'unchanged' ? [server] : [])));
   return desired.flatMap(({ spec }) => {
@@ -449,14 +400,19 @@ function rotationsOf({ observed, desired, context }: DecideInput, changes: reado
   });
 }
 
-/** What of a server is otherwise on a cluster: told when it is made so, and not again. */
-function unlikeWarnings({ desired, hasRegistry }: DecideInput, changes: readonly Change[]): readonly PlanWarning[] {
+/** What of a server is otherwise on a cluster: told when its spec is made so, and not again. */
+function unlikeWarnings({ desired, registry }: DecideInput, changes: readonly Change[]): readonly PlanWarning[] {
+  const isOfSpec = ({ kind }: Reason): boolean => kind === 'spec-changed' || kind === 'unreadable-record';
   const made = new Set(
-    changes.flatMap(({ action, server }) => (action === 'create' || action === 'replace' ? [server] : [])),
+    changes.flatMap((change) =>
+      change.action === 'create' || (change.action === 'replace' && change.reasons.some(isOfSpec))
+        ? [change.server]
+        : [],
+    ),
   );
   return desired.flatMap(({ spec }) =>
     made.has(spec.name)
-      ? unlikeOnKubernetes(spec, { registry: hasRegistry, keptByLooms: true }).map(({ path, message }) => ({
+      ? unlikeOnKubernetes(spec, { registry: registry !== undefined, keptByLooms: true }).map(({ path, message }) => ({
           code: 'other-on-cluster',
           server: spec.name,
           message: `${path}: ${message}`,

@@ -1,3 +1,4 @@
+import type { Recipe } from '../../model/container/recipe.ts';
 import type { DeclaredServer } from '../../model/desired.ts';
 import { assertNever, LoomsError } from '../../model/errors.ts';
 import { messageOf } from '../../model/failure.ts';
@@ -76,6 +77,10 @@ export const objectSettings = ({ settings, managedBy }: KubernetesPorts, { proje
   recordOf: ({ spec, image }) => recordSpec(spec, image.ref),
 });
 
+/** What images are built from, by their names here; of what is recorded nobody knows. */
+export const recipesOf = (intent: Intent): ReadonlyMap<string, Recipe> =>
+  intent.kind === 'files' ? intent.recipes : new Map();
+
 type Asked = Pick<DecideInput, 'desired' | 'undesired'> & {
   readonly replace?: readonly ServerName[];
   readonly unhealthy?: ReadonlyMap<ServerName, Unanswered>;
@@ -103,13 +108,25 @@ const declaredOf = (
   source: parseSource(source, directory),
 });
 
-/** The servers that there are once a plan is carried out: those that are asked for, and others that stay. */
-function remaining({ servers }: Observed, { desired, undesired }: Asked): readonly DeclaredServer[] {
+/**
+ * The servers that there are once a plan is carried out: those that are asked for, and others that stay. What the record of
+ * another one says counts where somebody vouches for it; else what stands behind that one is left as it is.
+ */
+function remaining(
+  { servers }: Observed,
+  { desired, undesired }: Asked,
+): { readonly known: readonly DeclaredServer[]; readonly doubtful: ReadonlySet<ServerName> } {
   const wanted = new Set<string>(desired.map(({ spec }) => spec.name));
   const goes = (name: ServerName): boolean =>
     typeof undesired === 'object' ? undesired.remove.includes(name) : undesired === 'remove';
   const others = servers.filter(({ server }) => !wanted.has(server) && !goes(server));
-  return [...desired, ...others.flatMap(recordedServer)];
+  const [vouched, doubtful] = [true, false].map((is) =>
+    others.filter(({ claim }) => (claim.recorded !== undefined && claim.foreignRecord === undefined) === is),
+  );
+  return {
+    known: [...desired, ...(vouched ?? []).flatMap(recordedServer)],
+    doubtful: new Set((doubtful ?? []).map(({ server }) => server)),
+  };
 }
 
 /** Decides what is asked for on what was observed, and looks for what somebody changed by hand. */
@@ -121,12 +138,18 @@ async function prepare(
 ): Promise<KubePrepared> {
   const { desired } = asked;
   const settings = objectSettings(ports, observed);
-  const stay = remaining(observed, asked);
+  const { known: stay, doubtful } = remaining(observed, asked);
   // What is in a namespace that holds no server is left as it is: it may hold data.
   const support =
     stay.length === 0 ? [] : [...supportObjects(stay, settings), ...stay.flatMap((one) => servicesOf(one, settings))];
   const [drift, counted, secrets] = await Promise.all([
-    findDrift(ports.cluster, observed, support, settings),
+    // Of the namespace only looms' own labels count: the rest of it is its cluster's.
+    findDrift(
+      ports.cluster,
+      observed,
+      support.filter(({ kind }) => kind !== 'Namespace'),
+      settings,
+    ),
     executionsOf(ports, observed, desired),
     secretsOf(ports, observed, desired),
   ]);
@@ -145,7 +168,9 @@ async function prepare(
     },
     stop: new Set(asked.stop ?? []),
     keepFailed: asked.keepFailed ?? false,
-    hasRegistry: ports.settings.registry !== undefined,
+    registry: ports.settings.registry,
+    buildable: new Set(recipesOf(intent).keys()),
+    doubtful,
     warnings: [...counted.warnings, ...secrets.warnings],
   });
   return preparedOf(observed, intent, plan, { servers: desired, untrusted: asked.untrusted ?? [] });

@@ -3,15 +3,32 @@ import type { Plan, StepHeader } from '../../model/plan.ts';
 import { duration } from '../../model/times.ts';
 import type { Kind } from '../model/kinds.ts';
 import type { KubeObject } from '../model/objects.ts';
-
-/** The object that a step writes over: another one in its place, or a change since, is a conflict. */
-export type Over = { readonly uid: string; readonly resourceVersion: string };
+import type { Over, OverDeployment } from './over.ts';
 
 /** One request, or one wait or gate. */
 export type Operation =
   /** Makes an object, or puts one in the place of what is there. */
   | { readonly op: 'put-object'; readonly object: KubeObject; readonly over?: Over }
+  /** Sets labels of the namespace, or takes them away (null); all others stay. */
+  | {
+      readonly op: 'label-namespace';
+      readonly name: string;
+      readonly uid: string;
+      readonly labels: Readonly<Record<string, string | null>>;
+    }
   | { readonly op: 'delete-object'; readonly kind: Kind; readonly name: string; readonly uid: string }
+  /** Makes an image that looms builds be at the registry from which pods pull it, once for all servers that have it. */
+  | {
+      readonly op: 'publish-image';
+      /** Its name where it is built. */
+      readonly ref: string;
+      readonly there: string;
+      /** Whether what it is built from is known; else it is there, or nowhere. */
+      readonly canBuild: boolean;
+      readonly mayPull: boolean;
+      /** Whether pods of the project were made of it before, so that it was there once. */
+      readonly wasPulled: boolean;
+    }
   /**
    * Writes a server's Deployment, and before it the Secret that its pods need. `newPods`: under another generation, so that
    * pods are replaced; else as the one that is there.
@@ -22,15 +39,15 @@ export type Operation =
       readonly generation: number;
       readonly newPods: boolean;
       readonly replicas: number;
-      /** The Deployment that is there: its uid, and `metadata.generation`, which status does not change. */
-      readonly over?: { readonly uid: string; readonly generation: number };
+      /** Absent: none is there. */
+      readonly over?: OverDeployment;
     }
   /** Waits until a pod of the generation is ready, and opens a session to it. */
-  | { readonly op: 'gate'; readonly name: string; readonly timeoutSeconds: number }
+  | { readonly op: 'gate'; readonly name: string; readonly generation: number; readonly timeoutSeconds: number }
   /** Makes the Deployment mean the pods again that served before. */
   | { readonly op: 'restore-server'; readonly name: string; readonly replicaSet: string; readonly generation: number }
-  /** Removes the Deployment that a step of this plan made. */
-  | { readonly op: 'undo-create'; readonly name: string; readonly madeBy: StepId }
+  /** Removes the Deployment that a step of this plan made; `keeps`: leaves it without pods, to be looked at. */
+  | { readonly op: 'undo-create'; readonly name: string; readonly madeBy: StepId; readonly keeps: boolean }
   /** Waits until the pods of a server are gone. */
   | { readonly op: 'await-gone'; readonly name: string; readonly seconds: number };
 
@@ -44,15 +61,17 @@ export type KubePlan = Plan<KubeStep>;
 const texts: { readonly [Op in Operation['op']]: (step: Extract<Operation, { op: Op }>) => string } = {
   'put-object': ({ object, over }) =>
     `${over === undefined ? 'create' : 'update'} ${object.kind ?? ''} ${object.metadata.name}`,
+  'label-namespace': ({ name }) => `label Namespace ${name}`,
   'delete-object': ({ kind, name }) => `delete ${kind} ${name}`,
+  'publish-image': ({ there, canBuild }) => `${canBuild ? 'publish image' : 'look for image'} ${there}`,
   'put-server': ({ name, over, newPods, generation, replicas }) =>
     replicas === 0
       ? `scale Deployment ${name} to 0`
       : `${over === undefined ? 'create' : 'update'} Deployment ${name}${newPods ? ` (generation ${generation})` : ''}`,
   gate: ({ name, timeoutSeconds }) =>
-    `gate: a pod of ${name} answers MCP within ${duration(timeoutSeconds * 1000)} of its start`,
+    `gate: a pod of ${name} answers MCP, each time within ${duration(timeoutSeconds * 1000)}`,
   'restore-server': ({ name, generation }) => `take Deployment ${name} back to generation ${generation}`,
-  'undo-create': ({ name }) => `delete Deployment ${name}`,
+  'undo-create': ({ name, keeps }) => (keeps ? `scale Deployment ${name} to 0` : `delete Deployment ${name}`),
   'await-gone': ({ name, seconds }) => `wait until the pods of ${name} are gone, at most ${duration(seconds * 1000)}`,
 };
 

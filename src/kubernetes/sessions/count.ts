@@ -2,9 +2,10 @@ import { text } from 'node:stream/consumers';
 import { LoomsError } from '../../model/errors.ts';
 import { type ContainerId, keeperName } from '../../model/ids.ts';
 import type { CallOptions } from '../../orchestrator/session-host.ts';
+import { reachContainer, serverContainer } from '../model/objects.ts';
 import { scriptsFolder } from '../objects/scripts.ts';
-import { containerOf, containerStatus, reachContainer, serverContainer } from '../pod-run.ts';
 import type { Cluster } from '../port.ts';
+import { isRunning, statusIn } from './container.ts';
 import { execInPod } from './exec.ts';
 import { findPod } from './look.ts';
 
@@ -34,8 +35,9 @@ echo "$count"`;
  */
 export async function countSessions(cluster: Cluster, id: ContainerId, options: CallOptions = {}): Promise<number> {
   const pod = await findPod(cluster, id, options);
-  const container = containerOf(pod, reachContainer) === undefined ? serverContainer : reachContainer;
-  if (pod === null || !containerStatus(pod, container).running) return 0;
+  const isReached = pod?.spec.containers.some(({ name }) => name === reachContainer) === true;
+  const container = isReached ? reachContainer : serverContainer;
+  if (pod === null || !isRunning(statusIn(pod, container))) return 0;
   const session = await execInPod(cluster, id, container, { argv: ['sh', '-c', countScript, scriptsFolder] }, options);
   const stop = (): void => session.destroy();
   options.signal?.addEventListener('abort', stop, { once: true });

@@ -1,17 +1,19 @@
 import { LoomsError } from '../../model/errors.ts';
 import type { ContainerId } from '../../model/ids.ts';
 import type { CallOptions, ExecRequest, ExecSession } from '../../orchestrator/session-host.ts';
-import { containerStatus, userOf } from '../pod-run.ts';
+import type { Pod } from '../model/objects.ts';
 import type { Cluster } from '../port.ts';
+import { isRunning, statusIn, userIn } from './container.ts';
 import { podNamed, readPod } from './look.ts';
 import { needsPrelude, prelude, preludeInput } from './prelude.ts';
 
 /** Throws where a container of a pod is not one that the request can run in. */
-function requireFit(pod: unknown, name: string, container: string, { user }: ExecRequest): void {
-  if (!containerStatus(pod, container).running) {
+function requireFit(pod: Pod, container: string, { user }: ExecRequest): void {
+  const { name } = pod.metadata;
+  if (!isRunning(statusIn(pod, container))) {
     throw new LoomsError('server-not-running', `container ${container} of pod ${name} does not run`);
   }
-  const own = userOf(pod, container);
+  const own = userIn(pod, container);
   if (user !== undefined && user !== own) {
     throw new LoomsError(
       'engine-unsupported',
@@ -41,7 +43,7 @@ export async function execInPod(
   const opening = cluster.exec({ namespace, pod: name, container }, argv, { signal: controller.signal });
   opening.catch(() => {}); // What the look at the pod says is said first.
   try {
-    requireFit(await readPod(cluster, id, options), name, container, request);
+    requireFit(await readPod(cluster, id, options), container, request);
     const session = await opening;
     if (input !== undefined) session.stdin.write(input);
     return session;

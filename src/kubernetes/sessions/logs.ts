@@ -1,7 +1,8 @@
 import type { ContainerId } from '../../model/ids.ts';
 import type { CallOptions, LogLine, LogMoment, LogQuery } from '../../orchestrator/session-host.ts';
-import { containerStatus, serverContainer } from '../pod-run.ts';
+import { serverContainer, serverStatus } from '../model/objects.ts';
 import { type Cluster, refusalOf } from '../port.ts';
+import { hasRun } from './container.ts';
 import { podNamed, readPod } from './look.ts';
 
 /** How much later the line before another one may be, ms: each of the two streams is read by itself where a container runs. */
@@ -76,10 +77,10 @@ async function countTail(reading: Reading, tail: number): Promise<number> {
 async function* readBoth(reading: Reading): AsyncGenerator<LogLine> {
   const { cluster, id, options } = reading;
   const { tail, follow } = reading.query;
-  const { run, restarts, waiting } = containerStatus(await readPod(cluster, id, options), serverContainer);
-  if (run === '') return;
+  const status = serverStatus(await readPod(cluster, id, options));
+  if (!hasRun(status)) return;
   // While it waits to be started again, its log is that of the run before.
-  if (restarts > 0 && !waiting) {
+  if ((status?.restartCount ?? 0) > 0 && status?.state?.waiting === undefined) {
     const missing = tail === undefined ? undefined : tail - (await countTail(reading, tail));
     if (missing === undefined || missing > 0) yield* readPrevious(reading, missing);
   }

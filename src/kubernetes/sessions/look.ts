@@ -1,7 +1,7 @@
 import { LoomsError } from '../../model/errors.ts';
 import type { ContainerId } from '../../model/ids.ts';
 import type { CallOptions } from '../../orchestrator/session-host.ts';
-import { uidOf } from '../pod-run.ts';
+import type { Pod } from '../model/objects.ts';
 import { type Cluster, type PodName, podOfId } from '../port.ts';
 
 const gone = (id: ContainerId): LoomsError =>
@@ -15,12 +15,12 @@ export function podNamed(id: ContainerId): PodName {
 }
 
 /** The pod as the cluster has it now; null when it is gone, also where another one has its name. */
-export async function findPod(cluster: Cluster, id: ContainerId, options: CallOptions = {}): Promise<unknown> {
+export async function findPod(cluster: Cluster, id: ContainerId, options: CallOptions = {}): Promise<Pod | null> {
   const { uid, namespace, name } = podNamed(id);
   const path = `/api/v1/namespaces/${encodeURIComponent(namespace)}/pods/${encodeURIComponent(name)}`;
   try {
-    const pod = await cluster.request({ method: 'GET', path }, options);
-    return uidOf(pod) === uid ? pod : null;
+    const pod = (await cluster.request({ method: 'GET', path }, options)) as Pod | null;
+    return pod?.metadata?.uid === uid ? pod : null;
   } catch (error) {
     if (error instanceof LoomsError && error.code === 'engine-not-found') return null;
     throw error;
@@ -28,7 +28,7 @@ export async function findPod(cluster: Cluster, id: ContainerId, options: CallOp
 }
 
 /** As `findPod`. Throws `engine-not-found` when it is gone. */
-export async function readPod(cluster: Cluster, id: ContainerId, options: CallOptions = {}): Promise<unknown> {
+export async function readPod(cluster: Cluster, id: ContainerId, options: CallOptions = {}): Promise<Pod> {
   const pod = await findPod(cluster, id, options);
   if (pod === null) throw gone(id);
   return pod;

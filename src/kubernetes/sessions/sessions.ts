@@ -1,7 +1,8 @@
-import type { ContainerId } from '../../model/ids.ts';
+import { asContainerId, type ContainerId } from '../../model/ids.ts';
 import type { CallOptions, ContainerRun, SessionHost } from '../../orchestrator/session-host.ts';
-import { containerStatus, reachContainer, serverContainer } from '../pod-run.ts';
+import { reachContainer, runOf, serverContainer, serverStatus } from '../model/objects.ts';
 import type { Cluster } from '../port.ts';
+import { exitCodeOf, isRunning } from './container.ts';
 import { countSessions } from './count.ts';
 import { execInPod } from './exec.ts';
 import { readLog, tailLog } from './logs.ts';
@@ -15,8 +16,8 @@ async function containerRunning(
 ): Promise<ContainerRun | null> {
   const pod = await findPod(cluster, id, options);
   if (pod === null) return null;
-  const { running, run, exitCode } = containerStatus(pod, serverContainer);
-  return { running, run, exitCode, engineHealth: null };
+  const status = serverStatus(pod);
+  return { running: isRunning(status), run: runOf(status), exitCode: exitCodeOf(status), engineHealth: null };
 }
 
 /**
@@ -31,7 +32,7 @@ export function kubernetesSessions(cluster: Cluster): SessionHost {
     return relayDial({
       exec: (id, request, options) => execInPod(cluster, id, reachContainer, request, options),
       containerRunning: running,
-      placeOf: (container) => ({ relay: container, host: '127.0.0.1' }),
+      placeOf: (_container, { way, host }) => ({ relay: asContainerId(way), host }),
       hints: {
         unable: `the image of the container "${reachContainer}" needs perl, as those of Debian and Ubuntu have it`,
         foreign: `something else runs in the container "${reachContainer}": looms apply makes the pod again`,

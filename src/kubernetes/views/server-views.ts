@@ -172,6 +172,7 @@ function viewOf(workload: Workload, observed: Observed): ServerView {
   const context = container?.securityContext ?? {};
   const isServer = said.recorded !== undefined && isHttp(said.recorded.spec);
   const mounts = mountsOf(spec);
+  const confinement = confinementOf(workload, spec, observed);
   const status = pod && serverStatus(pod);
   const shown = generation && pod ? instanceOf(generation, pod) : undefined;
   return {
@@ -207,7 +208,7 @@ function viewOf(workload: Workload, observed: Observed): ServerView {
       // A pod has no such limit of its own: its node's kubelet has one for all.
       pids: 0,
     },
-    networks: [deployment.metadata.labels?.[label.network] ?? ''].filter((mode) => mode !== ''),
+    networks: confinement.networks.map(({ name }) => name),
     hidesHost: false,
     mounts,
     security: {
@@ -216,7 +217,7 @@ function viewOf(workload: Workload, observed: Observed): ServerView {
       capAdd: context.capabilities?.add ?? [],
       noNewPrivileges: context.allowPrivilegeEscalation === false,
     },
-    confinement: confinementOf(workload, spec, observed),
+    confinement,
     rotatesAt: (generation && said.recorded && rotationTime(said.recorded.spec.lifecycle, agedOf(generation))) ?? null,
   };
 }

@@ -1,3 +1,4 @@
+import { dockerCapabilities } from '../../model/container/capabilities.ts';
 import { egressText, isTlsPort } from '../../model/container/egress.ts';
 import type { EgressTarget, ImageSource, Security } from '../../model/desired.ts';
 import { assertNever } from '../../model/errors.ts';
@@ -254,23 +255,16 @@ function* checkCapabilities(subject: PolicySubject, policy: Policy): Iterable<Po
   const { capAdd, capDrop } = subject.spec.security;
   const left = leftCapabilities(capDrop);
   for (const name of policy.forbiddenCapabilities) {
-    if (name === 'ALL' ? capAdd.length > 0 : capAdd.includes(name)) {
-      yield breach(subject, {
-        rule: 'forbidden-capabilities',
-        value: name,
-        limit: policy.forbiddenCapabilities.join(', '),
-        message: `capability ${name} is forbidden`,
-        path: 'docker_backend.security.cap_add',
-      });
-    } else if (name === 'ALL' ? left.length > 0 : left.includes(name)) {
-      yield breach(subject, {
-        rule: 'forbidden-capabilities',
-        value: name,
-        limit: policy.forbiddenCapabilities.join(', '),
-        message: `capability ${name} is forbidden, and cap_drop leaves it`,
-        path: 'docker_backend.security.cap_drop',
-      });
-    }
+    const isIn = (list: readonly string[]): boolean => (name === 'ALL' ? list.length > 0 : list.includes(name));
+    const isAdded = isIn(capAdd);
+    if (!isAdded && !isIn(left)) continue;
+    yield breach(subject, {
+      rule: 'forbidden-capabilities',
+      value: name,
+      limit: policy.forbiddenCapabilities.join(', '),
+      message: `capability ${name} is forbidden${isAdded ? '' : ', and cap_drop leaves it'}`,
+      path: `docker_backend.security.${isAdded ? 'cap_add' : 'cap_drop'}`,
+    });
   }
 }
 
@@ -306,26 +300,8 @@ function* checkAllowedCapabilities(
 
 /** What of the engine's own capabilities is left. */
 const leftCapabilities = (capDrop: readonly string[]): readonly string[] =>
-  capDrop.includes('ALL') ? [] : [...engineDefaults].filter((name) => !capDrop.includes(name));
+  capDrop.includes('ALL') ? [] : dockerCapabilities.filter((name) => !capDrop.includes(name));
 
 /** The capabilities that a process of a server can have at most; sorted. */
 export const keptCapabilities = ({ capAdd, capDrop }: Pick<Security, 'capAdd' | 'capDrop'>): readonly string[] =>
   [...new Set([...leftCapabilities(capDrop), ...capAdd])].sort();
-
-/** Capabilities that Docker gives a container unless they are dropped (moby, oci/caps defaults). */
-const engineDefaults = new Set([
-  'AUDIT_WRITE',
-  'CHOWN',
-  'DAC_OVERRIDE',
-  'FOWNER',
-  'FSETID',
-  'KILL',
-  'MKNOD',
-  'NET_BIND_SERVICE',
-  'NET_RAW',
-  'SETFCAP',
-  'SETGID',
-  'SETPCAP',
-  'SETUID',
-  'SYS_CHROOT',
-]);

@@ -78,76 +78,57 @@ export function specOptions(
     checkText: (text) => {
       const lint = strict ? 'error' : 'warning';
       const { name, span, path } = text;
-      const base = { span, path };
+      const found = (code: string, message: string, hint: string, severity: Finding['severity'] = lint): Finding[] => [
+        { span, path, severity, code, message, hint },
+      ];
       const isCredential = (variable: string): boolean =>
         text.credentials.has(variable) || looksLikeCredential(variable);
       if (text.use === 'plain') {
-        const credential = text.names.find(isCredential);
-        if (credential === undefined) {
-          if (!text.literal || !holdsProcessText.test(path) || !looksLikeKey(text.value)) return [];
-          return [
-            finding(base, lint, 'credential-literal', `${name} has the shape of a key, and stands in the file`, {
-              hint: 'anyone who may inspect the container can read it: hand it over as a variable, with mcp_server.env and ${secret:…}',
-            }),
-          ];
-        }
-        return [
-          finding(
-            base,
-            lint,
+        const visible = text.names.find(isCredential);
+        if (visible !== undefined) {
+          return found(
             'credential-visible',
-            `the value of ${credential} becomes part of the container's config`,
-            { hint: 'hand it to the process as a variable: mcp_server.env' },
-          ),
-        ];
+            `the value of ${visible} becomes part of the container's config`,
+            'hand it to the process as a variable: mcp_server.env',
+          );
+        }
+        if (!text.literal || !holdsProcessText.test(path) || !looksLikeKey(text.value)) return [];
+        return found(
+          'credential-literal',
+          `${name} has the shape of a key, and stands in the file`,
+          'anyone who may inspect the container can read it: hand it over as a variable, with mcp_server.env and ${secret:…}',
+        );
       }
       const credential = looksLikeCredential(name) || hasPasswordInUri(text.value);
       if (text.use === 'image-env') {
         const used = text.names.find(isCredential) ?? (looksLikeCredential(name) ? text.names[0] : undefined);
         if (used !== undefined) {
-          return [
-            finding(base, 'error', 'credential-in-image', `${name} would store the value of ${used} in the image`, {
-              hint: 'hand it to the process instead: mcp_server.env',
-            }),
-          ];
+          const message = `${name} would store the value of ${used} in the image`;
+          return found('credential-in-image', message, 'hand it to the process instead: mcp_server.env', 'error');
         }
       }
       const readable =
         text.use === 'env' ? text.readable.find((one) => !isHarmless(name, one, environment[one])) : undefined;
       if (readable !== undefined) {
-        return [
-          finding(
-            base,
-            lint,
-            'variable-readable',
-            `the value of ${readable} will be readable: ${whereReadable(path)}`,
-            {
-              hint: `write \${secret:${secretNameFor(readable)}} if it is a secret, \${plain:${readable}} if it may be read`,
-            },
-          ),
-        ];
+        return found(
+          'variable-readable',
+          `the value of ${readable} will be readable: ${whereReadable(path)}`,
+          `write \${secret:${secretNameFor(readable)}} if it is a secret, \${plain:${readable}} if it may be read`,
+        );
       }
       if (!text.literal || text.value === '' || isNoCredential(text.value)) return [];
       if (!credential) {
         if (text.names.length > 0 || !looksLikeKey(text.value)) return [];
-        return [
-          finding(
-            base,
-            lint,
-            'credential-literal',
-            `the value of ${name} has the shape of a key, and stands in the file`,
-            { hint: `write \${secret:${secretNameFor(name)}}` },
-          ),
-        ];
+        const message = `the value of ${name} has the shape of a key, and stands in the file`;
+        return found('credential-literal', message, `write \${secret:${secretNameFor(name)}}`);
       }
-      return [
-        finding(base, lint, 'credential-literal', `${name} looks like a credential, and its value stands in the file`, {
-          hint:
-            text.use === 'env'
-              ? `write \${secret:${secretNameFor(name)}} or \${${variableNameFor(name)}}`
-              : 'everyone who has the image can read it: use mcp_server.env',
-        }),
-      ];
+      return found(
+        'credential-literal',
+        `${name} looks like a credential, and its value stands in the file`,
+        text.use === 'env'
+          ? `write \${secret:${secretNameFor(name)}} or \${${variableNameFor(name)}}`
+          : 'everyone who has the image can read it: use mcp_server.env',
+      );
     },
   };
 }
@@ -163,14 +144,6 @@ const whereReadable = (path: string): string =>
   path.startsWith('docker_backend.environment')
     ? 'in the plan, in the record of the server and where its container is looked at (`docker inspect`, `kubectl describe`)'
     : 'in the plan and in the record of the server';
-
-const finding = (
-  base: Pick<Finding, 'span' | 'path'>,
-  severity: 'error' | 'warning',
-  code: string,
-  message: string,
-  rest: { readonly hint: string },
-): Finding => ({ ...base, severity, code, message, ...rest });
 
 const variableNameFor = (name: string): string => name.replaceAll(/[^A-Za-z0-9_]+/g, '_');
 const secretNameFor = (name: string): string => name.toLowerCase().replaceAll(/[^a-z0-9_]+/g, '_');

@@ -1,9 +1,10 @@
+import { linuxCapabilities } from '../../model/container/capabilities.ts';
 import { readTmpfs } from '../../model/container/tmpfs.ts';
 import { type Security, securityFields } from '../../model/desired.ts';
 import { plainOf } from '../../model/fields.ts';
+import { nearest } from '../../model/values/nearest.ts';
 import type { Reader } from '../read/reader.ts';
 import { childPath } from '../read/tree.ts';
-import { readCapability } from './capabilities.ts';
 import type { SecurityInput } from './input.ts';
 
 /** How the process is confined; `tmpfs` is checked together with the mounts. */
@@ -50,13 +51,20 @@ function tmpfsProblem(path: string, size: string): { readonly message: string; r
       };
 }
 
-/** Capabilities as they are compared: without CAP_, each once. Reports what is none. */
+const known = linuxCapabilities.toSorted();
+
+/** Capabilities as they are compared: in upper case, without CAP_, each once. Reports what is none. */
 export function capabilityNames(reader: Reader, path: string, written: readonly string[]): readonly string[] {
   const names = written.flatMap((text, index) => {
-    const read = readCapability(text);
-    if (read.ok) return [read.name];
-    const { ok: _, ...problem } = read;
-    reader.report({ code: 'unknown-capability', path: childPath(path, index), ...problem });
+    const name = text.toUpperCase().replace(/^CAP_/, '');
+    if (name === 'ALL' || known.includes(name)) return [name];
+    const meant = nearest(name, known);
+    reader.report({
+      code: 'unknown-capability',
+      path: childPath(path, index),
+      message: `${text} is not a Linux capability`,
+      ...(meant === undefined ? {} : { hint: `did you mean ${meant}?` }),
+    });
     return [];
   });
   return [...new Set(names)];

@@ -5,6 +5,7 @@ import { renderDiagnosis } from '../../../src/cli/render/diagnosis.ts';
 import { palette } from '../../../src/cli/terminal/palette.ts';
 import type { EngineDescription } from '../../../src/model/engine.ts';
 import { LoomsError } from '../../../src/model/errors.ts';
+import type { Orchestrator } from '../../../src/orchestrator/port.ts';
 import { schemaProblems } from '../../support/schemas.ts';
 
 const cluster: EngineDescription = {
@@ -26,10 +27,10 @@ const cluster: EngineDescription = {
   memoryBytes: 48 * 2 ** 30,
 };
 
-const portsOf = (engine: EngineDescription) =>
+const portsOf = (engine: EngineDescription, more: Partial<Orchestrator> = {}) =>
   ({
     managedBy: 'looms/1',
-    orchestrator: async () => ({ describe: async () => engine, projects: async () => ['team-a'] }),
+    orchestrator: async () => ({ describe: async () => engine, projects: async () => ['team-a'], ...more }),
     engineAttempts: async () => [
       { origin: '--host', outcome: 'not-set', detail: 'not set' },
       {
@@ -55,7 +56,7 @@ test('a cluster is told in its own words, and what nobody has tried of it is a w
     ✓ engine          kubernetes v1.36.0 (API v1) at https://127.0.0.1:6443 (context prod)
     ✓ resources       3 nodes, 12 CPUs, 49152 MiB, linux/amd64
     ! isolation       NetworkPolicies keep isolated servers in, where this cluster enforces them; their nodes may be in reach
-                      hint: that is up to its network plugin: Calico, Cilium and most others enforce them, flannel alone does not
+                      hint: \`looms doctor --probe\` tries it with two pods, which it takes away again
     ✓ storage limits  storage_mb works: a pod that writes more is evicted
     ✓ process limits  pids_limit is not available: podPidsLimit of a node is what holds for its pods
     ✓ projects        team-a
@@ -95,4 +96,32 @@ test('what was seen to hold there is told as such', async () => {
   expect(await lines({ ...cluster, canHideHost: true })).toContain(
     'isolated servers have no connection to the outside or to their nodes',
   );
+});
+
+test('what was tried is told as it was seen, and fails where servers are not kept in', async () => {
+  const tried = async (tryIsolation: Orchestrator['tryIsolation']) => {
+    const { checks } = await diagnose(portsOf(cluster, { tryIsolation }), { probe: true });
+    return checks.find(({ name }) => name === 'isolation');
+  };
+  const seen = 'as was seen';
+  expect(await tried(async () => ({ enforced: true, reachesNode: false, seen }))).toEqual({
+    name: 'isolation',
+    status: 'ok',
+    detail: 'isolated servers are kept in, and reach no service of their node: as was seen',
+  });
+  expect(await tried(async () => ({ enforced: true, reachesNode: true, seen }))).toMatchObject({ status: 'warning' });
+  expect(await tried(async () => ({ enforced: null, reachesNode: null, seen }))).toMatchObject({ status: 'warning' });
+  expect(await tried(async () => ({ enforced: false, reachesNode: null, seen }))).toMatchObject({
+    status: 'failed',
+    detail: 'isolated servers are not kept in: as was seen',
+  });
+  const refused = new LoomsError('engine-rejected', 'may not make a namespace', { hint: 'ask for the right' });
+  expect(await tried(() => Promise.reject(refused))).toMatchObject({
+    status: 'failed',
+    detail: 'it could not be tried: may not make a namespace',
+    hint: 'ask for the right',
+  });
+  await expect(tried(() => Promise.reject(new LoomsError('interrupted', 'stopped')))).rejects.toMatchObject({
+    code: 'interrupted',
+  });
 });

@@ -79,7 +79,9 @@ test('a command that takes too long is ended with all that it started', async ()
   tell('{}');
   expect(await warned).toBe('--on-drift failed: it took more than 0.5 s');
   await eventually(async () => {
-    expect(execFileSync('ps', ['-eo', 'args'], { encoding: 'utf8' })).not.toContain(`sleep ${seconds}`);
+    expect(execFileSync('ps', ['-eo', 'args'], { encoding: 'utf8', maxBuffer: 2 ** 26 })).not.toContain(
+      `sleep ${seconds}`,
+    );
   });
 });
 

@@ -204,6 +204,7 @@ describe('which engine', () => {
       {
         context: 'prod',
         registry: 'r.example/a',
+        images: { publish: expect.any(Function), close: expect.any(Function) },
         relayImage: 'debian:bookworm-slim',
         records: ['keyName', 'makerOf', 'read', 'sign'],
       },

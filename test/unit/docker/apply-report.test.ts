@@ -46,3 +46,36 @@ describe('what is told of a server that serves on after its successor failed', (
     expect(found).not.toHaveProperty('note');
   });
 });
+
+describe('notices of a run', () => {
+  const made = plan([led(1)], newEngine());
+  const running = new Set<ContainerId>();
+
+  it('are what its steps said with a code, under the server that they were for', () => {
+    const results = made.steps.map(({ id, op }): [typeof id, StepResult] => {
+      if (op === 'gate') return [id, { result: 'ok', note: '3 tools' }];
+      const stays = { result: 'ok', code: 'network-stays', note: `${id} stays` } as const;
+      return [id, op === 'create-network' || id === 'a/create' ? stays : { result: 'ok' }];
+    });
+    const { notices } = reportOf(made, new Map(results), running);
+    expect(notices).toContainEqual({ code: 'network-stays', server: 'a', message: 'a/create stays' });
+    const ofNone = notices.filter((one) => !('server' in one));
+    expect(ofNone.length).toBeGreaterThan(0);
+    expect(ofNone.length).toBe(notices.length - 1);
+  });
+
+  it('say of a way back what became of it', () => {
+    const changed = plan(
+      [{ ...led(1), spec: { ...led(1).spec, limits: { ...led(1).spec.limits, memoryMiB: 77 } }, hash: 'x' }],
+      before,
+    );
+    const back = changed.steps.find(({ onFailureOf }) => onFailureOf !== undefined);
+    const results = changed.steps.map(({ id }): [typeof id, StepResult] => [
+      id,
+      id === back?.id ? { result: 'failed', failure } : { result: 'ok' },
+    ]);
+    expect(reportOf(changed, new Map(results), running).notices).toEqual([
+      { code: 'way-back-failed', server: 'a', message: expect.stringContaining('failed too (it exited)') },
+    ]);
+  });
+});

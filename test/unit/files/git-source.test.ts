@@ -478,7 +478,7 @@ describe('a Git repository that is followed', () => {
     await connected;
     ending.abort();
     await expect(look).rejects.toBeDefined();
-    const processes = execFileSync('ps', ['-eo', 'args'], { encoding: 'utf8' });
+    const processes = execFileSync('ps', ['-eo', 'args'], { encoding: 'utf8', maxBuffer: 2 ** 26 });
     expect(processes).not.toContain(`http://127.0.0.1:${port}/x`);
     server.close();
   });

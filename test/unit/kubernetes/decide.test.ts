@@ -98,7 +98,9 @@ const plan = (at: Observed, desired: readonly DeclaredServer[], more: Partial<De
     },
     stop: new Set(),
     keepFailed: false,
-    hasRegistry: false,
+    doubtful: new Set(),
+    registry: undefined,
+    buildable: new Set(),
     warnings: [],
     ...more,
   });
@@ -118,7 +120,7 @@ describe('the plan of a server on a cluster', () => {
     const made = plan(observed([]), [fs]);
     expect(made.changes).toMatchObject([{ action: 'create', reasons: [{ kind: 'missing' }] }]);
     expect(opsOf(made)).toEqual(['put-server', 'gate', 'undo-create']);
-    expect(opsOf(plan(observed([]), [fs], { keepFailed: true }))).toEqual(['put-server', 'gate']);
+    expect(plan(observed([]), [fs], { keepFailed: true }).steps[2]).toMatchObject({ op: 'undo-create', keeps: true });
     expect(made.steps[2]).toMatchObject({ onFailureOf: ['fs/gate'], failuresOnly: true });
   });
 
@@ -144,10 +146,18 @@ describe('the plan of a server on a cluster', () => {
       },
     ]);
     expect(made.steps).toMatchObject([
-      { op: 'put-server', generation: 4, newPods: true, over: { generation: 4 } },
+      { op: 'put-server', generation: 4, newPods: true, over: { uid: 'uid of Deployment looms-fs' } },
       { op: 'gate', after: ['fs/put-server'] },
-      { op: 'restore-server', onFailureOf: ['fs/gate'], generation: 3 },
+      { op: 'restore-server', onFailureOf: ['fs/put-server', 'fs/gate'], generation: 3 },
     ]);
+  });
+
+  it('believes no hash beside a record that is not ours', () => {
+    const other = server('fs', { mcp: { command: 'node', args: ['forged.js'] } });
+    const forged = there(other);
+    const foreignRecord = { digest: 'd', maker: { kind: 'forged' }, imageId: 'i' } as const;
+    const claim = { ...forged.claim, specHash: fs.hash, foreignRecord };
+    expect(plan(observed([{ ...forged, claim }]), [fs]).changes[0]).toMatchObject({ action: 'replace' });
   });
 
   it('goes back to nothing where nothing served', () => {
@@ -255,8 +265,74 @@ describe('the plan of a server on a cluster', () => {
   });
 });
 
+describe('images that are built for a cluster', () => {
+  const registry = 'registry.example/team';
+  const node = { kind: 'node', base: 'node:24-slim', packages: [] } as unknown as DeclaredServer['spec']['image'];
+  const built = (name: string, more: object = {}) =>
+    server(name, { image: node, mcp: { command: 'node', args: ['server.js'] }, ...more });
+  const one = built('one');
+  const published = 'image:registry.example/team/node:0';
+  const known = { registry, buildable: new Set([one.image.ref]) };
+
+  it('are brought to their registry once, before pods that pull them', () => {
+    const made = plan(observed([]), [one, built('two', { pullPolicy: 'never' })], known);
+    expect(opsOf(made).filter((op) => op === 'publish-image')).toHaveLength(1);
+    expect(made.steps[0]).toMatchObject({
+      id: published,
+      ref: 'looms/node:0',
+      there: 'registry.example/team/node:0',
+      canBuild: true,
+      mayPull: true,
+      wasPulled: false,
+      text: 'publish image registry.example/team/node:0',
+    });
+    expect(made.steps.flatMap(({ op, after }) => (op === 'put-server' ? [after] : []))).toEqual([
+      [published],
+      [published],
+    ]);
+    expect(made.images).toMatchObject([
+      { ref: 'looms/node:0', action: 'build', why: 'where registry.example/team does not have it yet' },
+    ]);
+  });
+
+  it('are asked for where pods that are there do not serve, and not where nothing pulls them', () => {
+    const waiting = plan(observed([there(one, { ready: false })]), [one], known);
+    expect(waiting.steps).toMatchObject([{ op: 'publish-image' }, { op: 'gate', after: [published] }]);
+    expect(plan(observed([there(one)]), [one], known)).toMatchObject({ steps: [], images: [] });
+    const beside = plan(observed([there(one)]), [one], { ...known, drift: drifted('one', 'beside') });
+    expect(beside.steps).toMatchObject([{ op: 'put-server', after: [] }]);
+    const off = plan(observed([there(one)]), [built('one', { enabled: false })], known);
+    expect(opsOf(off)).toEqual(['put-server', 'await-gone']);
+  });
+
+  it('are only asked for where nobody knows what they are built from', () => {
+    const at = observed([there({ ...one, image: { ...one.image, ref: 'registry.example/team/node:0' } })]);
+    const context: DecideInput['context'] = {
+      executions: new Map(),
+      changedSecrets: new Map(),
+      replace: new Set([one.spec.name]),
+      unhealthy: new Map(),
+      rollbackTo: undefined,
+    };
+    const made = plan(at, [one], { registry, context });
+    expect(made.images).toEqual([]);
+    expect(made.steps[0]).toMatchObject({
+      op: 'publish-image',
+      canBuild: false,
+      wasPulled: true,
+      text: 'look for image registry.example/team/node:0',
+    });
+  });
+
+  it('block their server where nothing says where nodes pull them from', () => {
+    const made = plan(observed([]), [one], { buildable: known.buildable });
+    expect(made.changes).toMatchObject([{ action: 'blocked', why: { kind: 'unsupported' } }]);
+    expect([made.steps, made.images]).toEqual([[], []]);
+  });
+});
+
 describe('what stands behind servers on a cluster', () => {
-  const scripts: KubeObject = meta('ConfigMap', 'looms-scripts');
+  const scripts: KubeObject = meta('ConfigMap', 'looms-scripts', { labels: { [label.project]: project } });
 
   it('is made before them, the namespace first', () => {
     const made = plan(observed([], { space: null }), [fs], { support: [space, scripts] });
@@ -271,16 +347,82 @@ describe('what stands behind servers on a cluster', () => {
     expect(made.changes).toMatchObject([{ action: 'create' }]);
   });
 
-  it('is taken away where no server needs it; what is not ours or holds data stays', () => {
-    const labels = { [label.project]: project, [label.managedBy]: 'looms' };
-    const objects = [
-      meta('Service', 'looms-web', { labels }),
+  const labels = { [label.project]: project, [label.managedBy]: 'looms' };
+  const behind = (...objects: readonly KubeObject[]) =>
+    new Map(objects.map((one) => [`${one.kind} ${one.metadata.name}`, one]));
+  const policyOf = (name: string, more: object = { [label.server]: 'fs' }): KubeObject =>
+    meta('NetworkPolicy', name, { labels: { ...labels, ...more } });
+
+  it('is taken away where no server needs it; what is not ours, of the project or holds data stays', () => {
+    const support = behind(
+      meta('Service', 'looms-fs', { labels: { ...labels, [label.server]: 'fs' } }),
+      policyOf('looms-deny', {}),
       meta('NetworkPolicy', 'theirs'),
       meta('PersistentVolumeClaim', 'looms-data', { labels }),
-    ];
-    const support = new Map(objects.map((one) => [`${one.kind} ${one.metadata.name}`, one as KubeObject]));
+    );
     expect(plan(observed([there(fs)], { support }), [fs]).steps).toMatchObject([
-      { op: 'delete-object', kind: 'Service', name: 'looms-web' },
+      { op: 'delete-object', kind: 'Service', name: 'looms-fs' },
     ]);
+  });
+
+  it('goes after the gate of its server, and stays where that is blocked or its record is nobody’s', () => {
+    const changed = server('fs', { mcp: { command: 'node', args: ['other.js'] } });
+    const support = behind(policyOf('looms-fs-egress-old'));
+    const at = observed([there(fs)], { support });
+    expect(plan(at, [changed]).steps.at(-1)).toMatchObject({ op: 'delete-object', after: ['fs/gate'] });
+    const folder = server('fs', {
+      mcp: { command: 'node', args: ['server.js'] },
+      mounts: [{ type: 'bind', source: '/srv', target: '/srv', readOnly: true }],
+    });
+    expect(opsOf(plan(at, [folder]))).toEqual([]);
+    expect(opsOf(plan(at, [], { doubtful: new Set([fs.spec.name]) }))).toEqual([]);
+  });
+
+  it('is waited for by its own server alone', () => {
+    const own: KubeObject = meta('Service', 'looms-other', { labels: { ...labels, [label.server]: 'other' } });
+    const made = plan(observed([]), [fs], { support: [space, scripts, own] });
+    expect(made.steps.find(({ op }) => op === 'put-server')?.after).toEqual(['put-object:ConfigMap:looms-scripts']);
+  });
+
+  it('blocks a server where somebody else’s has the name that it needs', () => {
+    const support = behind(meta('ConfigMap', 'looms-scripts'));
+    const made = plan(observed([], { support }), [fs], { support: [space, scripts] });
+    expect(made.changes[0]).toMatchObject({ action: 'blocked', why: { kind: 'name-taken' } });
+  });
+
+  const enforce = 'pod-security.kubernetes.io/enforce';
+  const wanted = (more: object): KubeObject => meta('Namespace', 'looms-test', { labels: { ...labels, ...more } });
+
+  it('lets in less once all gates have passed, and more before', () => {
+    const changed = server('fs', { mcp: { command: 'node', args: ['other.js'] } });
+    const open = observed([there(fs)], { space: wanted({ 'pod-security.kubernetes.io/warn': 'restricted' }) });
+    const tighter = plan(open, [changed], { support: [wanted({ [enforce]: 'restricted' })] });
+    expect(tighter.steps.at(-1)).toMatchObject({
+      op: 'label-namespace',
+      after: ['fs/gate'],
+      labels: { [enforce]: 'restricted', 'pod-security.kubernetes.io/warn': null },
+    });
+    const closed = observed([there(fs)], { space: wanted({ [enforce]: 'restricted' }) });
+    const looser = plan(closed, [changed], {
+      support: [wanted({ 'pod-security.kubernetes.io/warn': 'restricted' })],
+    });
+    expect(looser.steps[0]).toMatchObject({ op: 'label-namespace', after: [], labels: { [enforce]: null } });
+    expect(looser.steps[1]).toMatchObject({ op: 'put-server', after: [looser.steps[0]?.id] });
+  });
+
+  it('leaves a namespace as it is in all that others have written, and where a record is nobody’s', () => {
+    const others = { annotations: { 'openshift.io/sa.scc.uid-range': '1/2' }, finalizers: ['theirs'] };
+    const shared: KubeObject = {
+      ...space,
+      metadata: { ...space.metadata, ...others, labels: { ...labels, team: 'x' } },
+    };
+    const same = plan(observed([there(fs)], { space: shared }), [fs], { support: [wanted({})] });
+    expect(same.steps).toEqual([]);
+    const doubtful = new Set([fs.spec.name]);
+    const kept = plan(observed([there(fs)], { space: shared }), [], {
+      support: [wanted({ [enforce]: 'restricted' })],
+      doubtful,
+    });
+    expect(kept.steps).toEqual([]);
   });
 });

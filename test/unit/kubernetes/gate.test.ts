@@ -55,8 +55,14 @@ const gated = async (failure: Failure) => {
     find: () => fs,
     onHealthy: (one: unknown) => healthy.push(one),
   };
-  const step = { op: 'gate', id: asStepId('fs/gate'), server: fs.spec.name, timeoutSeconds: 1 } as unknown as KubeStep;
-  return { ...(await performStep(step, env as unknown as StepEnvironment, undefined, {})), healthy };
+  const step = {
+    op: 'gate',
+    id: asStepId('fs/gate'),
+    server: fs.spec.name,
+    generation: 2,
+    timeoutSeconds: 1,
+  } as unknown as KubeStep;
+  return { ...(await performStep(step, env as unknown as StepEnvironment, undefined, () => {}, {})), healthy };
 };
 
 it('is passed by a pod that answered its probe and is full of the sessions of clients by now', async () => {

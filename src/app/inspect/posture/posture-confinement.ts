@@ -1,3 +1,4 @@
+import { linuxCapabilities } from '../../../model/container/capabilities.ts';
 import { secretUses } from '../../../model/secrets/secret-names.ts';
 import { keptCapabilities } from '../../../spec/check/policy-rules.ts';
 import {
@@ -46,23 +47,17 @@ export function user(look: Look): Looked {
   };
 }
 
-/** By their numbers (linux/capability.h). */
-const capabilityNames =
-  'CHOWN DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID KILL SETGID SETUID SETPCAP LINUX_IMMUTABLE NET_BIND_SERVICE NET_BROADCAST NET_ADMIN NET_RAW IPC_LOCK IPC_OWNER SYS_MODULE SYS_RAWIO SYS_CHROOT SYS_PTRACE SYS_PACCT SYS_ADMIN SYS_BOOT SYS_NICE SYS_RESOURCE SYS_TIME SYS_TTY_CONFIG MKNOD LEASE AUDIT_WRITE AUDIT_CONTROL SETFCAP MAC_OVERRIDE MAC_ADMIN SYSLOG WAKE_ALARM BLOCK_SUSPEND AUDIT_READ PERFMON BPF CHECKPOINT_RESTORE'.split(
-    ' ',
-  );
-
 function namesIn(mask: string): readonly string[] {
   const bits = BigInt(`0x${mask}`);
   return Array.from({ length: 64 }, (_, bit) => bit)
     .filter((bit) => (bits >> BigInt(bit)) & 1n)
-    .map((bit) => capabilityNames[bit] ?? `number ${bit}`);
+    .map((bit) => linuxCapabilities[bit] ?? `number ${bit}`);
 }
 
 /** Its capabilities: no set of a process may hold one that the spec does not keep. */
 export function capabilities({ spec, view, inside }: Look): Looked {
   const allowed = keptCapabilities(spec.security);
-  const given = view.confinement.privileged ? capabilityNames : keptCapabilities(view.security);
+  const given = view.confinement.privileged ? linuxCapabilities : keptCapabilities(view.security);
   const fields = ['CapInh', 'CapPrm', 'CapEff', 'CapBnd', 'CapAmb'] as const;
   const masks = ofBoth(inside, (process) => {
     const all = fields.map((field) => inside && statusField(inside, process, field));

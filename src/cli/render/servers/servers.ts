@@ -111,7 +111,8 @@ export const limitsText = ({ limits }: Pick<ServerDetail, 'limits'>): string =>
   [
     `${limits.cpuCores} CPU`,
     `${limits.memoryMiB} MiB`,
-    `${limits.pids} processes`,
+    // 0: the engine holds it to none.
+    `${limits.pids > 0 ? limits.pids : 'any number of'} processes`,
     ...(limits.executionTimeoutSeconds === null ? [] : [`${duration(limits.executionTimeoutSeconds * 1000)} a call`]),
   ].join(' · ');
 

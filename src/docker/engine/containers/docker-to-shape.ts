@@ -1,4 +1,5 @@
 import { dirname } from 'node:path/posix';
+import { podmanCapabilities } from '../../../model/container/capabilities.ts';
 import type { TmpfsMount } from '../../../model/container/tmpfs.ts';
 import { label } from '../../model/labels.ts';
 import { secretsFilePath } from '../../model/resolve-shape.ts';
@@ -109,21 +110,6 @@ function readTmpfs(host: InspectedHostConfig, user: string): Record<string, Tmpf
   return Object.fromEntries([...byMount, ...byOption].sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
-/** What Podman 5 grants without being asked; it reports `ALL` dropped as this list. */
-const podmanCapabilities = [
-  'CHOWN',
-  'DAC_OVERRIDE',
-  'FOWNER',
-  'FSETID',
-  'KILL',
-  'NET_BIND_SERVICE',
-  'SETFCAP',
-  'SETGID',
-  'SETPCAP',
-  'SETUID',
-  'SYS_CHROOT',
-] as const;
-
 type Capabilities = { readonly add: readonly string[]; readonly drop: readonly string[] };
 
 const plain = (names: readonly string[] | null | undefined): string[] =>
@@ -141,6 +127,7 @@ function readCapabilities(
   const [add, drop] = [plain(added), plain(dropped)];
   if (drop.includes('ALL')) return { add, drop: ['ALL'] };
   if (engine === 'docker') return { add, drop };
+  // Podman reports `ALL` dropped as the list of its defaults.
   const kept = podmanCapabilities.filter((name) => !drop.includes(name));
   if (kept.length > podmanCapabilities.length / 2) return { add, drop };
   return { add: [...new Set([...add, ...kept])].sort(), drop: ['ALL'] };

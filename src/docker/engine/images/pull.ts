@@ -1,13 +1,13 @@
 import { LoomsError } from '../../../model/errors.ts';
-import type { StepProgress } from '../../../model/events.ts';
 import type { ImageFacts } from '../../model/shape.ts';
 import type { ProgressSink } from '../../port.ts';
 import { post } from '../connection/ask.ts';
 import { authHeaders } from './credentials.ts';
 import { findImage, type ImageClient } from './find.ts';
+import { layerProgress, pulled } from './layer-progress.ts';
 import { parseReference } from './reference.ts';
 import { registryError } from './registry.ts';
-import { followStream, type StreamEntry } from './stream.ts';
+import { followStream } from './stream.ts';
 
 /**
  * Pulls an image, with the user's credentials for its registry. Progress is in bytes over all layers.
@@ -23,7 +23,7 @@ export async function pullImage(
   const { registry, name, version } = parseReference(ref);
   const credential = await client.credentials(registry);
   const what = `pull ${ref}`;
-  const progress = pullProgress(ref);
+  const progress = layerProgress(ref, pulled);
   let refusal: string | undefined;
   onProgress({ text: `pulling ${ref}` });
   try {
@@ -46,35 +46,3 @@ export async function pullImage(
   }
   return image;
 }
-
-type Layer = { readonly current: number; readonly total: number };
-
-const layerIsThere = new Set(['Download complete', 'Pull complete', 'Already exists']);
-
-/** A pull's layers as one progress in bytes; null while neither a whole percent nor the stage changed. */
-function pullProgress(ref: string): (entry: StreamEntry) => StepProgress | null {
-  const layers = new Map<string, Layer>();
-  let shown = '';
-  return ({ id, status, progressDetail }) => {
-    if (id === undefined || status === undefined) return null;
-    const { current, total } = progressDetail ?? {};
-    const known = layers.get(id);
-    if (status === 'Downloading' && current !== undefined && total !== undefined && total > 0) {
-      layers.set(id, { current, total });
-    } else if (layerIsThere.has(status) && known !== undefined) {
-      layers.set(id, { current: known.total, total: known.total });
-    } else if (status !== 'Extracting') {
-      return null;
-    }
-    const done = sum(layers, (layer) => layer.current);
-    const all = sum(layers, (layer) => layer.total);
-    const stage = status === 'Extracting' && done === all ? 'extracting' : 'pulling';
-    const key = `${stage} ${all === 0 ? 0 : Math.floor((100 * done) / all)}`;
-    if (key === shown) return null;
-    shown = key;
-    return all === 0 ? { text: `${stage} ${ref}` } : { text: `${stage} ${ref}`, current: done, total: all };
-  };
-}
-
-const sum = (layers: ReadonlyMap<string, Layer>, of: (layer: Layer) => number): number =>
-  [...layers.values()].reduce((total, layer) => total + of(layer), 0);

@@ -46,17 +46,53 @@ async function askRegistry(client: ImageClient, ref: string, timeoutMs: number):
   const credential = await client.credentials(registry);
   const what = `ask the registry for ${ref}`;
   try {
-    const request = { ...get(`/distribution/${ref}/json`), headers: authHeaders(credential) };
-    const answer = await ask<DistributionAnswer | undefined>({ ...client, limitMs: timeoutMs }, what, request);
-    const digest = answer?.Descriptor?.digest;
-    if (typeof digest !== 'string') throw new LoomsError('engine-rejected', `the engine named no digest for ${ref}`);
-    return { digest };
+    return { digest: await digestOf(client, ref, { credential, what, timeoutMs }) };
   } catch (error) {
     if (!(error instanceof LoomsError)) throw error;
     if (error.code === 'interrupted' || error.code === 'engine-unreachable') throw error;
     if (error.code === 'engine-timeout') return { why: `${registry} did not answer within ${duration(timeoutMs)}` };
     if (hasNoSuchCall(error)) return { why: 'this engine cannot ask registries (Podman)' };
     return { why: registryError(ref, what, error, credential).message };
+  }
+}
+
+async function digestOf(
+  client: ImageClient,
+  ref: string,
+  {
+    credential,
+    what,
+    timeoutMs,
+  }: { readonly credential: Credential; readonly what: string; readonly timeoutMs: number },
+): Promise<string> {
+  const request = { ...get(`/distribution/${ref}/json`), headers: authHeaders(credential) };
+  const answer = await ask<DistributionAnswer | undefined>({ ...client, limitMs: timeoutMs }, what, request);
+  const digest = answer?.Descriptor?.digest;
+  if (typeof digest !== 'string') throw new LoomsError('engine-rejected', `the engine named no digest for ${ref}`);
+  return digest;
+}
+
+/** How long a registry may take to say whether it has an image that would be pushed to it, ms. */
+const lookMs = 30_000;
+
+/**
+ * Whether a registry has an image, asked anew. null: it does not tell (Podman cannot ask; registries that hide what they do
+ * not have refuse it). Throws `image-push-failed` where the engine does not reach it, `interrupted`, `engine-…`.
+ */
+export async function registryHas(client: ImageClient, ref: string): Promise<boolean | null> {
+  const { registry } = parseReference(ref);
+  const credential = await client.credentials(registry);
+  const what = `ask the registry for ${ref}`;
+  try {
+    await digestOf(client, ref, { credential, what, timeoutMs: lookMs });
+    return true;
+  } catch (error) {
+    if (!(error instanceof LoomsError)) throw error;
+    if (hasNoSuchCall(error)) return null;
+    const meant = registryError(ref, what, error, credential, pushing);
+    if (meant.code === 'image-not-found') return false;
+    if (meant.code === 'registry-unauthorized') return null;
+    throw meant;
   }
 }
 
@@ -77,13 +113,46 @@ export async function registryDigests(
 const hasNoSuchCall = (error: LoomsError): boolean =>
   statusOf(error) === 404 && (error.cause as Partial<StatusError> | undefined)?.json === undefined;
 
+/** What a request to a registry was for, in the words of its failures. */
+type Purpose = {
+  readonly code: 'image-pull-failed' | 'image-push-failed';
+  readonly refused: (registry: string, ref: string) => string;
+  readonly failed: (ref: string) => string;
+  readonly absentHint: (ref: string) => string;
+  readonly hint: (registry: string) => string;
+};
+
+const pulling: Purpose = {
+  code: 'image-pull-failed',
+  refused: (registry, ref) => `${registry} refused to hand out ${ref}`,
+  failed: (ref) => `cannot pull ${ref}`,
+  absentHint: (ref) => `check the name and the tag in base_image; \`docker pull ${ref}\` asks the same registry`,
+  hint: (registry) =>
+    `check that the engine reaches ${registry} (its proxy is configured on the engine), or bring the image with \`docker load\` and set pull_policy to never`,
+};
+
+export const pushing: Purpose = {
+  code: 'image-push-failed',
+  refused: (registry, ref) => `${registry} refused to take ${ref}`,
+  failed: (ref) => `cannot push ${ref}`,
+  absentHint: () => 'check engine.registry of looms.yaml: the registry knows no such folder',
+  hint: (registry) =>
+    `the Docker Engine here has to reach ${registry} by the name by which the nodes do: its proxy, and \`insecure-registries\` for plain HTTP, are configured on the engine`,
+};
+
 /**
  * What a failed request to a registry means. By status where the engine gives one; Engine 20.10 answers 500 with only
  * the registry's words for a refused or missing password (tried), and a stream that has begun has no status.
  *
  * @param what the call, as it was named to `call`: `pull debian:bookworm-slim`
  */
-export function registryError(ref: string, what: string, cause: LoomsError, credential: Credential): LoomsError {
+export function registryError(
+  ref: string,
+  what: string,
+  cause: LoomsError,
+  credential: Credential,
+  purpose = pulling,
+): LoomsError {
   if (cause.code === 'interrupted' || cause.code === 'engine-unreachable' || cause.code === 'engine-timeout')
     return cause;
   const { registry } = parseReference(ref);
@@ -93,21 +162,18 @@ export function registryError(ref: string, what: string, cause: LoomsError, cred
   if (status === 401 || status === 403 || (status !== 404 && refused.test(said))) {
     const note = credential.kind === 'none' ? credential.note : undefined;
     const hint = `log in first: docker login ${registry === 'docker.io' ? '' : registry}`.trimEnd();
-    return new LoomsError('registry-unauthorized', `${registry} refused to hand out ${ref}: ${said}`, {
+    return new LoomsError('registry-unauthorized', `${purpose.refused(registry, ref)}: ${said}`, {
       hint: note === undefined ? hint : `${hint} (${note})`,
       cause,
     });
   }
   if (status === 404 || absent.test(said)) {
     return new LoomsError('image-not-found', `there is no image ${ref}: ${said}`, {
-      hint: `check the name and the tag in base_image; \`docker pull ${ref}\` asks the same registry`,
+      hint: purpose.absentHint(ref),
       cause,
     });
   }
-  return new LoomsError('image-pull-failed', `cannot pull ${ref}: ${said}`, {
-    hint: `check that the engine reaches ${registry} (its proxy is configured on the engine), or bring the image with \`docker load\` and set pull_policy to never`,
-    cause,
-  });
+  return new LoomsError(purpose.code, `${purpose.failed(ref)}: ${said}`, { hint: purpose.hint(registry), cause });
 }
 
 const refused = /unauthorized|authentication required|no basic auth credentials|access denied|denied:/i;

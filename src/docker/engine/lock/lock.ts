@@ -58,6 +58,13 @@ async function importLockImage(client: Client): Promise<void> {
   await unlessInUse(ask(client, 'tidy the images of the lock', post('/images/prune', { filters })));
 }
 
+/**
+ * Whether another run tidied the image away before it had its tag: Podman (5.8) imports it first and names it then, and looks
+ * it up in between.
+ */
+const isTidiedAway = (error: unknown): boolean =>
+  statusOf(error) === 500 && /image not known/.test((error as Error).message);
+
 async function tryCreate(client: Client, project: ProjectName, record: HolderRecord): Promise<CreateAnswer> {
   const body = {
     Image: lockImageRef,
@@ -177,7 +184,12 @@ async function tryToAcquire(
     const holder = { ...who, acquiredAt, expiresAt: acquiredAt + lifetimeMs };
     const created = await tryCreate(client, project, { ...holder, nonce });
     if (created.answer === 'no-image') {
-      await importLockImage(client);
+      try {
+        await importLockImage(client);
+      } catch (error) {
+        if (!isTidiedAway(error)) throw error;
+        await pause(Math.min(shortestPauseMs * (attempt + 1), longestPauseMs));
+      }
       continue;
     }
     if (created.answer === 'created') return { result: 'acquired', lock: { ...holder, id: created.id } };

@@ -87,10 +87,11 @@ function driftOf(server: DeclaredServer, container: ObservedContainer, context: 
 }
 
 function specReason(server: DeclaredServer, container: ObservedContainer): Reason[] {
-  const { recorded } = container;
+  const { recorded, foreignRecord } = container;
   if (recorded === undefined) return [{ kind: 'unreadable-record' }];
-  if (container.specHash === server.hash) return [];
-  // The hash is a shortcut: when it was made by another version, equal fields mean that nothing changed.
+  // The hash is a shortcut, which anybody can write beside another record: it counts where this machine signed that. When it
+  // was made by another version, equal fields mean that nothing changed.
+  if (foreignRecord === undefined && container.specHash === server.hash) return [];
   const fields = compareSpecs(recorded, { spec: server.spec, image: server.image.ref });
   return isNonEmpty(fields) ? [{ kind: 'spec-changed', fields }] : [];
 }

@@ -285,6 +285,18 @@ describe('a server that is there', () => {
     });
   });
 
+  it('is replaced where a record that is not ours has the hash of the declared spec beside another spec', () => {
+    const foreignRecord = { digest: 'd', maker: { kind: 'unsigned' }, imageId: 'i' } as const;
+    const other = server('a', { environment: { FORGED: { kind: 'literal', value: 'yes' } } });
+    const forged = withContainer(applied(other), (one) => ({ ...one, foreignRecord, specHash: server('a').hash }));
+    expect(plan([server('a')], forged).changes[0]).toMatchObject({
+      action: 'replace',
+      reasons: [{ kind: 'spec-changed', fields: [{ path: 'docker_backend.environment.FORGED' }] }],
+    });
+    const same = withContainer(applied(server('a')), (one) => ({ ...one, foreignRecord }));
+    expect(text([server('a')], same)).toBe('a: unchanged');
+  });
+
   it('is not replaced when only the version of its hash differs', () => {
     const older = withContainer(applied(server('a')), (one) => ({ ...one, specHash: 'v0:123' }));
     expect(text([server('a')], older)).toBe('a: unchanged');

@@ -163,7 +163,9 @@ describe('an exec', () => {
 
   it('that is forbidden says which right is lacking', async () => {
     server.answer = (_, response) => json(response, 403, failure(403, 'Forbidden', 'no'));
-    await expect(open()).rejects.toMatchObject({ hint: expect.stringContaining('can-i create pods/exec -n a') });
+    await expect(open()).rejects.toMatchObject({
+      hint: expect.stringContaining('may not get and create pods/exec: `kubectl auth can-i get pods/exec -n a`'),
+    });
   });
 
   it('is asked for once more where the credential is not let in', async () => {

@@ -96,7 +96,7 @@ describe('a process in a pod', () => {
     ['one that is gone', () => Promise.reject(gone()), 'engine-not-found'],
     ['another one of its name', async () => podOf({ state: running }, { uid: 'u2' }), 'engine-not-found'],
     ['one that does not run', async () => podOf({ state: { waiting: {} } }), 'server-not-running'],
-    ['one without a status', async () => ({ metadata: { uid: 'u1' } }), 'server-not-running'],
+    ['one without a status', async () => ({ ...podOf({}), status: {} }), 'server-not-running'],
     ['a cluster that says something else', async () => 'pod', 'engine-not-found'],
     ['a cluster that does not let us look', () => Promise.reject(refused(403)), 'engine-rejected'],
   ])('is not begun in %s, and gets nothing of what is secret', async (_, pod, code) => {
@@ -142,14 +142,13 @@ describe('how a pod runs', () => {
       { state: running, restartCount: 2, lastState: { terminated: { startedAt: 'before', exitCode: 1 } } },
       { running: true, run: `${startedAt}#2`, exitCode: 0 },
     ],
-    ['has ended', { state: { terminated: ended } }, { running: false, run: `${startedAt}#0`, exitCode: 3 }],
+    ['has ended', { state: { terminated: ended } }, { running: false, run: '', exitCode: 3 }],
     [
       'waits to be started again',
       { state: { waiting: { reason: 'CrashLoopBackOff' } }, restartCount: 1, lastState: { terminated: ended } },
-      { running: false, run: `${startedAt}#1`, exitCode: 3 },
+      { running: false, run: '', exitCode: 3 },
     ],
     ['never ran', { state: { waiting: {} } }, { running: false, run: '', exitCode: 0 }],
-    ['is told in no known way', { state: [], restartCount: 'x' }, { running: false, run: '', exitCode: 0 }],
   ])('is told of one that %s', async (_, status, expected) => {
     const { sessions } = clusterOf(async () => podOf(status));
     expect(await sessions.containerRunning(id)).toEqual({ ...expected, engineHealth: null });
@@ -287,7 +286,7 @@ describe('the sessions of a pod', () => {
     const held = new AbortController();
     const request = {
       server: asServerName('web'),
-      reach: { way: '', host: 'web' },
+      reach: { way: id, host: '127.0.0.1' },
       deadline: performance.now() + 20_000,
       signal: new AbortController().signal,
       held: held.signal,

@@ -1,0 +1,69 @@
+import { LoomsError } from '../../../model/errors.ts';
+import type { ImageId } from '../../../model/ids.ts';
+import type { ProgressSink } from '../../port.ts';
+import { ask, post, remove } from '../connection/ask.ts';
+import { orNull, unlessInUse } from '../connection/call.ts';
+import { unsignalled } from '../connection/connection.ts';
+import { inspectImage } from '../containers/inspected.ts';
+import { authHeaders, type Credential } from './credentials.ts';
+import type { ImageClient } from './find.ts';
+import { layerProgress, pushed } from './layer-progress.ts';
+import { parseReference } from './reference.ts';
+import { pushing, registryError } from './registry.ts';
+import { followStream } from './stream.ts';
+
+/** An engine that is given no credentials for a push looks for them in the request's body, and refuses one without. */
+const pushHeaders = (credential: Credential): Readonly<Record<string, string>> => ({
+  'X-Registry-Auth': Buffer.from('{}').toString('base64url'),
+  ...authHeaders(credential),
+});
+
+/**
+ * Brings an image to the registry that `ref` names, with the user's credentials for it. Progress is in bytes over all layers.
+ * The engine pushes by a name alone: the image has it meanwhile, and not after, so that `looms prune` still knows it as one
+ * that looms built.
+ *
+ * @throws LoomsError `registry-unauthorized`, `image-push-failed`, `image-not-found` where the image is gone, `interrupted`,
+ *   `engine-…`
+ */
+export async function pushImage(
+  client: ImageClient,
+  id: ImageId,
+  ref: string,
+  onProgress: ProgressSink,
+): Promise<void> {
+  const { registry, name, version } = parseReference(ref);
+  const credential = await client.credentials(registry);
+  const wasNamed = (await inspectImage(client, ref)) !== null;
+  await ask(client, `name image ${ref}`, post(`/images/${id}/tag`, { repo: name, tag: version }));
+  try {
+    await push(client, ref, credential, onProgress);
+  } finally {
+    if (!wasNamed) await forgetName(client, ref);
+  }
+}
+
+async function push(client: ImageClient, ref: string, credential: Credential, onProgress: ProgressSink): Promise<void> {
+  const { name, version } = parseReference(ref);
+  const what = `push ${ref}`;
+  const progress = layerProgress(ref, pushed);
+  let refusal: string | undefined;
+  onProgress({ text: `pushing ${ref}` });
+  try {
+    const request = { ...post(`/images/${name}/push`, { tag: version }), headers: pushHeaders(credential) };
+    await followStream(client, what, request, (entry) => {
+      refusal ??= entry.errorDetail?.message ?? entry.error;
+      const report = progress(entry);
+      if (report !== null) onProgress(report);
+    });
+    if (refusal !== undefined) throw new LoomsError('engine-rejected', refusal);
+  } catch (error) {
+    throw error instanceof LoomsError ? registryError(ref, what, error, credential, pushing) : error;
+  }
+}
+
+/** Takes a name away, and not the image, which has its own. What became of the push matters more than a name that stays. */
+async function forgetName(client: ImageClient, ref: string): Promise<void> {
+  const request = remove(`/images/${ref}`, { noprune: true });
+  await unlessInUse(orNull(ask(unsignalled(client), `take the name ${ref} away`, request))).catch(() => {});
+}

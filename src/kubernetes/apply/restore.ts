@@ -1,0 +1,100 @@
+import { isFailure, LoomsError } from '../../model/errors.ts';
+import type { Failure } from '../../model/events.ts';
+import type { ServerName } from '../../model/ids.ts';
+import { tellingLines } from '../../model/values/telling-lines.ts';
+import type { CallOptions } from '../../orchestrator/session-host.ts';
+import { annotation } from '../model/names.ts';
+import type { KubeObject } from '../model/objects.ts';
+import { type Generation, meantOf, type Observed, type Workload } from '../model/observed.ts';
+import { lookAtServer } from '../observe/observe.ts';
+import type { KubeStep } from '../plan/steps.ts';
+import type { KubernetesPorts } from '../ports.ts';
+import { keepLogsOf } from './keep-logs.ts';
+import { restored, writeTries } from './put-server.ts';
+import { annotate, replaceObject } from './requests.ts';
+import { awaitRollout } from './rollout.ts';
+
+/** How long the pods that served may take to be ready again, ms. */
+const againMs = 60_000;
+
+/** Characters of a failure that an annotation keeps. */
+const longestFailure = 2000;
+
+type RestoreStep = Extract<KubeStep, { op: 'restore-server' }>;
+type Place = { readonly ports: KubernetesPorts; readonly observed: Observed };
+
+/**
+ * Takes a server back to the pods that served, waits until one of them does, and notes on those that failed what they failed
+ * with. `written` is the Deployment as this run left it, else as the plan saw it. Throws `engine-conflict` where somebody has
+ * changed it since: a person may be mending it.
+ */
+export async function restoreServer(
+  place: Place,
+  server: ServerName,
+  step: RestoreStep,
+  written: KubeObject,
+  answered: Failure | undefined,
+  options: CallOptions,
+): Promise<void> {
+  const { ports, observed } = place;
+  for (let tries = 1; ; tries += 1) {
+    const { there, target } = await lookForTarget(place, server, step, written, options);
+    const failed = meantOf(there);
+    // Nothing was written: the step that should have did not come to it.
+    if (failed === target) return;
+    await keepLogsOf(place, there, (pod) => failed?.pods.includes(pod) === true, options);
+    const { uid = '', resourceVersion = '' } = there.deployment.metadata;
+    try {
+      await replaceObject(ports.cluster, restored(there.deployment, target), { uid, resourceVersion }, options);
+    } catch (error) {
+      if (!isFailure(error, 'engine-conflict') || tries >= writeTries) throw error;
+      continue;
+    }
+    if (failed !== undefined) await noteFailure(place, failed, answered, options);
+    await awaitRollout(ports, observed, server, { ...options, timeoutMs: againMs });
+    return;
+  }
+}
+
+async function lookForTarget(
+  { ports, observed }: Place,
+  server: ServerName,
+  step: RestoreStep,
+  written: KubeObject,
+  options: CallOptions,
+): Promise<{ readonly there: Workload; readonly target: Generation }> {
+  const there = await lookAtServer(ports, observed, server, options);
+  const target = there?.generations.find(({ replicaSet }) => replicaSet.metadata.uid === step.replicaSet);
+  if (there === null || target === undefined) {
+    throw new LoomsError('engine-conflict', `what served before of ${server} is gone`, {
+      hint: 'looms apply makes it as declared',
+    });
+  }
+  const { uid, generation } = there.deployment.metadata;
+  if (uid !== written.metadata.uid || generation !== written.metadata.generation) {
+    throw new LoomsError(
+      'engine-conflict',
+      `somebody has changed Deployment ${step.name} meanwhile: it is left as it is`,
+      {
+        hint: 'looms diff shows it',
+      },
+    );
+  }
+  return { there, target };
+}
+
+async function noteFailure(
+  { ports, observed }: Place,
+  { replicaSet }: Generation,
+  answered: Failure | undefined,
+  options: CallOptions,
+): Promise<void> {
+  const { code = 'interrupted', message = 'stopped before its gate', detail = [] } = answered ?? {};
+  const lines = [`${code}: ${message}`, ...tellingLines(detail, 5)].map(ports.mask);
+  await annotate(
+    ports.cluster,
+    { kind: 'ReplicaSet', namespace: observed.namespace, name: replicaSet.metadata.name },
+    { [annotation.outcome]: 'gate-failed', [annotation.failure]: lines.join('\n').slice(0, longestFailure) },
+    options,
+  );
+}

@@ -1,0 +1,65 @@
+import { describe, expect, it } from 'vitest';
+import { publishImage } from '../../../src/kubernetes/apply/publish-image.ts';
+import type { KubernetesPorts } from '../../../src/kubernetes/ports.ts';
+import type { Recipe } from '../../../src/model/container/recipe.ts';
+import { LoomsError } from '../../../src/model/errors.ts';
+import { asStepId } from '../../../src/model/ids.ts';
+import type { ImagePublisher } from '../../../src/orchestrator/publish.ts';
+
+const ref = 'looms/node:0';
+const recipe = { ref } as Recipe;
+const step = {
+  id: asStepId('image:r.example/node:0'),
+  text: '',
+  cause: { kind: 'support', why: '' },
+  after: [],
+  op: 'publish-image',
+  ref,
+  there: 'r.example/node:0',
+  canBuild: true,
+  mayPull: true,
+  wasPulled: false,
+} as const;
+
+const run = (publish: ImagePublisher['publish'], { recipes = [recipe], wasPulled = false } = {}) =>
+  publishImage(
+    { ...step, wasPulled },
+    {
+      ports: { settings: { images: { publish, close: async () => {} } } } as unknown as KubernetesPorts,
+      recipes: new Map(recipes.map((one) => [one.ref, one])),
+    },
+    () => {},
+    {},
+  );
+
+describe('the step that brings an image to its registry', () => {
+  const noEngine = async (): Promise<never> => {
+    throw new LoomsError('engine-unreachable', 'no Docker Engine was found on this machine', { hint: 'start one' });
+  };
+
+  it('says what the registry had', async () => {
+    expect(await run(async () => 'there')).toEqual({ note: 'its registry has it' });
+    expect(await run(async () => 'pushed')).toEqual({ note: 'pushed to its registry' });
+  });
+
+  it('fails without an engine where it has to be built, and says what that is for', async () => {
+    await expect(run(noEngine)).rejects.toMatchObject({
+      code: 'engine-unreachable',
+      hint: expect.stringContaining('a Docker Engine here builds the image and pushes it to r.example/node:0'),
+    });
+  });
+
+  it('goes on without one where pods had it, or nobody could build it: nodes find out', async () => {
+    const note = 'nobody here can ask for it: no Docker Engine was found on this machine';
+    expect(await run(noEngine, { wasPulled: true })).toEqual({ note });
+    expect(await run(noEngine, { recipes: [] })).toEqual({ note });
+  });
+
+  it('tells all else as it is', async () => {
+    const refused = new LoomsError('registry-unauthorized', 'r.example refused to take it');
+    const publish = async (): Promise<never> => {
+      throw refused;
+    };
+    await expect(run(publish, { wasPulled: true })).rejects.toBe(refused);
+  });
+});
