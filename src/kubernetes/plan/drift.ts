@@ -5,7 +5,6 @@ import { mapBounded } from '../../model/values/map-bounded.ts';
 import type { ExportSettings } from '../../orchestrator/export.ts';
 import type { CallOptions } from '../../orchestrator/session-host.ts';
 import { compareObjects, comparePod, fieldManager, type ObjectDifference } from '../compare/compare-objects.ts';
-import { isForbidden } from '../model/forbidden.ts';
 import { type Kind, objectPath } from '../model/kinds.ts';
 import { annotation, isSecretName, secretName } from '../model/names.ts';
 import { type Deployment, type KubeObject, revisionKey } from '../model/objects.ts';
@@ -117,20 +116,14 @@ export async function findDrift(
     return [[workload.server, driftOf(workload, found)] as const];
   });
   const present = support.flatMap((wanted) => {
-    const live = wanted.kind === 'Namespace' ? observed.space : observed.support.get(supportKey(wanted));
-    return live == null || !canBeCompared(wanted) ? [] : [{ wanted, live }];
+    const live = observed.support.get(supportKey(wanted));
+    return live === undefined || !canBeCompared(wanted) ? [] : [{ wanted, live }];
   });
   const objects = mapBounded(present, atOnce, async ({ wanted, live }) => {
-    try {
-      const found = compareObjects(live, await dryRun(cluster, wanted, options));
-      return [[supportKey(wanted), found.map(({ field }) => field)] as const];
-    } catch (error) {
-      // Who may not write a namespace leaves it to whoever may.
-      if (wanted.kind === 'Namespace' && isForbidden(error)) return [];
-      throw error;
-    }
+    const found = compareObjects(live, await dryRun(cluster, wanted, options));
+    return [supportKey(wanted), found.map(({ field }) => field)] as const;
   });
-  return { servers: new Map((await servers).flat()), support: new Map((await objects).flat()) };
+  return { servers: new Map((await servers).flat()), support: new Map(await objects) };
 }
 
 function driftOf(workload: Workload, found: readonly ObjectDifference[]): ServerDrift {
