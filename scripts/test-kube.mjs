@@ -49,6 +49,7 @@ async function main() {
         LOOMS_TEST_KUBECTL: places.LOOMS_KUBE_BIN,
         LOOMS_TEST_IMAGE: ownImage,
         LOOMS_TEST_NODE_NETWORK: nodeNetwork,
+        LOOMS_TEST_IMAGE: ownImage,
       },
       signal: interrupt.signal,
     });

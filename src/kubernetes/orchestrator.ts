@@ -1,7 +1,8 @@
 import { LoomsError } from '../model/errors.ts';
+import type { ProjectName } from '../model/ids.ts';
 import { projectLock } from '../orchestrator/common/project-lock.ts';
 import type { Orchestrator, OrchestratorPorts } from '../orchestrator/port.ts';
-import type { SessionHost } from '../orchestrator/session-host.ts';
+import type { CallOptions, SessionHost } from '../orchestrator/session-host.ts';
 import { leases } from './lock/leases.ts';
 import { clusterNow, describeCluster } from './observe/describe.ts';
 import { observe, projectsOf } from './observe/observe.ts';
@@ -17,8 +18,8 @@ export function kubernetesOrchestrator(
   settings: KubernetesSettings,
 ): Orchestrator {
   const ports: KubernetesPorts = { ...needs, cluster, sessions, settings };
-  const look = (project: Parameters<Orchestrator['servers']>[0], options?: Parameters<typeof observe>[3]) =>
-    observe(cluster, project, settings.records, options);
+  const look = (project: ProjectName, options?: CallOptions) =>
+    observe(cluster, project, settings.records, { ...options, isShown: true });
   return {
     describe: (options) => describeCluster(cluster, options),
     tryIsolation: async (options) => (await import('./probe/try-isolation.ts')).tryIsolation(ports, options),

@@ -36,7 +36,7 @@ type AnyEngine = {
   readonly canHideHost: boolean;
   /** Security modules that it puts its containers under by itself: `seccomp`, `apparmor`, `selinux`. */
   readonly securityModules: readonly string[];
-  /** Of a cluster what its nodes give to pods. */
+  /** Of a cluster what its nodes give to pods; 0 where they were not asked. */
   readonly cpus: number;
   readonly memoryBytes: number;
 };
@@ -52,7 +52,7 @@ export type DockerDescription = AnyEngine & {
 /** A Kubernetes cluster; `version` is that of its API server, `apiVersion` v1. */
 export type ClusterDescription = AnyEngine & {
   readonly kind: 'kubernetes';
-  /** How many nodes take pods; 0 also where they may not be listed. */
+  /** How many nodes take pods; 0 also where they may not be listed, and with plans and lists, which do not ask. */
   readonly nodes: number;
 };
 

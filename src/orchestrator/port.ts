@@ -53,7 +53,7 @@ type Wish =
 
 type Kept = {
   readonly project: ProjectName;
-  /** How many past generations of each server are kept; default 3. */
+  /** How many past generations of each server are kept; default 3. A cluster keeps as many as it does. */
   readonly keep?: number | undefined;
 };
 
@@ -288,6 +288,8 @@ export type MadeServer = Pick<MadeFrom, 'foreignRecord'> & {
   readonly id: ContainerId;
   readonly server: ServerName;
   readonly secretPrints?: SecretPrints;
+  /** It was given them also where its server is none over HTTP. */
+  readonly givenSecrets?: boolean;
 };
 
 /** Which containers run with a secret that has another value by now. */
@@ -327,7 +329,7 @@ export type OrchestratorPorts = {
     servers: readonly DeclaredServer[],
     made: readonly MadeServer[],
   ) => Promise<ChangedSecrets>;
-  /** What an HTTP server's process is given, and prints of the secrets in it where this machine has a key. */
+  /** What a server's process is given when it is made, and prints of the secrets in it where this machine has a key. */
   readonly containerSecrets: (
     project: ProjectName,
     server: DeclaredServer,

@@ -6,7 +6,7 @@ import { endedAsTold, type HealthFinding, type HealthPlace, type Verdict } from 
 import type { ContainerId, ProjectName, ServerName } from '../../model/ids.ts';
 import type { Notice } from '../../model/notices.ts';
 import type { ServerInstance, ServerView } from '../../model/server-view.ts';
-import { engineWidth, mapBounded } from '../../model/values/map-bounded.ts';
+import { engineWidth, mapBounded, mostAtOnce } from '../../model/values/map-bounded.ts';
 import { tellingLines } from '../../model/values/telling-lines.ts';
 import type { SessionHost } from '../../orchestrator/session-host.ts';
 import type { Ports } from '../ports.ts';
@@ -238,8 +238,9 @@ export async function checkHealth(
   };
   const options = { signal, ...(timeoutMs === undefined ? {} : { timeoutMs }) };
   const watched = views.length === 0 ? undefined : watch?.(views.map(({ name }) => name));
-  // Each is a process on the engine's machine.
-  const looks = await mapBounded(views, engineWidth(engine.cpus), async (view) => {
+  // Each is a process on the engine's machine, or on one of a cluster's.
+  const width = engine.kind === 'kubernetes' ? mostAtOnce : engineWidth(engine.cpus);
+  const looks = await mapBounded(views, width, async (view) => {
     watched?.asked(view.name);
     const look = await checkOne(ports, view, engineStep, options);
     watched?.found(look.health);

@@ -15,8 +15,8 @@ type SecretPorts = Pick<Ports, 'secrets' | 'secretPrints'>;
 type Given = MadeServer & { readonly secretPrints: SecretPrints };
 
 /**
- * Which HTTP servers run with a secret that has another value by now: a stdio server gets the values of its session, an HTTP
- * server keeps those that its container was made with. Looks up what a container has a print of and nothing else, and
+ * Which servers run with a secret that has another value by now: an HTTP server keeps those that its container was made
+ * with, a stdio server gets the values of its session, and where its orchestrator says so others at its start. Looks up what a container has a print of and nothing else, and
  * nothing at all for a container whose record somebody else made: that one must not choose secrets. What cannot be told is
  * a warning; the server stays as it is.
  */
@@ -49,9 +49,9 @@ export async function changedSecrets(
   return { changed, warnings };
 }
 
-/** Whether a container is of an HTTP server that is to run, which is given its secrets when it is made. */
-const wasGivenSecrets = ({ spec }: DeclaredServer, { server }: MadeServer): boolean =>
-  spec.enabled && isHttp(spec) && server === spec.name;
+/** Whether a container is of a server that is to run, and was given its secrets when it was made. */
+const wasGivenSecrets = ({ spec }: DeclaredServer, { server, givenSecrets = false }: MadeServer): boolean =>
+  spec.enabled && (isHttp(spec) || givenSecrets) && server === spec.name;
 
 const withoutPrints = 'it was made by an earlier looms, or without a usable key; `looms mcp restart` makes it anew';
 

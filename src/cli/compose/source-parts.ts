@@ -1,5 +1,6 @@
 import { homedir } from 'node:os';
 import type { Ports } from '../../app/ports.ts';
+import type { RecordedSpec } from '../../model/desired.ts';
 import { LoomsError } from '../../model/errors.ts';
 import type { EngineAttempt, Orchestrator } from '../../orchestrator/port.ts';
 import type { Program } from '../terminal/program.ts';
@@ -35,11 +36,15 @@ export const contextPlace = (environment: Environment) => ({
 
 /** What records on an engine are read and signed with. */
 export async function recordParts(environment: Environment) {
-  const [{ readRecordedSpec }, { recordSigner }] = await Promise.all([
+  const [{ readRecordedSpec, specHash }, { recordSigner }] = await Promise.all([
     import('../../spec/record/record.ts'),
     import('../../state/record-signer.ts'),
   ]);
-  return { read: readRecordedSpec, ...recordSigner(environment) };
+  return {
+    read: readRecordedSpec,
+    hash: ({ spec, image }: RecordedSpec) => specHash(spec, image),
+    ...recordSigner(environment),
+  };
 }
 
 /**

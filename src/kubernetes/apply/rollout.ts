@@ -3,13 +3,14 @@ import type { ServerName } from '../../model/ids.ts';
 import { tellingLines } from '../../model/values/telling-lines.ts';
 import { objectPath } from '../model/kinds.ts';
 import { isReady, type Pod, serverContainer, serverStatus } from '../model/objects.ts';
-import { type Generation, idOfPod, mainPod, meantOf, type Observed, type Workload } from '../model/observed.ts';
+import { type Generation, idOfPod, mainPod, meantOf, type Observed, podsOf, type Workload } from '../model/observed.ts';
+import { isPassing } from '../model/passing.ts';
 import { lookAtServer } from '../observe/observe.ts';
 import type { KubernetesPorts } from '../ports.ts';
 import { eventsOf } from './requests.ts';
 
-/** Between two looks at a rollout, ms. */
-const lookEveryMs = 250;
+/** Between two looks at a rollout, ms: the first pause, and the longest that it grows to. */
+const [shortestPauseMs, longestPauseMs] = [500, 1500];
 
 /** How long a pod may take until its node has it and its image, ms, beyond what its server takes. */
 const placingMs = 300_000;
@@ -24,8 +25,16 @@ type Trouble = {
   readonly why: string;
 };
 
-function troubleOf({ deployment }: Workload, pod: Pod | undefined): Trouble | undefined {
-  const refused = deployment.status?.conditions?.find(
+/** How often the servers of pods had been begun again when a wait for them began, by the pod's uid. */
+type Restarts = ReadonlyMap<string, number>;
+
+const restartsOf = (pod: Pod): number => serverStatus(pod)?.restartCount ?? 0;
+
+const uidOf = ({ metadata }: Pod): string => metadata.uid ?? '';
+
+function troubleOf({ replicaSet }: Generation, pod: Pod | undefined, restartsBefore: Restarts): Trouble | undefined {
+  // The same condition of the Deployment is that of any of its ReplicaSets, past ones included.
+  const refused = replicaSet.status?.conditions?.find(
     ({ type, status }) => type === 'ReplicaFailure' && status === 'True',
   );
   if (refused !== undefined) {
@@ -37,7 +46,8 @@ function troubleOf({ deployment }: Workload, pod: Pod | undefined): Trouble | un
     if (startReasons.has(reason)) return { code: 'container-start-failed', why: `${reason}: ${message}` };
   }
   const status = pod && serverStatus(pod);
-  if (status === undefined || (status.restartCount ?? 0) === 0 || status.ready === true) return undefined;
+  if (pod === undefined || status === undefined || status.ready === true) return undefined;
+  if (restartsOf(pod) <= (restartsBefore.get(uidOf(pod)) ?? 0)) return undefined;
   const last = status.lastState?.terminated;
   return {
     code: 'server-unhealthy',
@@ -52,8 +62,9 @@ const isSeen = ({ deployment }: Workload): boolean =>
 export type RolledOut = { readonly workload: Workload; readonly generation: Generation; readonly pod: Pod };
 
 /**
- * Waits until a pod of what the Deployment means is ready. Throws `server-unhealthy` when its server did not answer,
- * `image-pull-failed`, `container-start-failed`, `server-not-found` when it is gone, `engine-timeout`, `interrupted`.
+ * Waits until a pod of what the Deployment means is ready. A look that fails for a reason that may pass is made again, as
+ * long as there is time. Throws `server-unhealthy` when its server did not answer, `image-pull-failed`,
+ * `container-start-failed`, `server-not-found` when it is gone, `engine-timeout`, `interrupted`.
  */
 export async function awaitRollout(
   ports: KubernetesPorts,
@@ -62,15 +73,25 @@ export async function awaitRollout(
   { timeoutMs, signal }: { readonly timeoutMs: number; readonly signal?: AbortSignal | undefined },
 ): Promise<RolledOut> {
   const deadline = ports.monotonicMs() + timeoutMs + placingMs;
-  for (;;) {
+  let restartsBefore: Restarts | undefined;
+  for (let wait = shortestPauseMs; ; wait = Math.min(wait * 1.5, longestPauseMs)) {
     if (signal?.aborted) throw new LoomsError('interrupted', `stopped waiting for ${server}`);
-    const workload = await lookAtServer(ports, observed, server, { signal });
+    let workload: Workload | null;
+    try {
+      workload = await lookAtServer(ports, observed, server, { signal });
+    } catch (error) {
+      if (!isPassing(error) || ports.monotonicMs() >= deadline) throw error;
+      await ports.pause(wait, signal);
+      continue;
+    }
     if (workload === null) throw new LoomsError('server-not-found', `the Deployment of ${server} is gone`);
+    // Pods that come later have been begun again by what is waited for.
+    restartsBefore ??= new Map(podsOf(workload).map((pod) => [uidOf(pod), restartsOf(pod)]));
     const generation = isSeen(workload) ? meantOf(workload) : undefined;
     const pod = generation?.pods.findLast(isReady);
     if (generation !== undefined && pod !== undefined) return { workload, generation, pod };
     const main = generation && mainPod(generation);
-    const trouble = isSeen(workload) ? troubleOf(workload, main) : undefined;
+    const trouble = generation && troubleOf(generation, main, restartsBefore);
     if (trouble !== undefined) throw await failureOf(ports, server, main, trouble);
     if (ports.monotonicMs() >= deadline) {
       const unplaced = main?.status?.conditions?.find(
@@ -81,7 +102,7 @@ export async function awaitRollout(
         why: unplaced?.message === undefined ? 'it is not ready' : `no node takes its pod: ${unplaced.message}`,
       });
     }
-    await ports.pause(lookEveryMs, signal);
+    await ports.pause(wait, signal);
   }
 }
 

@@ -1,8 +1,22 @@
 import { isRecord } from '../../model/is-record.ts';
 import type { FieldDifference } from '../../model/plan.ts';
-import { hasPasswordInUri, looksLikeCredential, looksLikeKey } from '../../model/secrets/credentials.ts';
+import {
+  hasPasswordInUri,
+  isNoCredential,
+  looksLikeCredential,
+  looksLikeKey,
+} from '../../model/secrets/credentials.ts';
 import { canonicalJson } from '../../model/values/canonical-json.ts';
-import { type KubeObject, type ManagedFields, type Pod, type PodSpec, revisionKey } from '../model/objects.ts';
+import { ownPrefix } from '../model/names.ts';
+import {
+  type KubeObject,
+  type ManagedFields,
+  type Pod,
+  type PodSpec,
+  type PodTemplate,
+  revisionKey,
+  timeOf,
+} from '../model/objects.ts';
 
 /** One step into an object: a field, or the entry of a list that has this value in this field. */
 type Segment = string | { readonly field: string; readonly value: unknown };
@@ -17,6 +31,7 @@ const listKeys: Readonly<Record<string, readonly string[]>> = {
   volumeMounts: ['mountPath'],
   ports: ['containerPort', 'port'],
   hostAliases: ['ip'],
+  httpHeaders: ['name'],
 };
 
 /** What the API server and its controllers write by themselves. */
@@ -70,25 +85,52 @@ export function compareObjects(live: KubeObject, wanted: KubeObject): readonly O
   }));
 }
 
-/** What somebody has changed of a pod itself: its resources in place, its images, containers that were added to it. */
-export function comparePod(pod: Pod, template: PodSpec): readonly FieldDifference[] {
+/**
+ * What somebody has changed of a pod itself: its resources in place, its images, containers that were added to it, and labels,
+ * by which policies and Services tell pods apart. What admission made otherwise than the template says, as the pod was
+ * made, is no change of anybody's: a container beside the server, other resources.
+ */
+export function comparePod(pod: Pod, template: PodTemplate): readonly FieldDifference[] {
+  const managed = pod.metadata.managedFields ?? [];
   const shared = ({ containers, ephemeralContainers = [] }: PodSpec): object => ({
     containers: containers.map(({ name, image, resources }) => ({ name, image, resources: resources ?? {} })),
     ephemeralContainers: ephemeralContainers.map(({ name, image }) => ({ name, image })),
   });
-  return walk([], { spec: shared(pod.spec) }, { spec: shared(template) }).map((one) => {
-    const field = differenceOf(one, pod.metadata.managedFields ?? []);
+  const labels = template.metadata?.labels ?? {};
+  const isOurs = (key: string): boolean => key in labels || key.startsWith(ownPrefix);
+  const ofPod = Object.entries(pod.metadata.labels ?? {}).filter(([key]) => isOurs(key));
+  const found = [
+    ...walk(['metadata', 'labels'], Object.fromEntries(ofPod), labels),
+    ...walk(['spec'], shared(pod.spec), shared(template.spec)).filter(isChangedSince(pod)),
+  ];
+  return found.map((one) => {
+    const field = differenceOf(one, managed);
     return { ...field, path: `pod ${field.path}` };
   });
 }
 
+/** Which differences came about after a pod was made, as the cluster keeps it; all, where it keeps nothing of the pod. */
+function isChangedSince({ metadata }: Pod): (difference: Difference) => boolean {
+  const { managedFields = [], creationTimestamp } = metadata;
+  if (managedFields.every(({ fieldsV1 }) => fieldsV1 === undefined)) return () => true;
+  const made = timeOf(creationTimestamp);
+  const later = managedFields.filter(
+    ({ subresource, time }) =>
+      subresource === 'resize' ||
+      subresource === 'ephemeralcontainers' ||
+      (subresource === undefined && timeOf(time) > made),
+  );
+  // What was taken away nobody owns, but what it stood in.
+  return ({ path, from }) =>
+    later.some(({ fieldsV1 }) => owns(fieldsV1, path) || (from === undefined && owns(fieldsV1, path.slice(0, -1))));
+}
+
 function differenceOf({ path, from, to }: Difference, managed: readonly ManagedFields[]): FieldDifference {
   const setBy = whoSet(path, managed);
-  const isSecret = isHidden(path);
   return {
     path: pathText(path),
-    from: valueText(path, from, isSecret),
-    to: valueText(path, to, isSecret),
+    from: valueText(path, from),
+    to: valueText(path, to),
     ...(setBy === undefined ? {} : { setBy }),
   };
 }
@@ -103,21 +145,27 @@ function walk(path: readonly Segment[], from: unknown, to: unknown): readonly Di
       .flatMap((key) => walk([...path, key], from[key], to[key]));
   }
   if (Array.isArray(from) && Array.isArray(to)) return walkList(path, from, to);
-  // A group that came or went is told by its own fields, so that it is seen who set each.
+  // A group or list that came or went is told by its own fields, so that it is seen who set each.
   if (isGroup(from) && to === undefined) return walk(path, from, {});
   if (isGroup(to) && from === undefined) return walk(path, {}, to);
+  if (isList(from) && to === undefined) return walkList(path, from, undefined);
+  if (isList(to) && from === undefined) return walkList(path, undefined, to);
   if (canonicalJson(from ?? null) === canonicalJson(to ?? null)) return [];
   return [{ path, from, to }];
 }
 
 const isGroup = (value: unknown): boolean => isRecord(value) && Object.keys(value).length > 0;
 
-function walkList(path: readonly Segment[], from: readonly unknown[], to: readonly unknown[]): readonly Difference[] {
+type List = readonly unknown[];
+const isList = (value: unknown): value is List => Array.isArray(value) && value.length > 0;
+
+function walkList(path: readonly Segment[], from: List | undefined, to: List | undefined): readonly Difference[] {
   const list = path.at(-1);
   const keys = typeof list === 'string' ? (listKeys[list] ?? []) : [];
-  const key = keys.find((one) => [...from, ...to].every((entry) => isRecord(entry) && entry[one] !== undefined));
-  if (key === undefined) return canonicalJson(from) === canonicalJson(to) ? [] : [{ path, from, to }];
-  const named = (entries: readonly unknown[]) => new Map(entries.filter(isRecord).map((entry) => [entry[key], entry]));
+  const all = [...(from ?? []), ...(to ?? [])];
+  const key = keys.find((one) => all.every((entry) => isRecord(entry) && entry[one] !== undefined));
+  if (key === undefined) return canonicalJson(from ?? null) === canonicalJson(to ?? null) ? [] : [{ path, from, to }];
+  const named = (entries: List = []) => new Map(entries.filter(isRecord).map((entry) => [entry[key], entry]));
   const [before, after] = [named(from), named(to)];
   return [...new Set([...before.keys(), ...after.keys()])].flatMap((value) =>
     walk([...path, { field: key, value }], before.get(value), after.get(value)),
@@ -133,17 +181,52 @@ function pathText(path: readonly Segment[]): string {
     .replace(/^spec\./, '');
 }
 
-/** Values of variables are shown like those of a spec: what looks like a credential is not. */
-function isHidden(path: readonly Segment[]): boolean {
-  const [list, entry] = path.slice(-3);
-  return list === 'env' && typeof entry === 'object' && looksLikeCredential(String(entry.value));
+/** Maps whose keys are anybody's: a key that says credential has one. */
+const freeMaps: ReadonlySet<unknown> = new Set(['annotations', 'labels', 'data', 'stringData']);
+
+/** Whether what a value is called says that it is a credential: a variable, a header, an annotation. */
+function isNamedSecret(path: readonly Segment[]): boolean {
+  const [before, last] = path.slice(-2);
+  if (typeof last !== 'string') return false;
+  if (freeMaps.has(before)) return looksLikeCredential(last);
+  const isEntry = typeof before === 'object' && before.field === 'name';
+  return last === 'value' && isEntry && looksLikeCredential(String(before.value));
 }
 
-function valueText(path: readonly Segment[], value: unknown, isSecret: boolean): string {
+/** All texts in a value, those in lists and groups too. */
+function textsIn(value: unknown): readonly string[] {
+  if (typeof value === 'string') return [value];
+  if (Array.isArray(value)) return value.flatMap(textsIn);
+  return isRecord(value) ? Object.values(value).flatMap(textsIn) : [];
+}
+
+/** Whether a text has a credential in it, whatever it is called. */
+const hasCredential = (text: string): boolean =>
+  looksLikeKey(text) || text.split(/[\s=,;"'`()[\]{}<>|]+/).some(hasPasswordInUri);
+
+/** Whether words of a command have a credential behind the one that names it: `--token VALUE`. */
+const namesCredential = (words: readonly unknown[]): boolean =>
+  words.some(
+    (word, at) =>
+      typeof word === 'string' &&
+      /^--?[\w.-]+$/.test(word) &&
+      looksLikeCredential(word) &&
+      typeof words[at + 1] === 'string' &&
+      !isNoCredential(String(words[at + 1])),
+  );
+
+/** Whether a value holds what nobody may read, as an entry of a list without keys may. */
+function holdsSecret(value: unknown): boolean {
+  if (Array.isArray(value)) return namesCredential(value) || value.some(holdsSecret);
+  if (!isRecord(value)) return false;
+  const isSecret = looksLikeCredential(String(value.name ?? '')) && typeof value.value === 'string';
+  return isSecret || Object.values(value).some(holdsSecret);
+}
+
+function valueText(path: readonly Segment[], value: unknown): string {
   if (value === undefined || value === null) return 'none';
-  const text = typeof value === 'string' ? value : canonicalJson(value);
-  const isCredential = isSecret || looksLikeKey(text) || hasPasswordInUri(text);
-  return path.includes('env') && isCredential ? '(secret)' : text;
+  if (isNamedSecret(path) || holdsSecret(value) || textsIn(value).some(hasCredential)) return '(secret)';
+  return typeof value === 'string' ? value : canonicalJson(value);
 }
 
 /** Who owns a field of an object, as the API server keeps it; undefined for what nobody owns any more. */

@@ -15,6 +15,8 @@ export type RecordReader = {
   /** The signature of this machine; undefined where it has no key and can make none. */
   readonly sign: (text: string) => string | undefined;
   readonly makerOf: (text: string, signature: string) => RecordMaker;
+  /** The hash of what a record says; what an annotation says of it nobody signed. */
+  readonly hash: (recorded: RecordedSpec) => string;
 };
 
 /** What is signed of a server's record: of which server of which project it is, and what it was made from. */
@@ -29,6 +31,7 @@ export type Claim = {
   readonly recorded?: RecordedSpec;
   /** Set when this machine did not sign the record. */
   readonly foreignRecord?: ForeignRecord;
+  /** Of what was recorded; '' where that cannot be read. */
   readonly specHash: string;
   readonly source?: string;
   readonly secretPrints?: SecretPrints;
@@ -41,7 +44,7 @@ const isGeneration = (text: string | undefined): text is string => /^[1-9]\d{0,8
 export function readClaim(
   { metadata }: KubeObject,
   project: ProjectName,
-  records: Pick<RecordReader, 'read' | 'makerOf'>,
+  records: Pick<RecordReader, 'read' | 'makerOf' | 'hash'>,
 ): Claim | undefined {
   const { labels = {}, annotations = {} } = metadata;
   const name = labels[label.server];
@@ -67,7 +70,7 @@ export function readClaim(
   return {
     server,
     generation,
-    specHash: annotations[annotation.specHash] ?? '',
+    specHash: recorded === undefined ? '' : records.hash(recorded),
     managedBy: annotations[annotation.managedBy] ?? labels[label.managedBy] ?? '',
     ...defined({
       recorded,

@@ -2,3 +2,6 @@ import { refusalOf } from '../port.ts';
 
 /** Whether the API server refused since who asked has not the right (403), and not for what was asked. */
 export const isForbidden = (error: unknown): boolean => refusalOf(error)?.status === 403;
+
+/** Whether the API server does not know who asks (401). */
+export const isUnknownUser = (error: unknown): boolean => refusalOf(error)?.status === 401;

@@ -1,4 +1,10 @@
 import type { ProjectName, ServerName } from '../../model/ids.ts';
+import type { SecretPrints } from '../../model/secrets/secret-prints.ts';
+import { canonicalJson } from '../../model/values/canonical-json.ts';
+import { sha256 } from '../../model/values/sha256.ts';
+
+/** What keys of labels and annotations begin with that are looms' own. */
+export const ownPrefix = 'looms.dev/';
 
 /** Keys of labels, which objects are found by. */
 export const label = {
@@ -17,6 +23,7 @@ export const isOurLabel = (key: string): boolean =>
 /** Keys of annotations, which hold what labels cannot: 63 characters of a small alphabet are too few. */
 export const annotation = {
   record: 'looms.dev/record',
+  /** For people and other programs: looms reads the record itself. */
   specHash: 'looms.dev/spec-hash',
   /** Which container of its server in a row a pod is of; another one replaces the pods. */
   generation: 'looms.dev/generation',
@@ -27,10 +34,10 @@ export const annotation = {
   managedBy: 'looms.dev/managed-by',
   /** Of a ReplicaSet that did not pass its gate: what it failed with. */
   failure: 'looms.dev/failure',
-  /** Of a ReplicaSet whose gate has passed: when (RFC 3339). */
-  served: 'looms.dev/served',
   /** Of a ReplicaSet: how its time ended (`GenerationOutcome`). */
   outcome: 'looms.dev/outcome',
+  /** Of a ReplicaSet: when it last passed its gate (RFC 3339); what has none has not served. */
+  served: 'looms.dev/served',
   source: 'looms.dev/source',
   description: 'kubernetes.io/description',
 } as const;
@@ -49,8 +56,13 @@ export const secretName = (server: ServerName, print?: string): string =>
   print === undefined ? `looms-${server}-env` : `looms-${server}-env-${print}`;
 
 /** Whether a name is that of a Secret of a server. */
-export const isSecretName = (server: ServerName, name: string): boolean =>
-  name === secretName(server) || (name.startsWith(`${secretName(server)}-`) && /-env-[0-9a-f]{12}$/.test(name));
+export const isSecretName = (server: ServerName, name: string): boolean => {
+  const own = secretName(server);
+  return name === own || (name.startsWith(`${own}-`) && /^[0-9a-f]{12}$/.test(name.slice(own.length + 1)));
+};
+
+/** What a Secret is told from others by: keyed hashes of its values. */
+export const secretPrint = (prints: SecretPrints): string => sha256(canonicalJson(prints)).slice(0, 12);
 
 export const volumeClaimName = (volume: string): string => `looms-${volume}`;
 

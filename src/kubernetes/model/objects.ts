@@ -9,6 +9,8 @@ type Texts = Readonly<Record<string, string>>;
 export type ManagedFields = {
   readonly manager?: string;
   readonly time?: string;
+  /** `status`, `resize`, `ephemeralcontainers`; absent for what was written to the object itself. */
+  readonly subresource?: string;
   readonly fieldsV1?: object;
 };
 
@@ -24,7 +26,12 @@ export type Metadata = {
   readonly labels?: Texts;
   readonly annotations?: Texts;
   readonly managedFields?: readonly ManagedFields[];
-  readonly ownerReferences?: readonly { readonly uid: string; readonly kind: string; readonly name: string }[];
+  readonly ownerReferences?: readonly {
+    readonly uid: string;
+    readonly kind: string;
+    readonly name: string;
+    readonly controller?: boolean;
+  }[];
 };
 
 export type KubeObject = {
@@ -79,12 +86,15 @@ export type PodSpec = {
   readonly nodeName?: string;
 };
 
+/** What pods are made from. */
+export type PodTemplate = { readonly metadata?: Partial<Metadata>; readonly spec: PodSpec };
+
 export type Deployment = KubeObject & {
   readonly spec: {
     readonly replicas?: number;
     readonly paused?: boolean;
     readonly strategy?: { readonly type?: string };
-    readonly template: { readonly metadata?: Partial<Metadata>; readonly spec: PodSpec };
+    readonly template: PodTemplate;
   };
   readonly status?: {
     readonly observedGeneration?: number;
@@ -98,8 +108,9 @@ export type Deployment = KubeObject & {
 export type ReplicaSet = KubeObject & {
   readonly spec: {
     readonly replicas?: number;
-    readonly template: { readonly metadata?: Partial<Metadata>; readonly spec: PodSpec };
+    readonly template: PodTemplate;
   };
+  readonly status?: { readonly conditions?: readonly Condition[] };
 };
 
 export type ContainerStatus = {

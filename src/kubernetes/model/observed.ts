@@ -10,6 +10,7 @@ import {
   type Pod,
   type ReplicaSet,
   revisionKey,
+  templateHash,
   timeOf,
 } from './objects.ts';
 
@@ -44,9 +45,9 @@ export type Observed = {
   readonly servers: readonly Workload[];
   /** Deployments that are nobody's of the project. */
   readonly foreign: readonly Deployment[];
-  /** What stands behind servers, whoever made it, by `supportKey`. */
+  /** What stands behind servers, whoever made it, by `supportKey`; where servers are only shown, policies. */
   readonly support: ReadonlyMap<string, KubeObject>;
-  /** Secrets with the project's labels, without their values. */
+  /** Secrets with the project's labels, without their values; none where servers are only shown. */
   readonly secrets: readonly KubeObject[];
 };
 
@@ -56,8 +57,18 @@ export const supportKey = ({ kind = '', metadata }: KubeObject): string => `${ki
 export const isOurs = ({ metadata }: KubeObject, project: ProjectName): boolean =>
   metadata.labels?.[label.project] === project;
 
-const isControlledBy = (one: KubeObject, owner: KubeObject): boolean =>
-  (one.metadata.ownerReferences ?? []).some(({ uid }) => uid === owner.metadata.uid);
+const isControlledBy = (one: KubeObject, ownerKind: 'Deployment' | 'ReplicaSet', owner: KubeObject): boolean =>
+  (one.metadata.ownerReferences ?? []).some(
+    ({ uid, kind, controller }) => controller === true && kind === ownerKind && uid === owner.metadata.uid,
+  );
+
+/** Whether a ReplicaSet counts a pod as its own: it is asked for by its labels as well. */
+const isPodOf = (pod: Pod, replicaSet: ReplicaSet): boolean => {
+  const hash = replicaSet.metadata.labels?.[templateHash];
+  return (
+    hash !== undefined && pod.metadata.labels?.[templateHash] === hash && isControlledBy(pod, 'ReplicaSet', replicaSet)
+  );
+};
 
 /** Puts the generations of a Deployment together; `readClaim` says what each was made from. */
 export function generationsOf(
@@ -68,7 +79,7 @@ export function generationsOf(
 ): readonly Generation[] {
   const revision = deployment.metadata.annotations?.[revisionKey];
   return replicaSets
-    .filter((one) => isControlledBy(one, deployment))
+    .filter((one) => isControlledBy(one, 'Deployment', deployment))
     .flatMap((replicaSet): readonly Generation[] => {
       const claim = readClaim(replicaSet);
       if (claim === undefined) return [];
@@ -77,7 +88,7 @@ export function generationsOf(
           claim,
           replicaSet,
           pods: pods
-            .filter((pod) => isControlledBy(pod, replicaSet))
+            .filter((pod) => isPodOf(pod, replicaSet))
             .toSorted((a, b) => timeOf(a.metadata.creationTimestamp) - timeOf(b.metadata.creationTimestamp)),
           isMeant: revision !== undefined && replicaSet.metadata.annotations?.[revisionKey] === revision,
         },

@@ -8,28 +8,16 @@ import { type KubeObject, timeOf } from '../model/objects.ts';
 import { amountOf } from '../model/quantity.ts';
 import type { Cluster } from '../port.ts';
 
-/**
- * The cluster as plans name it. Its id is that of a namespace which every cluster has and nobody makes anew. Who may not look
- * at nodes is told of none.
- */
-export async function describeCluster(cluster: Cluster, options?: CallOptions): Promise<ClusterDescription> {
+/** The cluster as plans and lists name it; of its nodes nothing is asked. Its id is that of a namespace which every cluster has and nobody makes anew. */
+export async function identifyCluster(cluster: Cluster, options?: CallOptions): Promise<ClusterDescription> {
   const get = (path: string) => cluster.request({ method: 'GET', path }, options);
-  const [version, system, listed] = await Promise.all([
+  const [version, system] = await Promise.all([
     get('/version'),
     orUndefined(get(objectPath('Namespace', undefined, 'kube-system'))),
-    orUndefined(get('/api/v1/nodes')),
   ]);
   const said = isRecord(version) ? version : {};
   const text = (key: string): string => (typeof said[key] === 'string' ? said[key] : '');
-  const nodes = ((listed as { readonly items?: readonly Node[] } | undefined)?.items ?? []).filter(
-    ({ spec }) => spec?.unschedulable !== true,
-  );
-  const [os = '', architecture = ''] = mostOf(
-    nodes.map(({ status }) => `${status?.nodeInfo?.operatingSystem ?? ''}/${status?.nodeInfo?.architecture ?? ''}`),
-    text('platform'),
-  ).split('/');
-  const sum = (key: 'cpu' | 'memory'): number =>
-    nodes.reduce((all, { status }) => all + amountOf(status?.allocatable?.[key]), 0);
+  const [os = '', architecture = ''] = text('platform').split('/');
   return {
     // Who may not read that namespace tells clusters apart by their addresses.
     id: (system as KubeObject | undefined)?.metadata.uid ?? cluster.endpoint,
@@ -45,11 +33,43 @@ export async function describeCluster(cluster: Cluster, options?: CallOptions): 
     canLimitProcesses: false,
     canHideHost: false,
     securityModules: ['seccomp'],
-    nodes: nodes.length,
-    cpus: sum('cpu'),
-    memoryBytes: sum('memory'),
+    nodes: 0,
+    cpus: 0,
+    memoryBytes: 0,
   };
 }
+
+/** The cluster with what its nodes give. Who may not look at nodes is told of none. */
+export async function describeCluster(cluster: Cluster, options?: CallOptions): Promise<ClusterDescription> {
+  const [described, listed = []] = await Promise.all([
+    identifyCluster(cluster, options),
+    orUndefined(listNodes(cluster, options)),
+  ]);
+  const nodes = listed.filter(({ spec }) => spec?.unschedulable !== true);
+  const [os = '', architecture = ''] = mostOf(
+    nodes.map(({ status }) => `${status?.nodeInfo?.operatingSystem ?? ''}/${status?.nodeInfo?.architecture ?? ''}`),
+    `${described.os}/${described.architecture}`,
+  ).split('/');
+  const sum = (key: 'cpu' | 'memory'): number =>
+    nodes.reduce((all, { status }) => all + amountOf(status?.allocatable?.[key]), 0);
+  return { ...described, os, architecture, nodes: nodes.length, cpus: sum('cpu'), memoryBytes: sum('memory') };
+}
+
+/** Nodes that one answer holds: each is some 20 kB, most of it the images that it has. */
+const nodesAtOnce = 500;
+
+async function listNodes(cluster: Cluster, options?: CallOptions): Promise<readonly Node[]> {
+  const nodes: Node[] = [];
+  for (let next = ''; ; ) {
+    const query = { limit: String(nodesAtOnce), ...(next === '' ? {} : { continue: next }) };
+    const page = (await cluster.request({ method: 'GET', path: '/api/v1/nodes', query }, options)) as NodeList;
+    nodes.push(...(page.items ?? []));
+    next = page.metadata?.continue ?? '';
+    if (next === '') return nodes;
+  }
+}
+
+type NodeList = { readonly items?: readonly Node[]; readonly metadata?: { readonly continue?: string } };
 
 type Node = {
   readonly spec?: { readonly unschedulable?: boolean };

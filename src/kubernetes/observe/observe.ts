@@ -9,7 +9,7 @@ import type { Deployment, KubeObject, Pod, ReplicaSet } from '../model/objects.t
 import { generationsOf, type Observed, supportKey, type Workload } from '../model/observed.ts';
 import type { Cluster } from '../port.ts';
 import type { KubernetesPorts } from '../ports.ts';
-import { clusterNow, describeCluster } from './describe.ts';
+import { clusterNow, identifyCluster } from './describe.ts';
 
 type List = { readonly items?: readonly KubeObject[] };
 
@@ -55,39 +55,52 @@ async function findSpace(
   }
 }
 
-/** What servers stand on, beside their namespace. */
+/** What servers stand on, beside their namespace; of that only policies say something of the servers themselves. */
 const supportKinds = ['ConfigMap', 'NetworkPolicy', 'Service', 'PersistentVolumeClaim'] as const;
+const shownKinds = ['NetworkPolicy'] as const;
+
+type ObserveOptions = CallOptions & {
+  /** Whether servers are only shown: then no names of Secrets are asked for, nor what else a plan alone needs. */
+  readonly isShown?: boolean;
+};
+
+/** The Secrets of a project. Names alone: whoever plans needs no values, and does not get them. */
+async function secretsOf(
+  cluster: Cluster,
+  project: ProjectName,
+  options?: CallOptions,
+): Promise<readonly KubeObject[]> {
+  const list = (await cluster.request(
+    {
+      method: 'GET',
+      path: listPath('Secret', namespaceOf(project)),
+      query: { labelSelector: `${label.project}=${project}` },
+      accept: 'application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1',
+    },
+    options,
+  )) as List;
+  return list.items ?? [];
+}
 
 /** Lists what of a project is there; read-only. What cannot be listed is an error, never an empty list. */
 export async function observe(
   cluster: Cluster,
   project: ProjectName,
-  records: Pick<RecordReader, 'read' | 'makerOf'>,
-  options?: CallOptions,
+  records: Pick<RecordReader, 'read' | 'makerOf' | 'hash'>,
+  { isShown = false, ...options }: ObserveOptions = {},
 ): Promise<Observed> {
   const namespace = namespaceOf(project);
   const list = (kind: Kind, query = {}) => listOf(cluster, kind, namespace, query, options);
   const ofServers = { labelSelector: label.server };
   const [engine, now, space, deployments, replicaSets, pods, secrets, ...support] = await Promise.all([
-    describeCluster(cluster, options),
+    identifyCluster(cluster, options),
     clusterNow(cluster, options),
     findSpace(cluster, namespace, options),
     list('Deployment'),
     list('ReplicaSet', ofServers),
     list('Pod', ofServers),
-    cluster
-      .request(
-        {
-          method: 'GET',
-          path: listPath('Secret', namespace),
-          query: { labelSelector: `${label.project}=${project}` },
-          // Names alone: whoever plans needs no values, and does not get them.
-          accept: 'application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1',
-        },
-        options,
-      )
-      .then((answer) => (answer as List).items ?? []),
-    ...supportKinds.map((kind) => list(kind)),
+    isShown ? [] : secretsOf(cluster, project, options),
+    ...(isShown ? shownKinds : supportKinds).map((kind) => list(kind)),
   ]);
   const claimOf = (object: KubeObject) => readClaim(object, project, records);
   // One that says it is of a server and has another name than that one's is nobody's: two could say it.

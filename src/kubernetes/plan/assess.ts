@@ -38,8 +38,7 @@ const noDrift: ServerDrift = { ofPods: [], beside: [] };
 
 function specReasons(server: DeclaredServer, { claim }: Workload): readonly Reason[] {
   if (claim.recorded === undefined) return [{ kind: 'unreadable-record' }];
-  // Anybody can write the hash of one spec beside the record of another: it counts where this machine signed the record.
-  if (claim.foreignRecord === undefined && claim.specHash === server.hash) return [];
+  if (claim.specHash === server.hash) return [];
   const fields = compareSpecs(claim.recorded, { spec: server.spec, image: server.image.ref });
   return isNonEmpty(fields) ? [{ kind: 'spec-changed', fields }] : [];
 }

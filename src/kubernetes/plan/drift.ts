@@ -1,13 +1,17 @@
-import type { DeclaredServer, DesiredServer } from '../../model/desired.ts';
+import type { DeclaredServer } from '../../model/desired.ts';
+import { isFailure } from '../../model/errors.ts';
+import { messageOf } from '../../model/failure.ts';
+import type { ServerName } from '../../model/ids.ts';
 import type { FieldDifference } from '../../model/plan.ts';
 import { parseSource } from '../../model/source.ts';
 import { mapBounded } from '../../model/values/map-bounded.ts';
 import type { ExportSettings } from '../../orchestrator/export.ts';
 import type { CallOptions } from '../../orchestrator/session-host.ts';
 import { compareObjects, comparePod, fieldManager, type ObjectDifference } from '../compare/compare-objects.ts';
+import { isUnknownUser } from '../model/forbidden.ts';
 import { type Kind, objectPath } from '../model/kinds.ts';
-import { annotation, isSecretName, secretName } from '../model/names.ts';
-import { type Deployment, type KubeObject, revisionKey } from '../model/objects.ts';
+import { annotation, isSecretName, secretName, secretPrint } from '../model/names.ts';
+import { type KubeObject, revisionKey } from '../model/objects.ts';
 import { meantOf, type Observed, supportKey, type Workload } from '../model/observed.ts';
 import { deploymentOf, type Made } from '../objects/objects.ts';
 import type { Cluster } from '../port.ts';
@@ -24,6 +28,8 @@ export type ServerDrift = {
 
 export type FoundDrift = {
   readonly servers: ReadonlyMap<string, ServerDrift>;
+  /** Servers whose Deployment the cluster does not say what it would be, and why: nobody knows whether it was changed. */
+  readonly unknown: ReadonlyMap<ServerName, string>;
   /** By `supportKey`. */
   readonly support: ReadonlyMap<string, readonly FieldDifference[]>;
 };
@@ -41,8 +47,12 @@ const keptOfPods = [annotation.generation, 'kubectl.kubernetes.io/restartedAt'] 
 const picked = (from: Readonly<Record<string, string>> | undefined, keys: readonly string[]) =>
   Object.fromEntries(keys.flatMap((key) => (from?.[key] === undefined ? [] : [[key, from[key]]])));
 
-/** The Secret that the pods of a Deployment take their secrets from; of another server's nothing is taken. */
-function secretOf(server: DesiredServer['name'], { spec }: Deployment): string {
+/**
+ * The Secret that the pods of a Deployment take their secrets from: where it says with which values they were made that is
+ * known, else it is the one that it names, but never another server's.
+ */
+function secretOf({ server, claim, deployment: { spec } }: Workload): string {
+  if (claim.secretPrints !== undefined) return secretName(server, secretPrint(claim.secretPrints));
   const named = spec.template.spec.containers
     .flatMap(({ env = [] }) => env.map(({ valueFrom }) => valueFrom?.secretKeyRef?.name))
     .find((name) => name !== undefined && isSecretName(server, name));
@@ -50,10 +60,10 @@ function secretOf(server: DesiredServer['name'], { spec }: Deployment): string {
 }
 
 /** What was decided when a Deployment was made, as it says itself. */
-export const madeAsThere = ({ server, deployment }: Workload): Made => ({
-  secret: secretOf(server, deployment),
-  annotations: picked(deployment.metadata.annotations, kept),
-  podAnnotations: picked(deployment.spec.template.metadata?.annotations, keptOfPods),
+export const madeAsThere = (workload: Workload): Made => ({
+  secret: secretOf(workload),
+  annotations: picked(workload.deployment.metadata.annotations, kept),
+  podAnnotations: picked(workload.deployment.spec.template.metadata?.annotations, keptOfPods),
 });
 
 /** A Deployment with so many pods. */
@@ -95,25 +105,46 @@ const dryRun = async (cluster: Cluster, object: KubeObject, options?: CallOption
     options,
   )) as KubeObject;
 
+/** Why the API server makes nothing of an object; undefined where it was another error, or does not know who asks. */
+function refusalText(error: unknown): string | undefined {
+  return isFailure(error, 'engine-rejected') && !isUnknownUser(error) ? messageOf(error) : undefined;
+}
+
 /** Claims cannot be written over: what was asked for when one was made stays. */
 const canBeCompared = ({ kind }: KubeObject): boolean => kind !== 'PersistentVolumeClaim';
 
+type DriftOptions = CallOptions & {
+  /** The servers that are looked at; absent: all. */
+  readonly names?: readonly ServerName[];
+};
+
 /**
  * Looks for what somebody has changed by hand: what is there is held against what the API server would make of what looms
- * asks for, so that neither a default nor a webhook is taken for drift.
+ * asks for, so that neither a default nor a webhook is taken for drift. What it makes nothing of, as a webhook refuses it or
+ * knows no dry runs, is `unknown`. Throws what else it throws.
  */
 export async function findDrift(
   cluster: Cluster,
   observed: Observed,
   support: readonly KubeObject[],
   settings: ExportSettings,
-  options?: CallOptions,
+  { names, ...options }: DriftOptions = {},
 ): Promise<FoundDrift> {
-  const servers = mapBounded(observed.servers, atOnce, async (workload) => {
+  const unknown = new Map<ServerName, string>();
+  const asked = observed.servers.filter(({ server }) => names?.includes(server) !== false);
+  const servers = mapBounded(asked, atOnce, async (workload) => {
     const wanted = asRecorded(workload, settings);
     if (wanted === undefined) return [];
-    const found = compareObjects(workload.deployment, await dryRun(cluster, wanted, options));
-    return [[workload.server, driftOf(workload, found)] as const];
+    try {
+      const found = compareObjects(workload.deployment, await dryRun(cluster, wanted, options));
+      return [[workload.server, driftOf(workload, found)] as const];
+    } catch (error) {
+      const why = refusalText(error);
+      if (why === undefined) throw error;
+      unknown.set(workload.server, why);
+      // What was changed of its pods needs no dry run.
+      return [[workload.server, driftOf(workload, [])] as const];
+    }
   });
   const present = support.flatMap((wanted) => {
     const live = observed.support.get(supportKey(wanted));
@@ -123,14 +154,15 @@ export async function findDrift(
     const found = compareObjects(live, await dryRun(cluster, wanted, options));
     return [supportKey(wanted), found.map(({ field }) => field)] as const;
   });
-  return { servers: new Map((await servers).flat()), support: new Map(await objects) };
+  const [ofServers, ofObjects] = await Promise.all([servers, objects]);
+  return { servers: new Map(ofServers.flat()), unknown, support: new Map(ofObjects) };
 }
 
 function driftOf(workload: Workload, found: readonly ObjectDifference[]): ServerDrift {
   const meant = meantOf(workload);
   const ofPods = found.filter((one) => one.ofPods).map(({ field }) => field);
   const pods = (meant?.pods ?? []).filter(({ metadata }) => metadata.deletionTimestamp === undefined);
-  const template = meant?.replicaSet.spec.template.spec;
+  const template = meant?.replicaSet.spec.template;
   const changed = template === undefined ? [] : pods.flatMap((pod) => comparePod(pod, template));
   return { ofPods: [...ofPods, ...changed], beside: found.filter((one) => !one.ofPods).map(({ field }) => field) };
 }

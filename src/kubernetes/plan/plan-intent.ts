@@ -20,9 +20,20 @@ import type {
 } from '../../orchestrator/port.ts';
 import { recordSpec, specHash } from '../../spec/record/record.ts';
 import { annotation } from '../model/names.ts';
-import { idOfGeneration, idOfPod, meantOf, type Observed, podsOf, shownOf, type Workload } from '../model/observed.ts';
+import type { Pod } from '../model/objects.ts';
+import {
+  type Generation,
+  idOfGeneration,
+  idOfPod,
+  meantOf,
+  type Observed,
+  podsOf,
+  shownOf,
+  type Workload,
+} from '../model/observed.ts';
+import { hasServed, isGood, outcomeOf } from '../model/served.ts';
 import { servicesOf, supportObjects } from '../objects/objects.ts';
-import { observe } from '../observe/observe.ts';
+import { listOf, observe } from '../observe/observe.ts';
 import type { KubernetesPorts } from '../ports.ts';
 import { type DecideInput, decide } from './decide.ts';
 import { findDrift } from './drift.ts';
@@ -35,6 +46,23 @@ export type KubePrepared = Omit<Prepared, 'plan'> & { readonly plan: KubePlan; r
 
 /** `Orchestrator.plan`. */
 export async function planIntent(ports: KubernetesPorts, intent: Intent): Promise<KubePrepared> {
+  const prepared = await planOf(ports, intent);
+  const { plan, made } = prepared;
+  const isAsked = intent.kind !== 'prune' && intent.keep !== undefined && !usualKeeps.has(intent.keep);
+  return isAsked && made.size > 0
+    ? { ...prepared, plan: withWarnings(plan, [...plan.warnings, keepNotKept]) }
+    : prepared;
+}
+
+/** What is kept of a server unless something else is asked for, here and on engines: who asks for it is told nothing. */
+const usualKeeps: ReadonlySet<number> = new Set([3, 10]);
+
+const keepNotKept: PlanWarning = {
+  code: 'keep-not-kept',
+  message: 'a cluster keeps the last ten generations of a server: --keep, and keep of looms.yaml, are not looked at',
+};
+
+async function planOf(ports: KubernetesPorts, intent: Intent): Promise<KubePrepared> {
   const observed = await observe(ports.cluster, intent.project, ports.settings.records);
   switch (intent.kind) {
     case 'files':
@@ -52,8 +80,11 @@ export async function planIntent(ports: KubernetesPorts, intent: Intent): Promis
     }
     case 'rollback':
       return planRollback(ports, observed, intent);
-    case 'prune':
-      return preparedOf(observed, intent, prunePlan(observed, intent), {});
+    case 'prune': {
+      // All of the namespace: others than servers may mount a claim.
+      const pods = (await listOf(ports.cluster, 'Pod', observed.namespace)) as readonly Pod[];
+      return preparedOf(observed, intent, prunePlan(observed, intent, pods), {});
+    }
     default:
       return assertNever(intent);
   }
@@ -302,6 +333,21 @@ async function planRecorded(ports: KubernetesPorts, observed: Observed, intent: 
   });
 }
 
+/**
+ * The newest revision that served, that nobody has gone back from, and that is another than the one that is meant. Where that
+ * has not passed its gate, and served once before the newest of them, an earlier run did not come to the end of its way back:
+ * it goes on.
+ */
+function wayBack(past: readonly Generation[], now: Generation | undefined): Generation | undefined {
+  const isNow = ({ claim }: Generation): boolean => claim.specHash === now?.claim.specHash;
+  const isLeft = ({ claim }: Generation, index: number): boolean =>
+    past.slice(index).some((later) => later.claim.specHash === claim.specHash && outcomeOf(later) === 'rolled-back');
+  const served = past.filter((one, index) => isGood(one) && !isLeft(one, index));
+  const last = served.at(-1);
+  const isUnderway = now !== undefined && !hasServed(now) && last !== undefined && !isNow(last);
+  return (isUnderway ? served.findLast(isNow) : undefined) ?? served.findLast((one) => !isNow(one));
+}
+
 /** Plans to take a server back to an earlier generation: its spec as it was then, through the same gate as any change. */
 async function planRollback(ports: KubernetesPorts, observed: Observed, intent: RollbackIntent): Promise<KubePrepared> {
   const { server: name, keepFailed = false } = intent;
@@ -312,11 +358,8 @@ async function planRollback(ports: KubernetesPorts, observed: Observed, intent: 
   const past = generations.filter(
     (one) => one !== now && (now === undefined || one.claim.generation < now.claim.generation),
   );
-  const served = past.filter(({ replicaSet }) => replicaSet.metadata.annotations?.[annotation.outcome] === undefined);
   const target =
-    intent.to === undefined
-      ? served.findLast(({ claim }) => claim.specHash !== now?.claim.specHash)
-      : generations.find(({ claim }) => claim.generation === intent.to);
+    intent.to === undefined ? wayBack(past, now) : generations.find(({ claim }) => claim.generation === intent.to);
   if (target === undefined) {
     const known = past.map(({ claim }) => claim.generation).join(', ');
     throw new LoomsError(
@@ -382,13 +425,14 @@ async function executionsOf(
   }
 }
 
-/** Which servers over HTTP were given secrets that have other values by now. */
+/** Which servers were given secrets that have other values by now: a stdio server's pod has them for its gate. */
 async function secretsOf(ports: KubernetesPorts, observed: Observed, servers: readonly DeclaredServer[]) {
   const made = observed.servers.map(({ server, deployment, claim }): MadeServer => {
     const { foreignRecord, secretPrints } = claim;
     return {
       id: idOfPod(deployment),
       server,
+      givenSecrets: true,
       ...(foreignRecord === undefined ? {} : { foreignRecord }),
       ...(secretPrints === undefined ? {} : { secretPrints }),
     };

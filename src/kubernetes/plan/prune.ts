@@ -1,16 +1,17 @@
 import { asStepId } from '../../model/ids.ts';
-import type { SupportChange } from '../../model/plan.ts';
+import type { PlanWarning, SupportChange } from '../../model/plan.ts';
 import { basisOf } from '../../model/plan-basis.ts';
 import type { PruneIntent } from '../../orchestrator/port.ts';
 import type { Kind } from '../model/kinds.ts';
 import { label } from '../model/names.ts';
-import type { KubeObject, PodSpec } from '../model/objects.ts';
+import type { KubeObject, Pod, PodSpec } from '../model/objects.ts';
 import { isOurs, type Observed } from '../model/observed.ts';
 import { type KubePlan, type StepDraft, stepText } from './steps.ts';
 
-/** Names of Secrets and claims that pods of any generation ask for. */
-function namesUsed({ servers, foreign }: Observed): ReadonlySet<string> {
+/** Names of Secrets and claims that pods ask for: those of any generation of a server, and whoever else has some there. */
+function namesUsed({ servers, foreign }: Observed, pods: readonly Pod[]): ReadonlySet<string> {
   const specs: readonly PodSpec[] = [
+    ...pods.map(({ spec }) => spec),
     ...foreign.map(({ spec }) => spec.template.spec),
     ...servers.flatMap(({ deployment, generations }) => [
       deployment.spec.template.spec,
@@ -31,26 +32,29 @@ function namesUsed({ servers, foreign }: Observed): ReadonlySet<string> {
   );
 }
 
-/** What nothing uses any more: Secrets of past generations, past generations themselves, and claims where those are asked for. */
-export function prunePlan(observed: Observed, { volumes, history }: PruneIntent): KubePlan {
-  const used = namesUsed(observed);
+const words: Partial<Record<Kind, SupportChange['kind']>> = { Secret: 'secret', PersistentVolumeClaim: 'volume' };
+
+/** What a deleted server left goes with its Deployment; what is past of one that is there is a way back. */
+const historyNotKept: PlanWarning = {
+  code: 'history-not-kept',
+  message:
+    'a cluster keeps no records of deleted servers, so that --history removes none; past generations of servers that are there stay, as ways back',
+};
+
+/**
+ * What nothing uses any more: Secrets of generations that are gone, and claims where those are asked for. `pods` are all of the
+ * namespace.
+ */
+export function prunePlan(observed: Observed, { volumes, history }: PruneIntent, pods: readonly Pod[]): KubePlan {
+  const used = namesUsed(observed, pods);
   const of = (kind: Kind, objects: readonly KubeObject[]) => objects.map((object) => ({ kind, object }));
   const claims = [...observed.support.values()].filter(({ kind }) => kind === 'PersistentVolumeClaim');
-  const past = observed.servers.flatMap(({ generations }) =>
-    generations.filter(({ isMeant, pods }) => !isMeant && pods.length === 0).map(({ replicaSet }) => replicaSet),
-  );
-  const unused = [...of('Secret', observed.secrets), ...(volumes ? of('PersistentVolumeClaim', claims) : [])].filter(
+  const gone = [...of('Secret', observed.secrets), ...(volumes ? of('PersistentVolumeClaim', claims) : [])].filter(
     ({ kind, object }) =>
       isOurs(object, observed.project) &&
       object.metadata.labels?.[label.managedBy] === 'looms' &&
       !used.has(`${kind} ${object.metadata.name}`),
   );
-  const gone = [...unused, ...(history ? of('ReplicaSet', past) : [])];
-  const words: Partial<Record<Kind, SupportChange['kind']>> = {
-    Secret: 'secret',
-    PersistentVolumeClaim: 'volume',
-    ReplicaSet: 'record',
-  };
   const steps = gone.map(({ kind, object: { metadata } }) => {
     const step: StepDraft = {
       id: asStepId(`delete-object:${kind}:${metadata.name}`),
@@ -71,7 +75,7 @@ export function prunePlan(observed: Observed, { volumes, history }: PruneIntent)
     basis: basisOf({ changes: [], steps }),
     changes: [],
     support: gone.map(({ kind: is, object }) => ({
-      kind: words[is] ?? 'record',
+      kind: words[is] ?? 'secret',
       name: object.metadata.name,
       action: 'remove',
       reasons: [{ kind: 'not-in-spec' }],
@@ -80,6 +84,6 @@ export function prunePlan(observed: Observed, { volumes, history }: PruneIntent)
     steps,
     drift: [],
     rotations: [],
-    warnings: [],
+    warnings: history ? [historyNotKept] : [],
   };
 }

@@ -34,9 +34,15 @@ async function listPods({ cluster }: KubernetesPorts, project: ProjectName, opti
   return { pods: list.items ?? [], version: list.metadata?.resourceVersion ?? '' };
 }
 
+const noRecords: Parameters<typeof readClaim>[2] = {
+  read: () => undefined,
+  makerOf: () => ({ kind: 'unsigned' }),
+  hash: () => '',
+};
+
 /** What a pod says of itself; its record is not read, which is on its ReplicaSet. */
 function aboutOf(pod: Pod, project: ProjectName) {
-  const claim = readClaim(pod, project, { read: () => undefined, makerOf: () => ({ kind: 'unsigned' }) });
+  const claim = readClaim(pod, project, noRecords);
   return (
     claim && {
       server: claim.server,

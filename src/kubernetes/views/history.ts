@@ -1,18 +1,15 @@
 import { compareSpecs } from '../../model/compare-specs.ts';
-import { type GenerationOutcome, generationOutcomes } from '../../model/engine.ts';
 import type { ServerName } from '../../model/ids.ts';
 import { serverNotFound } from '../../model/server-not-found.ts';
 import type { GenerationView } from '../../model/server-view.ts';
 import { annotation } from '../model/names.ts';
 import { serverContainer, serverStatus, timeOf } from '../model/objects.ts';
 import { type Generation, idOfGeneration, mainPod, type Observed, shownOf, type Workload } from '../model/observed.ts';
+import { hasServed, outcomeOf } from '../model/served.ts';
 import { stateOf } from './server-views.ts';
 
-/** How a past generation ended, as its ReplicaSet says; anybody may have written it. */
-function outcomeOf({ replicaSet }: Generation): GenerationOutcome {
-  const said = replicaSet.metadata.annotations?.[annotation.outcome];
-  return generationOutcomes.find((one) => one === said) ?? 'replaced';
-}
+/** What stands for the failure of a generation that went before any run saw it pass its gate. */
+const neverSeen = 'interrupted: no run saw it pass its gate';
 
 function entryOf(
   generation: Generation,
@@ -23,8 +20,10 @@ function entryOf(
   const isLive = pods.some(({ metadata }) => metadata.deletionTimestamp === undefined);
   const pod = mainPod(generation);
   const template = replicaSet.spec.template.spec.containers.find(({ name }) => name === serverContainer);
-  const outcome = outcomeOf(generation);
   const isPast = generation !== shownOf(workload) && !isLive;
+  const said = outcomeOf(generation);
+  const isUnseen = isPast && said === undefined && !hasServed(generation);
+  const outcome = isUnseen ? 'gate-failed' : (said ?? 'replaced');
   return {
     generation: claim.generation,
     container: idOfGeneration(generation, workload.deployment),
@@ -35,7 +34,7 @@ function entryOf(
     ...(claim.recorded === undefined ? {} : { recorded: claim.recorded }),
     state: isPast || outcome === 'gate-failed' ? outcome : stateOf(workload, generation),
     live: isLive,
-    failure: replicaSet.metadata.annotations?.[annotation.failure] ?? null,
+    failure: replicaSet.metadata.annotations?.[annotation.failure] ?? (isUnseen ? neverSeen : null),
     since: timeOf(replicaSet.metadata.creationTimestamp) || null,
     until: isPast && next !== undefined ? timeOf(next.replicaSet.metadata.creationTimestamp) || null : null,
   };

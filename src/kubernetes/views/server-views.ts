@@ -121,8 +121,8 @@ function listPolicyOf(server: ServerName, { support }: Observed): ServerView['co
 
 /** What says how a pod is confined, in the words that are shared by all engines. */
 function confinementOf(
-  { server, deployment, claim }: Workload,
-  spec: PodSpec,
+  { server, claim }: Workload,
+  { spec, labels }: { readonly spec: PodSpec; readonly labels: Readonly<Record<string, string>> },
   observed: Observed,
 ): ServerView['confinement'] {
   const container = serverOf(spec);
@@ -152,7 +152,7 @@ function confinementOf(
     nameServer: null,
     engineMounts: { at: usualMounts, tmpfsAt: new Set(), unnamedVolume: /(?!)/ },
     otherSettings: (spec.ephemeralContainers ?? []).map(({ name }) => `ephemeral container ${name}`),
-    networks: networksOf(deployment.metadata.labels?.[label.network] ?? '', observed),
+    networks: networksOf(labels[label.network] ?? '', observed),
     publishes: [],
     listedNames: (spec.hostAliases ?? []).flatMap(({ ip, hostnames = [] }) =>
       hostnames.map((name) => ({ name, address: ip })),
@@ -172,7 +172,9 @@ function viewOf(workload: Workload, observed: Observed): ServerView {
   const context = container?.securityContext ?? {};
   const isServer = said.recorded !== undefined && isHttp(said.recorded.spec);
   const mounts = mountsOf(spec);
-  const confinement = confinementOf(workload, spec, observed);
+  // Policies go by what the pod itself is labelled.
+  const { labels = {} } = (pod ?? deployment.spec.template).metadata ?? {};
+  const confinement = confinementOf(workload, { spec, labels }, observed);
   const status = pod && serverStatus(pod);
   const shown = generation && pod ? instanceOf(generation, pod) : undefined;
   return {

@@ -1,5 +1,8 @@
 /** How much is done on an engine at once unless something else is asked for: four for each of its processors, 4 to 16. */
-export const engineWidth = (cpus: number): number => Math.min(16, Math.max(4, cpus * 4));
+export const engineWidth = (cpus: number): number => Math.min(mostAtOnce, Math.max(4, cpus * 4));
+
+/** Of the same where many machines share it, as a cluster's. */
+export const mostAtOnce = 16;
 
 /** Maps `items` in their order, at most `width` at once. The first failure rejects and no further item is begun. */
 export async function mapBounded<T, R>(

@@ -118,6 +118,14 @@ test('nothing is looked up for prints of another key, for a record of somebody e
   });
 });
 
+test('a stdio server whose pod was given secrets is compared as one over HTTP', async () => {
+  const stdio = server('web', { mcp: { env } });
+  const made = madeIn(runningWith({ A: '1', B: 'b-2' }, stdio)).map((one) => ({ ...one, givenSecrets: true }));
+  const { ports } = machine({ a: '1', b: '3' });
+  const { changed, warnings } = await changedSecrets(ports, project, [stdio], made);
+  expect([[...changed.values()], warnings]).toEqual([[['B']], []]);
+});
+
 test('a print of a variable that the spec does not have is nobody’s, whatever it is called', async () => {
   const forged = JSON.parse('{ "__proto__": "x", "constructor": "x", "PATH": "x", "A": "1", "B": "b-2" }');
   expect(await look({ a: '1', b: '2' }, runningWith(forged))).toMatchObject({ changed: [], warnings: [] });

@@ -88,7 +88,7 @@ const plan = (at: Observed, desired: readonly DeclaredServer[], more: Partial<De
     desired,
     undesired: 'ignore',
     support: [],
-    drift: { servers: new Map(), support: new Map() },
+    drift: { servers: new Map(), unknown: new Map(), support: new Map() },
     context: {
       executions: new Map(),
       changedSecrets: new Map(),
@@ -108,6 +108,7 @@ const plan = (at: Observed, desired: readonly DeclaredServer[], more: Partial<De
 const field: FieldDifference = { path: 'containers[server].resources.limits.memory', from: '1Gi', to: '512Mi' };
 const drifted = (name: string, of: 'ofPods' | 'beside'): DecideInput['drift'] => ({
   servers: new Map([[name, { ofPods: [], beside: [], [of]: [field] }]]),
+  unknown: new Map(),
   support: new Map(),
 });
 const opsOf = (made: ReturnType<typeof plan>): readonly string[] => made.steps.map(({ op }) => op);
@@ -150,14 +151,6 @@ describe('the plan of a server on a cluster', () => {
       { op: 'gate', after: ['fs/put-server'] },
       { op: 'restore-server', onFailureOf: ['fs/put-server', 'fs/gate'], generation: 3 },
     ]);
-  });
-
-  it('believes no hash beside a record that is not ours', () => {
-    const other = server('fs', { mcp: { command: 'node', args: ['forged.js'] } });
-    const forged = there(other);
-    const foreignRecord = { digest: 'd', maker: { kind: 'forged' }, imageId: 'i' } as const;
-    const claim = { ...forged.claim, specHash: fs.hash, foreignRecord };
-    expect(plan(observed([{ ...forged, claim }]), [fs]).changes[0]).toMatchObject({ action: 'replace' });
   });
 
   it('goes back to nothing where nothing served', () => {

@@ -19,10 +19,37 @@ beforeAll(async () => {
 });
 afterAll(() => server?.close());
 
-const records = { read: () => undefined, makerOf: () => ({ kind: 'unsigned' }) as const };
+const records = { read: () => undefined, makerOf: () => ({ kind: 'unsigned' }) as const, hash: () => '' };
 
 it('looks at a project without looking at its namespace', async () => {
   expect(await observe(server.cluster(), asProjectName('a'), records)).toMatchObject({ space: undefined, servers: [] });
+});
+
+it('shows servers to whoever may not list Secrets, and asks no node', async () => {
+  server.arrived.length = 0;
+  await observe(server.cluster(), asProjectName('a'), records, { isShown: true });
+  const asked = () => server.arrived.map(({ url }) => url.pathname.split('/').at(-1));
+  expect(asked()).toEqual(expect.arrayContaining(['deployments', 'pods', 'networkpolicies']));
+  expect(asked()).not.toEqual(expect.arrayContaining(['secrets']));
+  expect(asked()).not.toEqual(expect.arrayContaining(['configmaps']));
+  await observe(server.cluster(), asProjectName('a'), records);
+  expect(asked()).toEqual(expect.arrayContaining(['secrets', 'configmaps']));
+  expect(asked()).not.toEqual(expect.arrayContaining(['nodes']));
+});
+
+it('counts all nodes of a cluster, some hundred at a time', async () => {
+  const large = await apiServer();
+  const node = (cpu: string) => ({ status: { allocatable: { cpu, memory: '1Gi' } } });
+  large.answer = ({ url: { pathname, searchParams } }, response) => {
+    if (pathname !== '/api/v1/nodes') return json(response, 200, { metadata: {}, platform: 'linux/arm64' });
+    expect(searchParams.get('limit')).toBe('500');
+    const isNext = searchParams.get('continue') === 'more';
+    return isNext
+      ? json(response, 200, { items: [node('2')], metadata: {} })
+      : json(response, 200, { items: [node('4')], metadata: { continue: 'more' } });
+  };
+  expect(await describeCluster(large.cluster())).toMatchObject({ nodes: 2, cpus: 6, memoryBytes: 2 ** 31 });
+  await large.close();
 });
 
 it('tells a cluster by its address where nothing else of it may be seen', async () => {

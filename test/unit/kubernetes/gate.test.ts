@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { performStep, type StepEnvironment } from '../../../src/kubernetes/apply/perform-step.ts';
 import { annotation, label } from '../../../src/kubernetes/model/names.ts';
-import { revisionKey } from '../../../src/kubernetes/model/objects.ts';
+import { revisionKey, templateHash } from '../../../src/kubernetes/model/objects.ts';
 import type { KubeStep } from '../../../src/kubernetes/plan/steps.ts';
 import type { Failure } from '../../../src/model/events.ts';
 import { asStepId } from '../../../src/model/ids.ts';
@@ -14,12 +14,13 @@ const claimed = {
   labels: { [label.project]: project, [label.server]: 'fs' },
   annotations: { [annotation.generation]: '2', [revisionKey]: '2' },
 };
-const owned = (name: string, owner: string) => ({
+const owned = (name: string, kind: string, owner: string) => ({
   ...claimed,
+  labels: { ...claimed.labels, [templateHash]: 'h' },
   name,
   namespace,
   uid: name,
-  ownerReferences: [{ uid: owner }],
+  ownerReferences: [{ uid: owner, kind, name: owner, controller: true }],
 });
 const template = { spec: { containers: [{ name: 'server', image: 'a' }] } };
 
@@ -27,16 +28,19 @@ let api: ApiServer;
 beforeAll(async () => {
   api = await apiServer();
   // A Deployment whose only pod is ready.
-  api.answer = ({ url: { pathname } }, response) => {
+  api.answer = ({ method, url: { pathname } }, response) => {
+    if (method !== 'GET') return json(response, 200, { metadata: { creationTimestamp: '2026-11-28T10:00:00Z' } });
     if (pathname.endsWith('/deployments/looms-fs')) {
       const metadata = { ...claimed, name: 'looms-fs', namespace, uid: 'd', generation: 1 };
       return json(response, 200, { metadata, spec: { replicas: 1, template }, status: { observedGeneration: 1 } });
     }
     if (pathname.endsWith('/replicasets')) {
-      return json(response, 200, { items: [{ metadata: owned('rs', 'd'), spec: { template } }] });
+      return json(response, 200, { items: [{ metadata: owned('rs', 'Deployment', 'd'), spec: { template } }] });
     }
     const status = { conditions: [{ type: 'Ready', status: 'True' }] };
-    return json(response, 200, { items: [{ metadata: owned('pod', 'rs'), spec: template.spec, status }] });
+    return json(response, 200, {
+      items: [{ metadata: owned('pod', 'ReplicaSet', 'rs'), spec: template.spec, status }],
+    });
   };
 });
 afterAll(() => api?.close());
@@ -51,7 +55,8 @@ const gated = async (failure: Failure) => {
   };
   const env = {
     ports,
-    observed: { project, namespace, engine: { id: 'e' } },
+    observed: { project, namespace, engine: { id: 'e' }, servers: [] },
+    rollsBack: false,
     find: () => fs,
     onHealthy: (one: unknown) => healthy.push(one),
   };

@@ -1,0 +1,159 @@
+import { describe, expect, it } from 'vitest';
+import {
+  annotation,
+  isSecretName,
+  secretName,
+  secretPrint,
+  workloadName,
+} from '../../../src/kubernetes/model/names.ts';
+import type { Deployment, KubeObject } from '../../../src/kubernetes/model/objects.ts';
+import type { Observed, Workload } from '../../../src/kubernetes/model/observed.ts';
+import { deploymentOf } from '../../../src/kubernetes/objects/objects.ts';
+import { findDrift, madeAsThere } from '../../../src/kubernetes/plan/drift.ts';
+import type { ApiRequest, Cluster } from '../../../src/kubernetes/port.ts';
+import { LoomsError } from '../../../src/model/errors.ts';
+import { asServerName } from '../../../src/model/ids.ts';
+import type { SecretPrints } from '../../../src/model/secrets/secret-prints.ts';
+import { project, server } from '../../support/planner-world.ts';
+
+const settings = {
+  project,
+  registry: undefined,
+  relayImage: 'relay',
+  managedBy: 'looms/1.0.0',
+  recordOf: () => 'record',
+};
+
+/** A server as looms wrote it, whose pods take their secrets from this Secret. */
+function there(
+  name: string,
+  { secret = secretName(asServerName(name)), prints }: { secret?: string; prints?: SecretPrints } = {},
+): Workload {
+  const declared = server(name, {
+    mcp: {
+      command: 'node',
+      args: ['server.js'],
+      env: { TOKEN: { kind: 'secret', parts: [{ from: 'provider', name: 'token' }] } },
+    },
+  });
+  const { spec, hash, image } = declared;
+  const made = deploymentOf(declared, settings, { secret, annotations: {}, podAnnotations: {} }) as Deployment;
+  const deployment: Deployment = {
+    ...made,
+    metadata: { ...made.metadata, annotations: { ...made.metadata.annotations, [annotation.record]: 'record' } },
+  };
+  const claim = {
+    server: spec.name,
+    generation: 1,
+    recorded: { spec, image: image.ref },
+    specHash: hash,
+    managedBy: '',
+    ...(prints === undefined ? {} : { secretPrints: prints }),
+  };
+  return { server: spec.name, deployment, claim, generations: [] };
+}
+
+const observed = (servers: readonly Workload[], support: readonly KubeObject[] = []) =>
+  ({
+    project,
+    servers,
+    space: null,
+    support: new Map(support.map((one) => [`${one.kind} ${one.metadata.name}`, one])),
+  }) as unknown as Observed;
+
+const refused = (status: number, message: string) =>
+  new LoomsError('engine-rejected', message, {
+    cause: Object.assign(new Error(message), { refusal: { status, reason: '' } }),
+  });
+
+/** A cluster that answers a dry run with what it was asked to write. */
+function clusterOf(refusal: (request: ApiRequest) => Error | undefined = () => undefined) {
+  const asked: string[] = [];
+  const cluster = {
+    async request(request: ApiRequest) {
+      asked.push(request.path.split('/').at(-1) ?? '');
+      await new Promise((resolve) => setTimeout(resolve, request.path.includes('configmaps') ? 1 : 5));
+      const error = refusal(request);
+      if (error !== undefined) throw error;
+      return request.body;
+    },
+  } as unknown as Cluster;
+  return { cluster, asked };
+}
+const isOf =
+  (name: string) =>
+  ({ path }: ApiRequest): boolean =>
+    path.endsWith(`/${workloadName(asServerName(name))}`);
+
+describe('what was changed by hand', () => {
+  it('is looked for at the servers that are asked for, and at all where none are named', async () => {
+    const { cluster, asked } = clusterOf();
+    const at = observed([there('a'), there('b')]);
+    const found = await findDrift(cluster, at, [], settings, { names: [asServerName('b')] });
+    expect([asked, [...found.servers]]).toEqual([['looms-b'], [['b', { ofPods: [], beside: [] }]]]);
+    await findDrift(cluster, at, [], settings);
+    expect(asked).toEqual(['looms-b', 'looms-a', 'looms-b']);
+  });
+
+  it('is unknown of a server whose dry run is refused, and known of the others', async () => {
+    const webhook = refused(400, 'admission webhook "x" does not support dry run');
+    const { cluster } = clusterOf((request) => (isOf('a')(request) ? webhook : undefined));
+    const found = await findDrift(cluster, observed([there('a'), there('b')]), [], settings);
+    expect([...found.unknown]).toEqual([['a', webhook.message]]);
+    expect(found.servers.get('b')).toEqual({ ofPods: [], beside: [] });
+  });
+
+  it.each([
+    ['who asks is not known', refused(401, 'Unauthorized')],
+    ['nothing answers', new LoomsError('engine-unreachable', 'gone')],
+  ])('is an error where %s', async (_, error) => {
+    const { cluster } = clusterOf(() => error);
+    await expect(findDrift(cluster, observed([there('a')]), [], settings)).rejects.toBe(error);
+  });
+
+  it('is one error where both servers and what they stand on fail', async () => {
+    const errors: unknown[] = [];
+    const hear = (error: unknown) => errors.push(error);
+    process.on('unhandledRejection', hear);
+    const { cluster } = clusterOf(() => new LoomsError('engine-unreachable', 'gone'));
+    const scripts: KubeObject = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'looms-scripts' } };
+    await expect(findDrift(cluster, observed([there('a')], [scripts]), [scripts], settings)).rejects.toThrow('gone');
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    process.off('unhandledRejection', hear);
+    expect(errors).toEqual([]);
+  });
+});
+
+describe('the Secret of a server', () => {
+  const prints: SecretPrints = { key: '0123456789ab', values: { TOKEN: '0'.repeat(32) } };
+  const own = secretName(asServerName('a'), secretPrint(prints));
+
+  it('is not another server’s whose name begins alike', () => {
+    const a = asServerName('a');
+    expect(['looms-a-env', 'looms-a-env-0123456789ab'].every((name) => isSecretName(a, name))).toBe(true);
+    const others = [
+      'looms-a-env-b-env-0123456789ab',
+      'looms-a-env-0123456789',
+      'looms-ab-env',
+      'looms-a-env-0123456789abc',
+    ];
+    expect(others.some((name) => isSecretName(a, name))).toBe(false);
+  });
+
+  it('is the one of the values that its Deployment says; another one is drift', async () => {
+    const { cluster } = clusterOf();
+    const drift = async (secret: string) =>
+      (await findDrift(cluster, observed([there('a', { secret, prints })]), [], settings)).servers.get('a')?.ofPods;
+    expect(await drift(own)).toEqual([]);
+    const other = 'looms-a-env-ffffffffffff';
+    expect(await drift(other)).toMatchObject([
+      { path: expect.stringContaining('secretKeyRef.name'), from: other, to: own },
+    ]);
+  });
+
+  it('is the one that it names where nothing says which, but none of another server', () => {
+    const named = 'looms-a-env-ffffffffffff';
+    expect(madeAsThere(there('a', { secret: named })).secret).toBe(named);
+    expect(madeAsThere(there('a', { secret: 'looms-a-env-b-env-ffffffffffff' })).secret).toBe('looms-a-env');
+  });
+});

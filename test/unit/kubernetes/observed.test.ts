@@ -1,0 +1,50 @@
+import { describe, expect, it } from 'vitest';
+import {
+  type Deployment,
+  type Pod,
+  type ReplicaSet,
+  revisionKey,
+  templateHash,
+} from '../../../src/kubernetes/model/objects.ts';
+import { generationsOf } from '../../../src/kubernetes/model/observed.ts';
+import { asServerName } from '../../../src/model/ids.ts';
+
+const template = { spec: { containers: [] } };
+const deployment: Deployment = {
+  metadata: { name: 'looms-fs', uid: 'd1', annotations: { [revisionKey]: '1' } },
+  spec: { template },
+};
+const ownedBy = (kind: string, uid: string, more: object = {}) => ({
+  ownerReferences: [{ kind, uid, name: 'any', controller: true, ...more }],
+});
+const replicaSet = (more: object = ownedBy('Deployment', 'd1')): ReplicaSet => ({
+  metadata: { name: 'looms-fs-1', uid: 'r1', labels: { [templateHash]: 'abc' }, ...more },
+  spec: { template },
+});
+const pod = (more: object = ownedBy('ReplicaSet', 'r1'), hash = 'abc'): Pod => ({
+  metadata: { name: 'p', labels: { [templateHash]: hash }, ...more },
+  spec: template.spec,
+});
+const claim = { server: asServerName('fs'), generation: 1, specHash: '', managedBy: '' };
+const generations = (sets: readonly ReplicaSet[], pods: readonly Pod[] = []) =>
+  generationsOf(deployment, sets, pods, () => claim);
+
+describe('the pods of a server', () => {
+  it('are those that its ReplicaSet controls', () => {
+    expect(generations([replicaSet()], [pod()])[0]?.pods).toHaveLength(1);
+  });
+
+  it.each([
+    ['is owned and not controlled', pod(ownedBy('ReplicaSet', 'r1', { controller: false }))],
+    ['does not say that it is controlled', pod(ownedBy('ReplicaSet', 'r1', { controller: undefined }))],
+    ['is controlled by something else of that uid', pod(ownedBy('Job', 'r1'))],
+    ['has not the label of its ReplicaSet', pod(ownedBy('ReplicaSet', 'r1'), 'other')],
+  ])('are none that %s', (_, forged) => {
+    expect(generations([replicaSet()], [forged])[0]?.pods).toEqual([]);
+  });
+
+  it('are of no ReplicaSet that its Deployment does not control', () => {
+    expect(generations([replicaSet(ownedBy('Deployment', 'd1', { controller: false }))])).toEqual([]);
+    expect(generations([replicaSet(ownedBy('StatefulSet', 'd1'))])).toEqual([]);
+  });
+});

@@ -1,0 +1,219 @@
+import { describe, expect, it, test } from 'vitest';
+import { annotation, label, workloadName } from '../../../src/kubernetes/model/names.ts';
+import { revisionKey } from '../../../src/kubernetes/model/objects.ts';
+import { planIntent } from '../../../src/kubernetes/plan/plan-intent.ts';
+import type { ApiRequest, Cluster } from '../../../src/kubernetes/port.ts';
+import type { KubernetesPorts } from '../../../src/kubernetes/ports.ts';
+import type { DeclaredServer, RecordedSpec } from '../../../src/model/desired.ts';
+import type { Intent, MadeServer, RecordedIntent } from '../../../src/orchestrator/port.ts';
+import { specHash } from '../../../src/spec/record/record.ts';
+import { project, server } from '../../support/planner-world.ts';
+
+const namespace = `looms-${project}`;
+
+/** A generation of a server, the last one meant. */
+type Past = { readonly of: DeclaredServer; readonly notes?: Readonly<Record<string, string>> };
+
+/** A cluster with these generations of one server, and with other objects beside it. */
+function world(past: readonly Past[], others: Readonly<Record<string, readonly object[]>> = {}) {
+  const asked: (readonly MadeServer[])[] = [];
+  const records = new Map(past.map(({ of }) => [of.hash, { spec: of.spec, image: of.image.ref }]));
+  const meta = (name: string, uid: string, { of }: Past, generation: number, more: object) => ({
+    name,
+    namespace,
+    uid,
+    resourceVersion: '1',
+    labels: { [label.project]: project, [label.server]: of.spec.name, [label.managedBy]: 'looms' },
+    ...more,
+    annotations: {
+      [annotation.record]: of.hash,
+      [annotation.specHash]: of.hash,
+      [annotation.generation]: String(generation),
+      [revisionKey]: String(generation),
+      ...(more as { annotations?: object }).annotations,
+    },
+  });
+  const specOf = ({ of }: Past) => ({
+    replicas: 1,
+    template: { spec: { containers: [{ name: 'server', image: of.image.ref }] } },
+  });
+  const now = past.at(-1);
+  const deployments =
+    now === undefined
+      ? []
+      : [
+          {
+            metadata: meta(workloadName(now.of.spec.name), 'deployment', now, past.length, { generation: 1 }),
+            spec: specOf(now),
+          },
+        ];
+  const replicaSets = past.map((one, index) => ({
+    metadata: meta(`set-${index + 1}`, `set-${index + 1}`, one, index + 1, {
+      ownerReferences: [{ uid: 'deployment', kind: 'Deployment', name: '', controller: true }],
+      annotations: one.notes ?? {},
+    }),
+    spec: specOf(one),
+  }));
+  const lists: Readonly<Record<string, readonly object[]>> = { deployments, replicasets: replicaSets, ...others };
+  const answer = ({ method, path, body, query }: ApiRequest): unknown => {
+    if (path.endsWith('/selfsubjectreviews')) {
+      return { metadata: { name: '', creationTimestamp: '2026-11-28T11:00:00Z' } };
+    }
+    if (path === '/version') return { gitVersion: 'v1.36.1', platform: 'linux/amd64' };
+    if (path === `/api/v1/namespaces/${namespace}`) {
+      return { metadata: { name: namespace, uid: 'space', labels: { [label.project]: project } } };
+    }
+    if (path === '/api/v1/namespaces/kube-system') return { metadata: { name: 'kube-system', uid: 'cluster' } };
+    if (path === '/api/v1/nodes') return { items: [] };
+    if (method === 'PUT' && query?.dryRun === 'All') {
+      const { name } = (body as { metadata: { name: string } }).metadata;
+      return deployments.find(({ metadata }) => metadata.name === name) ?? body;
+    }
+    const all = lists[path.split('/').at(-1) ?? ''] ?? [];
+    return { items: query?.labelSelector === undefined ? all : all.filter(hasLabel(query.labelSelector)) };
+  };
+  const ports = {
+    cluster: { context: 'dev', endpoint: 'https://dev', request: async (request: ApiRequest) => answer(request) },
+    settings: {
+      records: {
+        read: (text: string) => records.get(text),
+        makerOf: () => ({ kind: 'here' }),
+        hash: ({ spec, image }: RecordedSpec) => specHash(spec, image),
+      },
+    },
+    managedBy: 'looms/1.0.0',
+    requireRules: async () => {},
+    changedSecrets: async (_: unknown, __: unknown, made: readonly MadeServer[]) => {
+      asked.push(made);
+      return { changed: new Map(), warnings: [] };
+    },
+  } as unknown as KubernetesPorts & { readonly cluster: Cluster };
+  return { asked, plan: (intent: Intent) => planIntent(ports, intent) };
+}
+
+const hasLabel = (selector: string) => (object: object) => {
+  const { labels = {} } = (object as { metadata: { labels?: Readonly<Record<string, string>> } }).metadata;
+  const [key = '', value] = selector.split('=');
+  return value === undefined ? Object.hasOwn(labels, key) : labels[key] === value;
+};
+
+const one = server('fs', { mcp: { command: 'node', args: ['1.js'] } });
+
+const other = server('fs', { mcp: { command: 'node', args: ['2.js'] } });
+
+const start: RecordedIntent = {
+  kind: 'recorded',
+  project,
+  servers: [one.spec.name],
+  wish: { kind: 'start' },
+  directory: '/',
+};
+
+describe('secrets of servers on a cluster', () => {
+  it('are what their pods were given, over stdio as well', async () => {
+    const { asked, plan } = world([{ of: one }]);
+    await plan(start);
+    expect(asked).toEqual([[expect.objectContaining({ server: 'fs', givenSecrets: true })]]);
+  });
+});
+
+describe('what is pruned on a cluster', () => {
+  const ours = { [label.project]: project, [label.managedBy]: 'looms' };
+  const claim = (name: string) => ({ metadata: { name, namespace, uid: name, labels: ours } });
+  const pod = (claimName: string) => ({
+    metadata: { name: 'job-a', namespace, uid: 'job-a' },
+    spec: { containers: [], volumes: [{ name: 'data', persistentVolumeClaim: { claimName } }] },
+  });
+  const prune = (more: { readonly volumes?: boolean; readonly history?: boolean }): Intent => ({
+    kind: 'prune',
+    project,
+    volumes: false,
+    history: false,
+    ...more,
+  });
+
+  it('is no claim that somebody else’s pod mounts', async () => {
+    const { plan } = world([{ of: one }], {
+      persistentvolumeclaims: [claim('looms-used'), claim('looms-free')],
+      pods: [pod('looms-used')],
+    });
+    const made = (await plan(prune({ volumes: true }))).plan;
+    expect(made.steps.map(({ text }) => text)).toEqual(['delete PersistentVolumeClaim looms-free']);
+    expect(made.support).toMatchObject([{ kind: 'volume', name: 'looms-free', action: 'remove' }]);
+  });
+
+  it('is no past generation of a server that is there, and a warning says that others have none', async () => {
+    const { plan } = world([{ of: other }, { of: one }]);
+    const made = (await plan(prune({ history: true }))).plan;
+    expect([made.steps, made.warnings.map(({ code }) => code)]).toEqual([[], ['history-not-kept']]);
+    expect((await plan(prune({}))).plan.warnings).toEqual([]);
+  });
+});
+
+describe('a rollback on a cluster', () => {
+  const [a, b, c] = [server('fs', { mcp: { args: ['a'] } }), one, other];
+  const served = { [annotation.served]: '2026-11-28T10:00:00Z' };
+  const rolledBack = { ...served, [annotation.outcome]: 'rolled-back' };
+  const back: Intent = { kind: 'rollback', project, server: one.spec.name };
+  const backTo = async (...past: readonly Past[]): Promise<number | undefined> => {
+    const { intent } = await world(past).plan(back);
+    return intent.kind === 'rollback' ? intent.to : undefined;
+  };
+
+  it('goes to what served before, and is something else', async () => {
+    const past = [
+      { of: a, notes: served },
+      { of: b, notes: served },
+      { of: c, notes: served },
+    ];
+    expect(await backTo(...past, { of: c, notes: served })).toBe(2);
+  });
+
+  it('goes further back the second time, not to what was just left', async () => {
+    const past = [
+      { of: a, notes: served },
+      { of: b, notes: served },
+      { of: c, notes: rolledBack },
+    ];
+    expect(await backTo(...past, { of: b, notes: served })).toBe(1);
+    // Also where the revision that was left had served under an earlier number.
+    const rotated = [
+      { of: a, notes: served },
+      { of: c, notes: served },
+      { of: c, notes: rolledBack },
+    ];
+    expect(await backTo(...rotated, { of: b, notes: served })).toBe(1);
+    expect(await backTo(...rotated, { of: c, notes: served }, { of: b, notes: served })).toBe(4);
+  });
+
+  it('goes to nothing that never passed its gate, whether it is noted or not', async () => {
+    const failed = { [annotation.outcome]: 'gate-failed', [annotation.failure]: 'server-unhealthy: no' };
+    const again = { of: server('fs', { mcp: { args: ['d'] } }), notes: { ...served, ...failed } };
+    expect(await backTo({ of: a, notes: served }, again, { of: b }, { of: c, notes: served })).toBe(1);
+    await expect(backTo({ of: a }, { of: c, notes: served })).rejects.toMatchObject({ code: 'generation-not-found' });
+    const nonsense = { [annotation.served]: 'yes' };
+    await expect(backTo({ of: a, notes: nonsense }, { of: c, notes: served })).rejects.toMatchObject({
+      code: 'generation-not-found',
+    });
+  });
+
+  it('that was cut off goes on', async () => {
+    const past = [
+      { of: a, notes: served },
+      { of: b, notes: served },
+      { of: c, notes: served },
+    ];
+    expect(await backTo(...past, { of: b })).toBe(2);
+    expect(await backTo(...past, { of: c })).toBe(2);
+    expect(await backTo(...past, { of: server('fs', { mcp: { args: ['d'] } }) })).toBe(3);
+  });
+});
+
+test('a number of generations to keep is told not to be looked at, where some are made', async () => {
+  const codes = async (keep: number | undefined, kind: 'start' | 'restart') => {
+    const { plan } = await world([{ of: one }]).plan({ ...start, wish: { kind }, keep });
+    return plan.warnings.map(({ code }) => code);
+  };
+  expect(await codes(5, 'restart')).toEqual(['keep-not-kept']);
+  expect([await codes(undefined, 'restart'), await codes(3, 'restart'), await codes(5, 'start')]).toEqual([[], [], []]);
+});

@@ -1,0 +1,134 @@
+import { describe, expect, it } from 'vitest';
+import { awaitRollout } from '../../../src/kubernetes/apply/rollout.ts';
+import { label, workloadName } from '../../../src/kubernetes/model/names.ts';
+import { revisionKey, templateHash } from '../../../src/kubernetes/model/objects.ts';
+import type { Observed } from '../../../src/kubernetes/model/observed.ts';
+import type { ApiRequest, Cluster } from '../../../src/kubernetes/port.ts';
+import type { KubernetesPorts } from '../../../src/kubernetes/ports.ts';
+import { LoomsError } from '../../../src/model/errors.ts';
+import { asServerName } from '../../../src/model/ids.ts';
+import { project } from '../../support/planner-world.ts';
+
+const fs = asServerName('fs');
+const namespace = `looms-${project}`;
+const labels = { [label.project]: project, [label.server]: fs };
+const failure = { type: 'ReplicaFailure', status: 'True', reason: 'FailedCreate', message: 'exceeded quota' };
+
+/** What one look sees: the server's pod, by how it is, or an error. */
+type Look = {
+  readonly ready?: boolean;
+  readonly restarts?: number;
+  readonly uid?: string;
+  readonly refused?: 'old' | 'meant';
+  readonly error?: LoomsError;
+};
+
+const refusedWith = (status: number): LoomsError =>
+  new LoomsError('engine-rejected', 'no', {
+    cause: Object.assign(new Error('no'), { refusal: { status, reason: '' } }),
+  });
+
+/** A rollout that is seen as `looks` say, one after the other, the last for good. */
+function world(...looks: readonly [Look, ...Look[]]) {
+  const pauses: number[] = [];
+  let ms = 0;
+  const look = (): Look => looks[Math.min(pauses.length, looks.length - 1)] ?? looks[0];
+  const of = (name: string, owner: string, more: object = {}) => ({
+    name,
+    namespace,
+    uid: name,
+    labels: { ...labels, [templateHash]: owner === 'deployment' ? name : owner },
+    ownerReferences: [
+      { uid: owner, kind: owner === 'deployment' ? 'Deployment' : 'ReplicaSet', name: owner, controller: true },
+    ],
+    ...more,
+  });
+  const spec = { template: { spec: { containers: [] } } };
+  const replicaSet = (revision: string, is: 'old' | 'meant') => ({
+    metadata: of(is, 'deployment', { annotations: { [revisionKey]: revision } }),
+    spec,
+    status: { conditions: look().refused === is ? [failure] : [] },
+  });
+  const answer = ({ path }: ApiRequest): unknown => {
+    const { error, ready = false, restarts = 0, uid = 'a', refused } = look();
+    if (error !== undefined) throw error;
+    if (path.endsWith(`/deployments/${workloadName(fs)}`)) {
+      return {
+        metadata: of(workloadName(fs), '', { uid: 'deployment', generation: 1, annotations: { [revisionKey]: '2' } }),
+        spec,
+        status: { observedGeneration: 1, conditions: refused === undefined ? [] : [failure] },
+      };
+    }
+    if (path.endsWith('/replicasets')) return { items: [replicaSet('1', 'old'), replicaSet('2', 'meant')] };
+    if (!path.endsWith('/pods')) return { items: [] };
+    const status = {
+      conditions: [{ type: 'Ready', status: ready ? 'True' : 'False' }],
+      containerStatuses: [{ name: 'server', ready, restartCount: restarts }],
+    };
+    return { items: [{ metadata: of(`pod-${uid}`, 'meant'), spec: { containers: [] }, status }] };
+  };
+  const ports = {
+    cluster: {
+      request: async (request: ApiRequest) => answer(request),
+      lines: async function* () {},
+    } as unknown as Cluster,
+    sessions: { tailLog: async () => [] },
+    settings: { records: { read: () => undefined, makerOf: () => ({ kind: 'here' }) } },
+    monotonicMs: () => ms,
+    pause: async (milliseconds: number) => {
+      pauses.push(milliseconds);
+      ms += milliseconds;
+    },
+  } as unknown as KubernetesPorts;
+  const observed = { project, namespace } as Observed;
+  return {
+    pauses,
+    waited: () => awaitRollout(ports, observed, fs, { timeoutMs: 60_000 }).then(({ pod }) => pod.metadata.name),
+  };
+}
+
+describe('the wait for a rollout', () => {
+  it('looks every half second at first, and every one and a half at last', async () => {
+    const one = world({}, {}, {}, {}, {}, { ready: true });
+    expect(await one.waited()).toBe('pod-a');
+    expect(one.pauses).toEqual([500, 750, 1125, 1500, 1500]);
+  });
+
+  it('passes over what the cluster may do better the next time', async () => {
+    const errors = [
+      new LoomsError('engine-unreachable', 'nothing listens'),
+      new LoomsError('engine-timeout', 'no answer'),
+      refusedWith(429),
+      refusedWith(500),
+    ];
+    const [first, ...more] = errors.map((error) => ({ error }));
+    expect(await world(first ?? {}, ...more, { ready: true }).waited()).toBe('pod-a');
+  });
+
+  it('does not outlast its time, and stops at once at what does not pass', async () => {
+    const away = world({ error: new LoomsError('engine-unreachable', 'nothing listens') });
+    await expect(away.waited()).rejects.toMatchObject({ code: 'engine-unreachable' });
+    expect(away.pauses.reduce((sum, one) => sum + one)).toBeLessThan(362_000);
+    const forbidden = world({ error: refusedWith(403) });
+    await expect(forbidden.waited()).rejects.toMatchObject({ code: 'engine-rejected' });
+    expect(forbidden.pauses).toEqual([]);
+  });
+
+  it('counts what a pod was begun again since it is waited for', async () => {
+    expect(await world({ restarts: 3 }, { restarts: 3 }, { restarts: 3, ready: true }).waited()).toBe('pod-a');
+    const again = world({ restarts: 3 }, { restarts: 4 });
+    await expect(again.waited()).rejects.toMatchObject({ code: 'server-unhealthy' });
+    expect(again.pauses).toHaveLength(1);
+    // One that came later was never begun before.
+    const other = world({ restarts: 3 }, { restarts: 1, uid: 'b' });
+    await expect(other.waited()).rejects.toMatchObject({ code: 'server-unhealthy' });
+  });
+
+  it('ends where the cluster makes no pod of what is meant, and not where it makes none of what was', async () => {
+    await expect(world({ refused: 'meant' }).waited()).rejects.toMatchObject({
+      code: 'container-start-failed',
+      message: expect.stringContaining('exceeded quota'),
+    });
+    expect(await world({ refused: 'old' }, { ready: true }).waited()).toBe('pod-a');
+  });
+});
