@@ -3,8 +3,8 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { stringify } from 'yaml';
-import { rightOf } from '../../src/kubernetes/client/rights.ts';
-import { projectRights } from '../../src/kubernetes/model/rights.ts';
+import { type Right, rightOf } from '../../src/kubernetes/client/rights.ts';
+import { probeRights, projectRights } from '../../src/kubernetes/model/rights.ts';
 import type { ApiRequest } from '../../src/kubernetes/port.ts';
 import { eventually } from '../support/eventually.ts';
 import { kubectl, kubectlSays, kubernetesProgram } from '../support/kubectl.ts';
@@ -13,6 +13,22 @@ import { emptyFolder, looms, startLooms } from '../support/looms.ts';
 import { specs, tinyHttpSpec, tinySpec } from '../support/tiny-server.ts';
 
 // Everything that looms does in a project, by a user who has the rights of deploy/kubernetes/role.yaml and no other ones.
+
+type Asked = Right & { readonly line: string; readonly status: number };
+
+/** What a user has asked for, as rights. */
+const askedOf = ({ recorded }: LeastRights): readonly Asked[] =>
+  recorded.flatMap(({ method, url, status }) => {
+    const query = Object.fromEntries(url.searchParams);
+    const right = rightOf({ method: method as ApiRequest['method'], path: url.pathname, query });
+    return right === undefined ? [] : [{ ...right, line: `${right.resource}: ${right.verb}`, status }];
+  });
+
+/** Each right once; one request for an exec needs two. */
+const linesIn = (asked: readonly Asked[]): readonly string[] =>
+  [...new Set(asked.map(({ line }) => line))]
+    .sort()
+    .flatMap((line) => (line === 'pods/exec: get' ? ['pods/exec: create', line] : [line]));
 
 describe.skipIf(kubernetesProgram === '')('a user with the rights of the recipe', () => {
   const project = `rights-${randomBytes(3).toString('hex')}`;
@@ -130,7 +146,7 @@ describe.skipIf(kubernetesProgram === '')('a user with the rights of the recipe'
   }, 180_000);
 
   it('is told which right is lacking, and that an exec takes two', async () => {
-    const less = await leastRights(`${project}-less`, ['pods/exec: create']);
+    const less = await leastRights(`${project}-less`, { without: ['pods/exec: create'] });
     try {
       write(fs());
       const asked = ['apply', '-f', 'mcp.yaml', '--yes', '--project', `${project}-less`, '--context', 'kubernetes:'];
@@ -142,21 +158,48 @@ describe.skipIf(kubernetesProgram === '')('a user with the rights of the recipe'
     }
   }, 120_000);
 
+  it('leaves a namespace that it may look at and not write as it is', async () => {
+    const less = await leastRights(`${project}-look`, { without: ['namespaces: patch'] });
+    try {
+      await kubectlSays(['label', 'namespace', `${namespace}-look`, 'pod-security.kubernetes.io/enforce-']);
+      write(fs());
+      const run = (...args: readonly string[]) =>
+        looms([...args, '-f', 'mcp.yaml', '--project', `${project}-look`, '--context', 'kubernetes:'], {
+          cwd,
+          env: { ...env(), KUBECONFIG: less.kubeconfig },
+        });
+      const { code, stderr } = await run('apply', '--yes');
+      expect([code, stderr]).toEqual([0, expect.not.stringContaining('error')]);
+      expect((await run('diff')).code).toBe(0);
+    } finally {
+      await less.clean();
+    }
+  }, 120_000);
+
+  it('tries out with those of another role whether the cluster keeps servers in, and needs all of them', async () => {
+    const prober = await leastRights(`${project}-probe`, { everywhere: ['probe-role.yaml'] });
+    try {
+      const doctor = (more: Readonly<Record<string, string>> = {}) =>
+        looms(['doctor', '--probe', '--context', 'kubernetes:'], { env: { KUBECONFIG: prober.kubeconfig, ...more } });
+      expect((await doctor()).stdout).toContain('✓ isolation');
+      // A pod that does not begin has the cluster's events asked for.
+      await doctor({ LOOMS_RELAY_IMAGE: 'nowhere.invalid/none:1' });
+      const asked = askedOf(prober).filter(
+        ({ resource, namespace: at }) => at?.startsWith('looms-probe-') === true || resource === 'namespaces',
+      );
+      const lines = linesIn(asked.filter(({ status, name }) => status !== 403 && name !== 'kube-system'));
+      expect(lines).toEqual(linesOf(probeRights));
+    } finally {
+      await prober.clean();
+    }
+  }, 240_000);
+
   it('needed all of its rights, and asked for no others but those that looms does without', () => {
-    const asked = user.recorded.flatMap(({ method, url, status }) => {
-      const query = Object.fromEntries(url.searchParams);
-      const right = rightOf({ method: method as ApiRequest['method'], path: url.pathname, query });
-      return right === undefined ? [] : [{ ...right, line: `${right.resource}: ${right.verb}`, status }];
-    });
-    const isInside = ({ namespace: at, resource, name }: (typeof asked)[number]): boolean =>
+    const asked = askedOf(user);
+    const isInside = ({ namespace: at, resource, name }: Asked): boolean =>
       at === namespace || (resource === 'namespaces' && name === namespace);
-    const lines = (which: typeof asked): readonly string[] => [...new Set(which.map(({ line }) => line))].sort();
-    // One request for an exec needs both of its rights.
-    const inside = lines(asked.filter(isInside)).flatMap((line) =>
-      line === 'pods/exec: get' ? ['pods/exec: create', line] : [line],
-    );
-    expect(inside).toEqual(linesOf(projectRights));
-    expect(lines(asked.filter(({ status }) => status === 403))).toEqual([
+    expect(linesIn(asked.filter(isInside))).toEqual(linesOf(projectRights));
+    expect(linesIn(asked.filter(({ status }) => status === 403))).toEqual([
       'namespaces: get',
       'namespaces: list',
       'nodes: list',

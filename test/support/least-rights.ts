@@ -6,7 +6,11 @@ import { type ApiRecorder, recordApi } from './api-recorder.ts';
 import { kubectl, kubectlSays } from './kubectl.ts';
 import { emptyFolder } from './looms.ts';
 
-const written = new URL('../../deploy/kubernetes/role.yaml', import.meta.url);
+const access = 'rbac.authorization.k8s.io/v1';
+
+type Rule = { readonly apiGroups: string[]; readonly resources: string[]; readonly verbs: string[] };
+const written = (file: string): { readonly rules: readonly Rule[] } =>
+  parse(readFileSync(new URL(`../../deploy/kubernetes/${file}`, import.meta.url), 'utf8'));
 
 /** A user of the cluster who may do in a project's namespace what `role.yaml` says, and nothing else anywhere. */
 export type LeastRights = {
@@ -21,12 +25,14 @@ export type LeastRights = {
 export const linesOf = (rights: readonly NeededRight[]): readonly string[] =>
   rights.flatMap(({ resource, verbs }) => Object.keys(verbs).map((verb) => `${resource}: ${verb}`)).sort();
 
-/** `without`: lines of rights that are left out. */
-export async function leastRights(project: string, without: readonly string[] = []): Promise<LeastRights> {
+/** `without`: lines of rights that are left out. `everywhere`: files of roles that hold on the whole cluster, in its place. */
+export async function leastRights(
+  project: string,
+  { without = [], everywhere }: { readonly without?: readonly string[]; readonly everywhere?: readonly string[] } = {},
+): Promise<LeastRights> {
   const [namespace, home, role] = [`looms-${project}`, `of-looms-${project}`, `looms-project-${project}`];
-  const { rules, ...rest } = parse(readFileSync(written, 'utf8'));
-  type Rule = { apiGroups: string[]; resources: string[]; verbs: string[] };
-  const left = (rules as Rule[]).map((rule) => {
+  const rules = (everywhere ?? ['role.yaml']).flatMap((file) => written(file).rules);
+  const left = rules.map((rule) => {
     const resource = [rule.resources[0], rule.apiGroups[0]].filter(Boolean).join('.');
     return { ...rule, verbs: rule.verbs.filter((verb) => !without.includes(`${resource}: ${verb}`)) };
   });
@@ -39,11 +45,17 @@ export async function leastRights(project: string, without: readonly string[] = 
     { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace, labels } },
     { apiVersion: 'v1', kind: 'Namespace', metadata: { name: home } },
     { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'looms', namespace: home } },
-    { ...rest, metadata: { name: role }, rules: left.filter(({ verbs }) => verbs.length > 0) },
     {
-      apiVersion: 'rbac.authorization.k8s.io/v1',
-      kind: 'RoleBinding',
-      metadata: { name: 'looms', namespace },
+      apiVersion: access,
+      kind: 'ClusterRole',
+      metadata: { name: role },
+      rules: left.filter(({ verbs }) => verbs.length > 0),
+    },
+    {
+      apiVersion: access,
+      ...(everywhere === undefined
+        ? { kind: 'RoleBinding', metadata: { name: 'looms', namespace } }
+        : { kind: 'ClusterRoleBinding', metadata: { name: role } }),
       roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: role },
       subjects: [{ kind: 'ServiceAccount', name: 'looms', namespace: home }],
     },
@@ -69,7 +81,7 @@ export async function leastRights(project: string, without: readonly string[] = 
     async clean() {
       await recorder.close();
       for (const name of [home, namespace]) await kubectl(['delete', 'namespace', name, '--wait=false']);
-      await kubectl(['delete', 'clusterrole', role]);
+      await kubectl(['delete', 'clusterrole,clusterrolebinding', role, '--ignore-not-found']);
     },
   };
 }

@@ -17,7 +17,10 @@ const setBack = 'what somebody changed of it is set back; asked as a dry run to 
 export const projectRights: readonly NeededRight[] = [
   {
     resource: 'namespaces',
-    verbs: { get: 'whether the namespace is the project’s', update: 'its labels are set back (Pod Security)' },
+    verbs: {
+      get: 'whether the namespace is the project’s',
+      patch: 'its labels are set back (Pod Security); asked as a dry run whether that may be',
+    },
   },
   {
     resource: 'configmaps',
@@ -67,7 +70,7 @@ export const projectRights: readonly NeededRight[] = [
     resource: 'replicasets.apps',
     verbs: {
       list: 'the generations of servers',
-      patch: 'with what a generation failed its gate',
+      patch: 'when a generation served, and with what one failed its gate',
       delete: '`looms prune --history`',
     },
   },
@@ -114,4 +117,27 @@ export const clusterRights: readonly NeededRight[] = [
       create: 'the namespace of a project that has none',
     },
   },
+];
+
+/** Rights on the whole cluster that `looms doctor --probe` needs: it makes a namespace of its own, and takes it away. */
+export const probeRights: readonly NeededRight[] = [
+  {
+    resource: 'namespaces',
+    verbs: {
+      list: 'what probes left that were killed',
+      create: 'the namespace of a probe',
+      delete: 'that namespace, when it was tried',
+    },
+  },
+  { resource: 'serviceaccounts', verbs: { get: 'whether pods can be made there by now' } },
+  { resource: 'pods', verbs: { create: 'one that connects, and one that listens', get: 'whether they run' } },
+  {
+    resource: 'pods/exec',
+    verbs: {
+      get: 'what one pod reaches is tried in it, over a web socket',
+      create: 'the same: Kubernetes 1.35 and newer ask for both',
+    },
+  },
+  { resource: 'networkpolicies.networking.k8s.io', verbs: { create: 'the policy that is tried' } },
+  { resource: 'events', verbs: { list: 'why a pod does not start' } },
 ];

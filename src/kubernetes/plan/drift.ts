@@ -8,7 +8,7 @@ import { mapBounded } from '../../model/values/map-bounded.ts';
 import type { ExportSettings } from '../../orchestrator/export.ts';
 import type { CallOptions } from '../../orchestrator/session-host.ts';
 import { compareObjects, comparePod, fieldManager, type ObjectDifference } from '../compare/compare-objects.ts';
-import { isForbidden, isUnknownUser } from '../model/forbidden.ts';
+import { isUnknownUser } from '../model/forbidden.ts';
 import { type Kind, objectPath } from '../model/kinds.ts';
 import { annotation, isSecretName, secretName, secretPrint } from '../model/names.ts';
 import { type KubeObject, revisionKey } from '../model/objects.ts';
@@ -147,21 +147,15 @@ export async function findDrift(
     }
   });
   const present = support.flatMap((wanted) => {
-    const live = wanted.kind === 'Namespace' ? observed.space : observed.support.get(supportKey(wanted));
-    return live == null || !canBeCompared(wanted) ? [] : [{ wanted, live }];
+    const live = observed.support.get(supportKey(wanted));
+    return live === undefined || !canBeCompared(wanted) ? [] : [{ wanted, live }];
   });
   const objects = mapBounded(present, atOnce, async ({ wanted, live }) => {
-    try {
-      const found = compareObjects(live, await dryRun(cluster, wanted, options));
-      return [[supportKey(wanted), found.map(({ field }) => field)] as const];
-    } catch (error) {
-      // Who may not write a namespace leaves it to whoever may.
-      if (wanted.kind === 'Namespace' && isForbidden(error)) return [];
-      throw error;
-    }
+    const found = compareObjects(live, await dryRun(cluster, wanted, options));
+    return [supportKey(wanted), found.map(({ field }) => field)] as const;
   });
   const [ofServers, ofObjects] = await Promise.all([servers, objects]);
-  return { servers: new Map(ofServers.flat()), unknown, support: new Map(ofObjects.flat()) };
+  return { servers: new Map(ofServers.flat()), unknown, support: new Map(ofObjects) };
 }
 
 function driftOf(workload: Workload, found: readonly ObjectDifference[]): ServerDrift {

@@ -37,6 +37,7 @@ import { listOf, observe } from '../observe/observe.ts';
 import type { KubernetesPorts } from '../ports.ts';
 import { type DecideInput, decide } from './decide.ts';
 import { findDrift } from './drift.ts';
+import { keptNamespace } from './kept-namespace.ts';
 import { prunePlan } from './prune.ts';
 import type { KubePlan } from './steps.ts';
 
@@ -173,7 +174,8 @@ async function prepare(
   // What is in a namespace that holds no server is left as it is: it may hold data.
   const support =
     stay.length === 0 ? [] : [...supportObjects(stay, settings), ...stay.flatMap((one) => servicesOf(one, settings))];
-  const [drift, counted, secrets] = await Promise.all([
+  const [space, drift, counted, secrets] = await Promise.all([
+    keptNamespace(ports.cluster, observed, support),
     // Of the namespace only looms' own labels count: the rest of it is its cluster's.
     findDrift(
       ports.cluster,
@@ -185,7 +187,7 @@ async function prepare(
     secretsOf(ports, observed, desired),
   ]);
   const plan = decide({
-    observed,
+    observed: { ...observed, space },
     desired,
     undesired: asked.undesired,
     support,

@@ -85,7 +85,7 @@ const driftReason = (fields: readonly FieldDifference[]): Reason | undefined =>
   isNonEmpty(fields) ? { kind: 'live-drift', fields } : undefined;
 
 /** Labels that a namespace shall have: others are those of the cluster, or of whoever else works on it, and stay. */
-function labelsToSet(wanted: KubeObject, live: KubeObject): Readonly<Record<string, string | null>> {
+export function labelsToSet(wanted: KubeObject, live: KubeObject): Readonly<Record<string, string | null>> {
   const [shall, is] = [wanted.metadata.labels ?? {}, live.metadata.labels ?? {}];
   const missing = Object.entries(shall).filter(([key, value]) => is[key] !== value);
   const gone = Object.keys(is).filter((key) => isOurLabel(key) && shall[key] === undefined);

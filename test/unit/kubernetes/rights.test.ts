@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
 import { parse, parseAllDocuments } from 'yaml';
-import { clusterRights, type NeededRight, projectRights } from '../../../src/kubernetes/model/rights.ts';
+import { clusterRights, type NeededRight, probeRights, projectRights } from '../../../src/kubernetes/model/rights.ts';
 
 const folder = fileURLToPath(new URL('../../../deploy/kubernetes/', import.meta.url));
 const read = (path: string): string => readFileSync(join(folder, path), 'utf8');
@@ -30,12 +30,14 @@ const needed = (rights: readonly NeededRight[]): readonly Rule[] =>
 it('are those of the roles of the recipe: `npm run rights` writes these', () => {
   expect(written('role.yaml')).toEqual(needed(projectRights));
   expect(written('cluster-role.yaml')).toEqual(needed(clusterRights));
+  expect(written('probe-role.yaml')).toEqual(needed(probeRights));
 });
 
 it('have a reason each, which the roles show', () => {
   for (const [file, rights] of [
     ['role.yaml', projectRights],
     ['cluster-role.yaml', clusterRights],
+    ['probe-role.yaml', probeRights],
   ] as const) {
     for (const { verbs } of rights) {
       for (const [verb, why] of Object.entries(verbs)) expect(read(file)).toContain(`# ${verb}: ${why}\n`);
