@@ -2,13 +2,15 @@ import type { Recipe } from '../../model/container/recipe.ts';
 import type { DeclaredServer } from '../../model/desired.ts';
 import { assertNever, LoomsError } from '../../model/errors.ts';
 import type { Failure, StepProgress, StepResult } from '../../model/events.ts';
+import { messageOf } from '../../model/failure.ts';
 import type { HealthFinding } from '../../model/health.ts';
 import type { ServerName } from '../../model/ids.ts';
 import { isoTime } from '../../model/times.ts';
 import type { CallOptions } from '../../orchestrator/session-host.ts';
 import { annotation, label } from '../model/names.ts';
 import { type KubeObject, runOf, serverStatus } from '../model/objects.ts';
-import { type Generation, idOfPod, type Observed, shownOf } from '../model/observed.ts';
+import { type Generation, idOfPod, type Observed } from '../model/observed.ts';
+import { hasServed } from '../model/served.ts';
 import { clusterNow } from '../observe/describe.ts';
 import { listOf } from '../observe/observe.ts';
 import type { KubeStep } from '../plan/steps.ts';
@@ -156,8 +158,9 @@ async function gate(
       });
     }
     await keepLogsOf(env, workload, (one) => !generation.pods.includes(one), options);
-    await noteServed(env, server, generation, options);
-    return { result: 'ok', note: outcome.passed ? outcome.note : 'it answered, and is full of sessions by now' };
+    const problem = await noteServed(env, generation, options);
+    const note = outcome.passed ? outcome.note : 'it answered, and is full of sessions by now';
+    return { result: 'ok', note: [note, ...(problem === undefined ? [] : [problem])].join('; ') };
   } catch (error) {
     if (error instanceof LoomsError && gateCodes.has(error.code)) {
       const { code, message, hint, detail } = error;
@@ -167,22 +170,33 @@ async function gate(
   }
 }
 
-/** Notes that a generation has passed its gate, and of the one that a rollback leaves that it was given up. */
+/**
+ * Notes that a generation has passed its gate, and of the one that a rollback leaves that it was given up. Why it could not
+ * be noted, for people: the server serves all the same.
+ */
 async function noteServed(
   { ports, observed, rollsBack }: StepEnvironment,
-  server: ServerName,
-  { replicaSet }: Generation,
+  { claim, replicaSet }: Generation,
   options: CallOptions,
-): Promise<void> {
+): Promise<string | undefined> {
   const at = ({ metadata }: KubeObject) =>
     ({ kind: 'ReplicaSet', namespace: observed.namespace, name: metadata.name }) as const;
-  const time = isoTime(await clusterNow(ports.cluster, options));
-  const served = { [annotation.served]: time, [annotation.outcome]: null, [annotation.failure]: null };
-  await annotate(ports.cluster, at(replicaSet), served, options);
-  const before = observed.servers.find((one) => one.server === server);
-  const left = rollsBack && before !== undefined ? shownOf(before)?.replicaSet : undefined;
-  if (left !== undefined && left.metadata.uid !== replicaSet.metadata.uid) {
-    await annotate(ports.cluster, at(left), { [annotation.outcome]: 'rolled-back' }, options);
+  const before = observed.servers.find(({ server }) => server === claim.server)?.generations ?? [];
+  const left = before.findLast(
+    (one) =>
+      one.replicaSet.metadata.uid !== replicaSet.metadata.uid &&
+      one.claim.specHash !== claim.specHash &&
+      (one.isMeant || hasServed(one)),
+  );
+  try {
+    const served = isoTime(await clusterNow(ports.cluster, options));
+    const notes = { [annotation.served]: served, [annotation.outcome]: null, [annotation.failure]: null };
+    await annotate(ports.cluster, at(replicaSet), notes, options);
+    if (rollsBack && left !== undefined)
+      await annotate(ports.cluster, at(left.replicaSet), { [annotation.outcome]: 'rolled-back' }, options);
+    return undefined;
+  } catch (error) {
+    return `that it passed could not be noted: ${messageOf(error)}`;
   }
 }
 
