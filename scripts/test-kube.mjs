@@ -47,7 +47,6 @@ async function main() {
         ...env,
         KUBECONFIG: kubeconfig,
         LOOMS_TEST_KUBECTL: places.LOOMS_KUBE_BIN,
-        LOOMS_TEST_IMAGE: ownImage,
         LOOMS_TEST_NODE_NETWORK: nodeNetwork,
         LOOMS_TEST_IMAGE: ownImage,
       },

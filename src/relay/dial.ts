@@ -21,7 +21,10 @@ const leaseSeconds = 60;
 const renewEveryMs = 20_000;
 /** How long a process that wrote what is no frame has to end, before that is taken for its own word, ms. */
 const lastWordsMs = 2_000;
-/** How often a process is begun that the engine could not begin, and how long after the first time, ms: longer each time. */
+/**
+ * How often a process is begun that the engine could not begin, and how long after the first time, ms: longer each time. One
+ * that was killed is begun as long as there is time, after the same pauses.
+ */
 const mostBegins = 5;
 const firstPauseMs = 100;
 /** How long one try to connect may take before we look whether the server still runs, s. */
@@ -92,7 +95,7 @@ type Shared = { readonly holders: Set<AbortSignal>; carrier: Promise<Carrier> | 
 
 async function dial(address: RelayAddress, shared: Shared, call: Call): Promise<Duplex> {
   const { signal, deadline, server, port } = call;
-  for (let begins = 1; ; ) {
+  for (let [begins, pauses] = [1, 0]; ; ) {
     const left = Math.max(0, deadline - performance.now());
     const trying = currentCarrier(address, shared).then((carrier) =>
       carrier.open(port, Math.min(patienceSeconds, Math.ceil(left / 1000))),
@@ -104,13 +107,17 @@ async function dial(address: RelayAddress, shared: Shared, call: Call): Promise<
     if (signal.aborted) throw new LoomsError('interrupted', `stopped connecting to ${server}`);
     if (outcome === 'broken') throw brokenRelay(server, address.relays.hints.foreign);
     const isOver = performance.now() >= deadline;
-    if (typeof outcome === 'object' && outcome.exitCode === notBegun && begins < mostBegins && !isOver) {
-      await orAborted(delay(firstPauseMs * 2 ** begins * Math.random()), signal);
-      begins += 1;
-    } else if (typeof outcome === 'object' && !(wasKilled(outcome.exitCode) && !isOver)) {
+    const exitCode = typeof outcome === 'object' ? outcome.exitCode : undefined;
+    const isUnbegun = exitCode === notBegun && begins < mostBegins;
+    if (exitCode !== undefined && (isUnbegun || wasKilled(exitCode)) && !isOver) {
+      if (isUnbegun) begins += 1;
+      pauses += 1;
+      const pause = firstPauseMs * 2 ** Math.min(pauses, mostBegins) * Math.random();
+      await orAborted(delay(Math.min(pause, deadline - performance.now())), signal);
+    } else if (exitCode !== undefined) {
       throw new LoomsError(
         'session-failed',
-        `the relay could not connect to ${server} on port ${port} (exit code ${outcome.exitCode})`,
+        `the relay could not connect to ${server} on port ${port} (exit code ${exitCode})`,
         { hint: address.relays.hints.unable },
       );
     }

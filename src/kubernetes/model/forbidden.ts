@@ -5,3 +5,6 @@ export const isForbidden = (error: unknown): boolean => refusalOf(error)?.status
 
 /** Whether the API server does not know who asks (401). */
 export const isUnknownUser = (error: unknown): boolean => refusalOf(error)?.status === 401;
+
+/** Whether the API server has no more of what is asked for (410): a watch from a version that is too old by now. */
+export const isExpired = (error: unknown): boolean => refusalOf(error)?.status === 410;

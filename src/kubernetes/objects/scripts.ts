@@ -1,5 +1,7 @@
 // What runs in the pods of a server besides it: written for `sh`, as small as in BusyBox, and for Perl without modules.
 
+import { keeperName } from '../../model/ids.ts';
+
 /** Where the scripts are in a pod, and the folder in memory that they may write to. */
 export const scriptsFolder = '/opt/looms';
 export const runFolder = '/run/looms';
@@ -160,18 +162,28 @@ exit($passed ? 0 : 1);
 `;
 
 /**
- * Runs before a pod is told to end: waits until no session is left in it, at most so many seconds. What the engine
- * starts in a container from outside has no parent in there; PID 1 and this script are no sessions.
+ * Begins a loop over the sessions in a container, which ends with `done`: what the engine starts in there from outside has no
+ * parent. PID 1 and the shell of this are none, nor is one that has ended, what keeps sessions, and what the cluster itself
+ * runs of the scripts, as probes and before its end.
  */
+export const eachSession = `for dir in /proc/[1-9]*; do
+  id=\${dir#/proc/}
+  [ "$id" -gt 1 ] && [ "$id" != "$$" ] && read -r line 2>/dev/null <"$dir/stat" || continue
+  name=\${line%)*} name=\${name#*(}
+  [ "$name" = "${keeperName}" ] && continue
+  set -- \${line##*) }
+  [ "$2" = 0 ] && [ "$1" != Z ] || continue
+  words=
+  read -r words 2>/dev/null <"$dir/cmdline"
+  case $words in "/bin/sh${scriptsFolder}/"* | "perl${scriptsFolder}/"*) continue ;; esac`;
+
+/** Runs before a pod is told to end: waits until no session is left in it, at most so many seconds. */
 const drainScript = `left=$1
 sessions() {
-  for dir in /proc/[1-9]*; do
-    id=\${dir#/proc/}
-    [ "$id" -gt 1 ] && [ "$id" != "$$" ] && read -r line 2>/dev/null <"$dir/stat" || continue
-    set -- \${line##*) }
-    [ "$2" = 0 ] && return 0
-  done
-  return 1
+${eachSession}
+  return 0
+done
+return 1
 }
 while [ "$left" -gt 0 ] && sessions; do
   sleep 1

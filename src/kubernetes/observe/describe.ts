@@ -1,3 +1,4 @@
+import { performance } from 'node:perf_hooks';
 import type { ClusterDescription, EngineTime } from '../../model/engine.ts';
 import { isFailure } from '../../model/errors.ts';
 import { isRecord } from '../../model/is-record.ts';
@@ -95,11 +96,31 @@ async function orUndefined<T>(asked: Promise<T>): Promise<T | undefined> {
   }
 }
 
+/** How far the clock of a cluster is ahead of the one of this program that never goes back, ms. */
+const ahead = new WeakMap<Cluster, number>();
+
+/** Keeps what an answer with a time to the second tells of that: it was made between two moments here. */
+function noteTime(cluster: Cluster, time: EngineTime, sent: number, answered: number): void {
+  if (time === 0) return;
+  const [least, most] = [time - answered, time + 1000 - sent];
+  const known = ahead.get(cluster) ?? (least + most) / 2;
+  ahead.set(cluster, Math.min(most, Math.max(least, known)));
+}
+
+/** What the API server's clock says by now, as far as it was asked before; undefined where it was not. */
+export function clusterTime(cluster: Cluster): EngineTime | undefined {
+  const by = ahead.get(cluster);
+  return by === undefined ? undefined : Math.round(performance.now() + by);
+}
+
 /** What the API server's clock says, to the second: a question about oneself is answered with the time of its making. */
 export async function clusterNow(cluster: Cluster, options?: CallOptions): Promise<EngineTime> {
   const version = 'authentication.k8s.io/v1';
   const path = `/apis/${version}/selfsubjectreviews`;
   const body = { apiVersion: version, kind: 'SelfSubjectReview' };
+  const sent = performance.now();
   const review = (await cluster.request({ method: 'POST', path, body }, options)) as KubeObject;
-  return timeOf(review.metadata.creationTimestamp);
+  const time = timeOf(review.metadata.creationTimestamp);
+  noteTime(cluster, time, sent, performance.now());
+  return time;
 }

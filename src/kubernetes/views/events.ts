@@ -2,10 +2,12 @@ import type { EngineEvent } from '../../model/engine-events.ts';
 import { LoomsError } from '../../model/errors.ts';
 import type { ProjectName } from '../../model/ids.ts';
 import { isRecord } from '../../model/is-record.ts';
+import { isoTime } from '../../model/times.ts';
 import { parsedJson } from '../../model/values/parsed-json.ts';
 import type { EventQuery, ServerWatch } from '../../orchestrator/port.ts';
 import type { CallOptions } from '../../orchestrator/session-host.ts';
 import { readClaim } from '../model/claims.ts';
+import { isExpired } from '../model/forbidden.ts';
 import { listPath } from '../model/kinds.ts';
 import { annotation, label, namespaceOf } from '../model/names.ts';
 import { isReady, type Pod, runOf, serverStatus, timeOf } from '../model/objects.ts';
@@ -14,14 +16,18 @@ import type { KubernetesPorts } from '../ports.ts';
 
 type Change = { readonly type: 'ADDED' | 'MODIFIED' | 'DELETED'; readonly pod: Pod };
 
-/** One line of a watch; undefined for what is no change of a pod. Throws `engine-conflict` where the server gave it up. */
-function changeOf(line: string): Change | undefined {
+/**
+ * One line of a watch; undefined for what is no change of a pod. `expired`: the version that it began at is too old by now, and
+ * whoever watches begins anew. Throws `engine-unreachable` where the server gave it up for another reason.
+ */
+function changeOf(line: string): Change | 'expired' | undefined {
   const said = parsedJson(line);
   if (!isRecord(said) || !isRecord(said.object)) return undefined;
-  // The version that it began at is too old by now: whoever watches begins anew.
-  if (said.type === 'ERROR') throw new LoomsError('engine-unreachable', 'the API server ended a watch');
-  const isChange = said.type === 'ADDED' || said.type === 'MODIFIED' || said.type === 'DELETED';
-  return isChange ? { type: said.type as Change['type'], pod: said.object as Pod } : undefined;
+  const { type, object } = said;
+  if (type === 'ERROR' && object.code === 410) return 'expired';
+  if (type === 'ERROR') throw new LoomsError('engine-unreachable', 'the API server ended a watch');
+  const isChange = type === 'ADDED' || type === 'MODIFIED' || type === 'DELETED';
+  return isChange ? { type, pod: object as Pod } : undefined;
 }
 
 type Listed = { readonly pods: readonly Pod[]; readonly version: string };
@@ -96,24 +102,58 @@ const isTelling = (before: Pod | undefined, { type, pod }: Change): boolean =>
   isReady(before) !== isReady(pod) ||
   runOf(serverStatus(before)) !== runOf(serverStatus(pod));
 
-/** Follows the pods of a project from now on, until the API server ends the watch, which it does every few minutes. */
+/** Pods by their UID, as they were seen last. */
+type Known = Map<string | undefined, Pod>;
+const knownOf = ({ pods }: Listed): Known => new Map(pods.map((pod) => [pod.metadata.uid, pod]));
+
+type Hear = (before: Pod | undefined, change: Change) => void;
+
+/**
+ * Follows the pods of a project from a list of them on, until the API server ends the watch, which it does every few minutes.
+ * `known` is kept as they are.
+ */
 async function followPods(
   ports: KubernetesPorts,
   project: ProjectName,
-  { pods, version }: Listed,
-  hear: (before: Pod | undefined, change: Change) => void,
+  { version, known }: { readonly version: string; readonly known: Known },
+  hear: Hear,
   options?: CallOptions,
 ): Promise<void> {
-  const known = new Map<string | undefined, Pod>(pods.map((pod) => [pod.metadata.uid, pod]));
   const query = { labelSelector: label.server, watch: '1', resourceVersion: version };
-  for await (const line of ports.cluster.lines({ path: listPath('Pod', namespaceOf(project)), query }, options)) {
-    const change = changeOf(line);
-    if (change === undefined) continue;
-    const { uid } = change.pod.metadata;
-    hear(known.get(uid), change);
-    if (change.type === 'DELETED') known.delete(uid);
-    else known.set(uid, change.pod);
+  try {
+    for await (const line of ports.cluster.lines({ path: listPath('Pod', namespaceOf(project)), query }, options)) {
+      const change = changeOf(line);
+      if (change === 'expired') return;
+      if (change === undefined) continue;
+      const { uid } = change.pod.metadata;
+      hear(known.get(uid), change);
+      if (change.type === 'DELETED') known.delete(uid);
+      else known.set(uid, change.pod);
+    }
+  } catch (error) {
+    if (!isExpired(error)) throw error;
   }
+}
+
+/** What changed between two lists while nobody watched; who is gone went by now at the latest. */
+function changesBetween(
+  known: Known,
+  { pods }: Listed,
+  now: number,
+): readonly (Change & { before: Pod | undefined })[] {
+  const there = new Set(pods.map(({ metadata }) => metadata.uid));
+  const gone = [...known.values()].filter(({ metadata }) => !there.has(metadata.uid));
+  return [
+    ...gone.map((before) => {
+      const { deletionTimestamp = isoTime(now) } = before.metadata;
+      const pod = { ...before, metadata: { ...before.metadata, deletionTimestamp } };
+      return { type: 'DELETED' as const, before, pod };
+    }),
+    ...pods.map((pod) => {
+      const before = known.get(pod.metadata.uid);
+      return { type: before === undefined ? ('ADDED' as const) : ('MODIFIED' as const), before, pod };
+    }),
+  ];
 }
 
 /** `Orchestrator.watchServers`. */
@@ -128,7 +168,7 @@ export async function watchServers(
   await followPods(
     ports,
     project,
-    listed,
+    { ...listed, known: knownOf(listed) },
     (before, change) => {
       const about = aboutOf(change.pod, project);
       for (const event of eventsBetween(before, change, project)) onEvent?.(event);
@@ -138,7 +178,13 @@ export async function watchServers(
   );
 }
 
-/** `Orchestrator.events`: of what is past, what the pods that are there tell of themselves. */
+/** Between two watches of which the first ended at once, ms. */
+const againMs = 1000;
+
+/**
+ * `Orchestrator.events`: of what is past, what the pods that are there tell of themselves. Where the API server ends a watch,
+ * it is begun anew from another list, and what changed in between is told.
+ */
 export async function events(
   ports: KubernetesPorts,
   project: ProjectName,
@@ -151,13 +197,17 @@ export async function events(
   const from = 'at' in since ? since.at : (await now()) - since.agoMs;
   const past = listed.pods.flatMap((pod) => eventsBetween(undefined, { type: 'ADDED', pod }, project));
   for (const event of past.toSorted((a, b) => a.time - b.time)) if (event.time >= from) hear(event);
-  if (follow) {
-    await followPods(
-      ports,
-      project,
-      listed,
-      (before, change) => eventsBetween(before, change, project).forEach(hear),
-      options,
-    );
+  if (!follow) return;
+  const tell: Hear = (before, change) => eventsBetween(before, change, project).forEach(hear);
+  for (let last = { ...listed, known: knownOf(listed) }; ; ) {
+    const began = ports.monotonicMs();
+    await followPods(ports, project, last, tell, options);
+    // What ends each watch at once is not asked without a pause.
+    if (ports.monotonicMs() - began < againMs) await ports.pause(againMs, options?.signal);
+    if (options?.signal?.aborted) throw new LoomsError('interrupted', 'stopped following events');
+    const next = await listPods(ports, project, options);
+    const at = await now();
+    for (const { before, ...change } of changesBetween(last.known, next, at)) tell(before, change);
+    last = { ...next, known: knownOf(next) };
   }
 }

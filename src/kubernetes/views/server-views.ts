@@ -9,6 +9,7 @@ import { label, volumeClaimName, workloadName } from '../model/names.ts';
 import {
   type Container,
   isReady,
+  type KubeObject,
   type Pod,
   type PodSpec,
   runOf,
@@ -97,23 +98,37 @@ const recordedMounts = (recorded: RecordedSpec | undefined): ServerView['mounts'
     ...rest,
   }));
 
+/** Policies that looms writes for a project; anybody can write its label on others. */
+function isWritten(one: KubeObject, { project, servers }: Observed): boolean {
+  const { name } = one.metadata;
+  const isOfList = servers.some(
+    ({ server, claim }) => name === listPolicyName(server) && (claim.recorded?.spec.network.egress ?? []).length > 0,
+  );
+  return isOurs(one, project) && (['looms-deny', 'looms-isolated', 'looms-bridge'].includes(name) || isOfList);
+}
+
 /**
  * What lets a server's pods out, in place of networks: the policy of its mode, closed where the one that denies all is there,
- * and policies that looms did not make, which add to what is let through.
+ * and policies that looms did not make, which add to what is let through. Where all is denied and no mode lets out, there is
+ * none.
  */
-function networksOf(mode: string, { support, project }: Observed): ServerView['confinement']['networks'] {
-  const policies = [...support.values()].filter(({ kind }) => kind === 'NetworkPolicy');
-  const has = (name: string): boolean => policies.some(({ metadata }) => metadata.name === name);
-  const others = policies.filter((one) => !isOurs(one, project)).map(({ metadata }) => metadata.name);
+function networksOf(mode: string, observed: Observed): ServerView['confinement']['networks'] {
+  const policies = [...observed.support.values()].filter(({ kind }) => kind === 'NetworkPolicy');
+  const isDenied = policies.some(({ metadata }) => metadata.name === 'looms-deny');
+  const others = policies.filter((one) => !isWritten(one, observed)).map(({ metadata }) => metadata.name);
+  const own = { name: `looms-${mode}`, internal: mode !== 'bridge' && isDenied, ipv6: false, isRecorded: true };
+  const hasPolicy = mode === 'isolated' || mode === 'bridge';
   return [
-    { name: `looms-${mode}`, internal: mode !== 'bridge' && has('looms-deny'), ipv6: false, isRecorded: true },
+    ...(isDenied && !hasPolicy ? [] : [own]),
     ...others.map((name) => ({ name, internal: false, ipv6: false, isRecorded: false })),
   ];
 }
 
+const listPolicyName = (server: ServerName): string => `${workloadName(server)}-egress`;
+
 /** The policy that lets a server out to what it lists. */
 function listPolicyOf(server: ServerName, { support }: Observed): ServerView['confinement']['forwarder'] {
-  const name = `${workloadName(server)}-egress`;
+  const name = listPolicyName(server);
   const policy = support.get(`NetworkPolicy ${name}`);
   if (policy === undefined) return null;
   return { name, since: timeOf(policy.metadata.creationTimestamp), running: true, joined: true, differs: [] };
@@ -152,7 +167,7 @@ function confinementOf(
     nameServer: null,
     engineMounts: { at: usualMounts, tmpfsAt: new Set(), unnamedVolume: /(?!)/ },
     otherSettings: (spec.ephemeralContainers ?? []).map(({ name }) => `ephemeral container ${name}`),
-    networks: networksOf(labels[label.network] ?? '', observed),
+    networks: networksOf(labels[label.network] ?? 'none', observed),
     publishes: [],
     listedNames: (spec.hostAliases ?? []).flatMap(({ ip, hostnames = [] }) =>
       hostnames.map((name) => ({ name, address: ip })),

@@ -1,11 +1,13 @@
-import { text } from 'node:stream/consumers';
 import type { EngineTime } from '../../model/engine.ts';
 import type { ContainerUsage, UsageSample } from '../../model/trail/usage.ts';
+import { boundedText } from '../../model/values/bounded-text.ts';
 import { mapBounded } from '../../model/values/map-bounded.ts';
 import type { UsageOptions } from '../../orchestrator/port.ts';
+import type { CallOptions, ExecSession } from '../../orchestrator/session-host.ts';
 import { serverContainer, serverStatus, timeOf } from '../model/objects.ts';
 import { idOfPod, type Observed } from '../model/observed.ts';
 import { amountOf } from '../model/quantity.ts';
+import { clusterTime } from '../observe/describe.ts';
 import type { KubernetesPorts } from '../ports.ts';
 import { instanceOf, statusOf } from './server-views.ts';
 
@@ -99,20 +101,35 @@ export async function usageOf(
   });
 }
 
+/** What a pod may say of itself, bytes, and how long it may take. */
+const mostBytes = 4096;
+const patienceMs = 5000;
+
+/** Null where a pod does not say it: it may end just now, or hang. */
 async function measure(
-  { sessions }: KubernetesPorts,
+  { sessions, cluster }: KubernetesPorts,
   id: ContainerUsage['container'],
-  at: EngineTime,
-  options: { readonly signal?: AbortSignal | undefined },
+  lookedAt: EngineTime,
+  { signal }: CallOptions,
 ): Promise<UsageSample | null> {
+  const bound = AbortSignal.any([AbortSignal.timeout(patienceMs), ...(signal === undefined ? [] : [signal])]);
+  let exec: ExecSession | undefined;
+  const stop = (): void => exec?.destroy();
+  bound.addEventListener('abort', stop, { once: true });
   try {
-    const exec = await sessions.exec(id, { argv: ['sh', '-c', script] }, options);
+    exec = await sessions.exec(id, { argv: ['sh', '-c', script] }, { signal: bound });
     for (const stream of [exec.stdin, exec.stderr]) stream.on('error', () => {});
+    if (bound.aborted) return null;
     exec.stdin.end();
     exec.stderr.resume();
-    return readSample(await text(exec.stdout), at) ?? null;
+    const said = await boundedText(exec.stdout, mostBytes);
+    // The kernel counted shortly before it was heard.
+    const at = clusterTime(cluster) ?? lookedAt;
+    return said === undefined || bound.aborted ? null : (readSample(said, at) ?? null);
   } catch {
-    // A pod that ends just now is not measured.
     return null;
+  } finally {
+    bound.removeEventListener('abort', stop);
+    exec?.destroy();
   }
 }

@@ -6,8 +6,9 @@ import { engineMounts, nameServer } from '../../../src/docker/model/engine-gives
 import { server } from '../../support/planner-world.ts';
 
 /** What is found of a server on the project's own network, with these lines of mountinfo. */
-function look({ kind, hidesHost, mountinfo = [], ipv6 = [], others = [], ...more }: LookOptions): Look {
+function look({ kind: of, hidesHost, mountinfo = [], ipv6 = [], others = [], ...more }: LookOptions): Look {
   const { names = [], hosts = [], resolver = [] } = more;
+  const kind = of === 'kubernetes' ? 'docker' : of;
   const lines: Readonly<Record<string, readonly string[]>> = {
     '/proc/self/mountinfo': mountinfo,
     '/proc/self/net/dev': ['', '', 'lo: 0'],
@@ -17,7 +18,7 @@ function look({ kind, hidesHost, mountinfo = [], ipv6 = [], others = [], ...more
   };
   return {
     spec: server('a').spec,
-    engine: { kind },
+    engine: { kind: of },
     view: {
       status: { status: 'running' },
       hidesHost,
@@ -40,7 +41,7 @@ function look({ kind, hidesHost, mountinfo = [], ipv6 = [], others = [], ...more
   } as unknown as Look;
 }
 type LookOptions = {
-  readonly kind: 'docker' | 'podman';
+  readonly kind: 'docker' | 'podman' | 'kubernetes';
   readonly hidesHost: boolean;
   readonly mountinfo?: readonly string[];
   readonly ipv6?: readonly string[];
@@ -76,6 +77,21 @@ describe('what a server reaches', () => {
     ]);
     expect(found({ resolver: [] })).toBeUndefined();
     expect(found({ kind: 'podman' })).toBe('not-asked');
+  });
+
+  test('is not to be had of a cluster, as far as its node is concerned, and broken by what else lets it out', () => {
+    const found = network(look({ kind: 'kubernetes', hidesHost: false }));
+    expect(found).toMatchObject({
+      engineLacksIt: true,
+      engine: ['looms-test (no way out), its node may be within reach', false],
+    });
+    expect(network(look({ kind: 'kubernetes', hidesHost: true }))).toMatchObject({
+      engineLacksIt: false,
+      engine: ['looms-test (no way out)', true],
+    });
+    const opened = network(look({ kind: 'kubernetes', hidesHost: false, others: ['theirs'] }));
+    expect(opened).toMatchObject({ engineLacksIt: false, engine: [expect.any(String), false] });
+    expect(network(look({ kind: 'podman', hidesHost: false })).engineLacksIt).toBe(false);
   });
 
   test('is broken where the engine does not keep it from its own host', () => {

@@ -58,3 +58,20 @@ it('is let out by what its pod is labelled, whatever its Deployment says', () =>
   expect(networks()).toMatchObject([{ name: 'looms-isolated', internal: true }]);
   expect(networks({ labelled: 'bridge' })).toMatchObject([{ name: 'looms-bridge', internal: false }]);
 });
+
+it('has no network where all is denied and no mode lets it out', () => {
+  expect(networks({ labelled: 'none' })).toEqual([]);
+  expect(networks({ labelled: 'none', policies: [] })).toMatchObject([{ internal: false }]);
+});
+
+it('takes a policy for ours by the names that looms writes, and not by a label alone', () => {
+  const found = (name: string, more: There = {}, labels?: Readonly<Record<string, string>>) =>
+    networks({ ...more, policies: [...usual, policy(name, labels)] })?.filter(({ isRecorded }) => !isRecorded);
+  const egress = [{ host: '10.1.2.3', port: 1025, tls: false, address: '10.1.2.3' }];
+  const listing: There = { spec: { network: { mode: 'isolated', egress, egressLearn: false } } };
+  expect(found('looms-fs-egress', listing)).toEqual([]);
+  expect(found('looms-fs-egress')).toMatchObject([{ name: 'looms-fs-egress', internal: false }]);
+  expect(found('looms-other-egress', listing)).toMatchObject([{ name: 'looms-other-egress' }]);
+  expect(found('allow-all')).toMatchObject([{ name: 'allow-all', internal: false }]);
+  expect(found('looms-bridge', {}, {})).toMatchObject([{ name: 'looms-bridge' }]);
+});

@@ -42,8 +42,15 @@ export function network({ spec, view, engine, inside }: Look): Looked {
   const words = { isolated: 'isolated: no way out', none: 'none', bridge: 'bridge: open' } as const;
   // What isolated promises of the host, not every engine can keep (Podman).
   const reachesHost = mode === 'isolated' && networks.length > 0 && !view.hidesHost;
-  const host = reachesHost ? ', the engine’s host is within reach' : '';
-  const asEngine = { isolated: open.length === 0 && !reachesHost, none: networks.length === 0, bridge: true };
+  // A cluster promises nothing of a pod and its node, and does not tell.
+  const isOfCluster = engine.kind === 'kubernetes';
+  const host = reachesHost
+    ? isOfCluster
+      ? ', its node may be within reach'
+      : ', the engine’s host is within reach'
+    : '';
+  const closed = { isolated: open.length === 0, none: networks.length === 0, bridge: true };
+  const isAsRecorded = closed[mode] && publishes.length === 0 && !isForeign;
   const asInside = {
     isolated: hasWay === undefined ? undefined : !hasWay,
     none: (interfaces ?? []).length === 0,
@@ -57,9 +64,10 @@ export function network({ spec, view, engine, inside }: Look): Looked {
   return {
     promise: 'network',
     spec: words[mode],
-    engine: [orNone(names) + host + published, asEngine[mode] && publishes.length === 0 && !isForeign],
+    engineLacksIt: isOfCluster && reachesHost && isAsRecorded,
+    engine: [orNone(names) + host + published, isAsRecorded && !reachesHost],
     // Policies of a cluster close a pod's way out at its end elsewhere: its interface and route are there all the same.
-    inside: engine.kind === 'kubernetes' ? 'not-asked' : isRead ? [found, asInside[mode]] : undefined,
+    inside: isOfCluster ? 'not-asked' : isRead ? [found, asInside[mode]] : undefined,
   };
 }
 

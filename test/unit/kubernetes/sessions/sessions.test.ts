@@ -6,7 +6,7 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { describe, expect, it } from 'vitest';
-import { scriptsFolder } from '../../../../src/kubernetes/objects/scripts.ts';
+import { scripts, scriptsFolder } from '../../../../src/kubernetes/objects/scripts.ts';
 import { type Cluster, podId } from '../../../../src/kubernetes/port.ts';
 import { countScript } from '../../../../src/kubernetes/sessions/count.ts';
 import { kubernetesSessions } from '../../../../src/kubernetes/sessions/sessions.ts';
@@ -228,7 +228,8 @@ describe('the log of a pod', () => {
 });
 
 describe('the sessions of a pod', () => {
-  it('are its processes from outside, but for what the cluster runs and what keeps them', async () => {
+  /** A folder of processes, and how to put one into it. */
+  function processes() {
     const proc = emptyFolder();
     const process = (pid: number, stat: string, ...words: readonly string[]): void => {
       mkdirSync(join(proc, String(pid)));
@@ -236,19 +237,37 @@ describe('the sessions of a pod', () => {
       writeFileSync(join(proc, String(pid), 'cmdline'), words.map((word) => `${word}\0`).join(''));
     };
     process(1, '(sh) S 0', '/bin/sh', `${scriptsFolder}/idle.sh`);
-    process(10, '(node) S 0', 'node', 'server.js');
-    process(11, '(a) b (c) S 0', 'odd');
     process(12, '(node) S 10', 'node', 'worker.js');
     process(13, `(${keeperName}) S 0`, 'sh', '-c', 'keeper');
     process(14, '(sh) S 0', '/bin/sh', `${scriptsFolder}/drain.sh`, '60');
     process(15, '(perl) S 0', 'perl', `${scriptsFolder}/gate-http.pl`, '30');
     process(16, '(gone) Z 0');
+    return { proc, process };
+  }
+
+  it('are its processes from outside, but for what the cluster runs and what keeps them', async () => {
+    const { proc, process } = processes();
+    process(10, '(node) S 0', 'node', 'server.js');
+    process(11, '(a) b (c) S 0', 'odd');
     process(17, '(sh) S 0', 'sh', '-c', 'first line\nsecond');
     const script = countScript.replaceAll('/proc', proc);
     for (const shell of [['sh'], ['bash', '--norc']]) {
-      const session = local([...shell, '-c', script, scriptsFolder]);
+      const session = local([...shell, '-c', script]);
       expect([shell, await text(session.stdout), await text(session.stderr)]).toEqual([shell, '3\n', '']);
     }
+  });
+
+  it('are what a pod is drained of: it waits for none of the others', async () => {
+    const { proc, process } = processes();
+    const drain = async (): Promise<number> => {
+      const began = performance.now();
+      const session = local(['sh', '-c', scripts['drain.sh'].replaceAll('/proc', proc), 'sh', '1']);
+      expect([await text(session.stderr), await session.ended]).toEqual(['', { exitCode: 0 }]);
+      return performance.now() - began;
+    };
+    expect(await drain()).toBeLessThan(900);
+    process(10, '(node) S 0', 'node', 'server.js');
+    expect(await drain()).toBeGreaterThanOrEqual(1000);
   });
 
   const http = (): object => {
@@ -278,6 +297,25 @@ describe('the sessions of a pod', () => {
       await expect(sessions.countSessions(id)).rejects.toMatchObject({ code: 'session-failed' });
     }
   });
+
+  it.each([
+    ['goes on for ever', 'exec yes'],
+    ['says nothing', 'exec sleep 60'],
+  ])(
+    'are not known, and nobody waits, where a container %s',
+    async (_, words) => {
+      const begun: ExecSession[] = [];
+      const { sessions } = clusterOf(async () => podOf({ state: running }), {
+        async exec() {
+          begun.push(local(['sh', '-c', words]));
+          return begun[0] as ExecSession;
+        },
+      });
+      await expect(sessions.countSessions(id)).rejects.toMatchObject({ code: 'session-failed' });
+      expect(await begun[0]?.ended).not.toEqual({ exitCode: 0 });
+    },
+    15_000,
+  );
 
   it('reach a server over HTTP through the container beside it', async () => {
     const server = createServer((_request, response) => response.end('hello')).listen(0, '127.0.0.1');
