@@ -139,7 +139,7 @@ describe.skipIf(kubernetesProgram === '')('a user with the rights of the recipe'
   it('removes what is not needed any more, data too', async () => {
     write(fs({ memoryMiB: 160 }));
     await does('apply', '-f', 'mcp.yaml', '--yes', '--prune');
-    await does('prune', '--volumes', '--history', '--yes');
+    await does('prune', '--volumes', '--yes');
     await does('delete', 'fs', '--yes');
     const { stdout } = await kubectl(['-n', namespace, 'get', 'all,secrets,persistentvolumeclaims', '-o', 'name']);
     expect(stdout).not.toContain('looms-');

@@ -71,7 +71,6 @@ export const projectRights: readonly NeededRight[] = [
     verbs: {
       list: 'the generations of servers',
       patch: 'when a generation served, and with what one failed its gate',
-      delete: '`looms prune --history`',
     },
   },
   {
