@@ -206,7 +206,7 @@ describe('which engine', () => {
         registry: 'r.example/a',
         images: { publish: expect.any(Function), close: expect.any(Function) },
         relayImage: 'debian:bookworm-slim',
-        records: ['keyName', 'makerOf', 'read', 'sign'],
+        records: ['hash', 'keyName', 'makerOf', 'read', 'sign'],
       },
     ]);
   });
