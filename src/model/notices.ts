@@ -15,6 +15,7 @@ export const noticeCodes = [
   'data-not-restored',
   'data-stays',
   'drift-hook-failed',
+  'drift-unknown',
   'egress-counted-since',
   'egress-not-noted',
   'egress-port-unknown',

@@ -1,14 +1,13 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import type { DeclaredServer } from '../../model/desired.ts';
 import { isFailure, LoomsError } from '../../model/errors.ts';
 import { secretUses } from '../../model/secrets/secret-names.ts';
 import { type SecretPrints, writeSecretPrints } from '../../model/secrets/secret-prints.ts';
 import { isAlike } from '../../model/values/alike.ts';
-import { canonicalJson } from '../../model/values/canonical-json.ts';
 import type { CallOptions } from '../../orchestrator/session-host.ts';
 import { recordSpec } from '../../spec/record/record.ts';
 import { signedText } from '../model/claims.ts';
-import { annotation, label, secretName } from '../model/names.ts';
+import { annotation, label, secretName, secretPrint } from '../model/names.ts';
 import { type Deployment, type KubeObject, templateHash } from '../model/objects.ts';
 import type { Generation, Observed } from '../model/observed.ts';
 import { deploymentOf, type Made, strategyOf } from '../objects/objects.ts';
@@ -28,9 +27,7 @@ type PutServer = Extract<KubeStep, { op: 'put-server' }>;
 
 /** Which values a Secret holds, by their keyed prints; without a key nothing tells two apart. */
 const printOf = (prints: SecretPrints | undefined): string =>
-  prints === undefined
-    ? randomBytes(6).toString('hex')
-    : createHash('sha256').update(canonicalJson(prints)).digest('hex').slice(0, 12);
+  prints === undefined ? randomBytes(6).toString('hex') : secretPrint(prints);
 
 /**
  * Writes the Secret that the pods of a server take its variables from, and says what it is called. It cannot be changed: other

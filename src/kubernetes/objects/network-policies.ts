@@ -39,18 +39,19 @@ export function networkPolicies(servers: readonly DesiredServer[], meta: Meta): 
  * What a list is called on the cluster: another list is another policy, so that pods with the one before keep theirs until
  * they are gone. Policies add up.
  */
-const egressPolicyName = ({ name }: DesiredServer, egress: readonly object[]): string =>
-  `${workloadName(name)}-egress-${sha256(canonicalJson(egress)).slice(0, 8)}`;
+export const egressPolicyName = (spec: DesiredServer): string =>
+  `${workloadName(spec.name)}-egress-${sha256(canonicalJson(waysOut(spec))).slice(0, 8)}`;
+
+const waysOut = ({ network }: DesiredServer): readonly object[] =>
+  network.egress.flatMap(({ address, port }) =>
+    address === undefined ? [] : [{ to: [{ ipBlock: { cidr: `${address}/32` } }], ports: [{ protocol: 'TCP', port }] }],
+  );
 
 /** A way out to the addresses that a server lists. Names are refused before (`fits.ts`). */
 function listed(spec: DesiredServer, meta: Meta): KubeObject {
-  const { name, network } = spec;
-  const egress = network.egress.flatMap(({ address, port }) =>
-    address === undefined ? [] : [{ to: [{ ipBlock: { cidr: `${address}/32` } }], ports: [{ protocol: 'TCP', port }] }],
-  );
-  return policy(meta(egressPolicyName(spec, egress), spec), {
-    podSelector: { matchLabels: { [label.server]: name } },
+  return policy(meta(egressPolicyName(spec), spec), {
+    podSelector: { matchLabels: { [label.server]: spec.name } },
     policyTypes: ['Egress'],
-    egress,
+    egress: waysOut(spec),
   });
 }

@@ -36,7 +36,7 @@ import { servicesOf, supportObjects } from '../objects/objects.ts';
 import { listOf, observe } from '../observe/observe.ts';
 import type { KubernetesPorts } from '../ports.ts';
 import { type DecideInput, decide } from './decide.ts';
-import { findDrift } from './drift.ts';
+import { type FoundDrift, findDrift } from './drift.ts';
 import { keptNamespace } from './kept-namespace.ts';
 import { prunePlan } from './prune.ts';
 import type { KubePlan } from './steps.ts';
@@ -161,6 +161,14 @@ function remaining(
   };
 }
 
+/** Servers of which the cluster refused to say what they would be. */
+const driftWarnings = ({ unknown }: FoundDrift): readonly PlanWarning[] =>
+  [...unknown].map(([server, why]) => ({
+    code: 'drift-unknown',
+    server,
+    message: `what somebody changed of it is not known: ${why}`,
+  }));
+
 /** Decides what is asked for on what was observed, and looks for what somebody changed by hand. */
 async function prepare(
   ports: KubernetesPorts,
@@ -182,6 +190,7 @@ async function prepare(
       observed,
       support.filter(({ kind }) => kind !== 'Namespace'),
       settings,
+      { names: desired.map(({ spec }) => spec.name) },
     ),
     executionsOf(ports, observed, desired),
     secretsOf(ports, observed, desired),
@@ -204,7 +213,7 @@ async function prepare(
     registry: ports.settings.registry,
     buildable: new Set(recipesOf(intent).keys()),
     doubtful,
-    warnings: [...counted.warnings, ...secrets.warnings],
+    warnings: [...counted.warnings, ...secrets.warnings, ...driftWarnings(drift)],
   });
   return preparedOf(observed, intent, plan, { servers: desired, untrusted: asked.untrusted ?? [] });
 }

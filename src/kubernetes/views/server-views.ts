@@ -28,6 +28,7 @@ import {
   type Workload,
 } from '../model/observed.ts';
 import { amountOf } from '../model/quantity.ts';
+import { egressPolicyName } from '../objects/network-policies.ts';
 import { runFolder, scriptsFolder } from '../objects/scripts.ts';
 import { agedOf } from '../plan/assess.ts';
 
@@ -102,7 +103,10 @@ const recordedMounts = (recorded: RecordedSpec | undefined): ServerView['mounts'
 function isWritten(one: KubeObject, { project, servers }: Observed): boolean {
   const { name } = one.metadata;
   const isOfList = servers.some(
-    ({ server, claim }) => name === listPolicyName(server) && (claim.recorded?.spec.network.egress ?? []).length > 0,
+    ({ claim }) =>
+      claim.recorded !== undefined &&
+      claim.recorded.spec.network.egress.length > 0 &&
+      name === egressPolicyName(claim.recorded.spec),
   );
   return isOurs(one, project) && (['looms-deny', 'looms-isolated', 'looms-bridge'].includes(name) || isOfList);
 }
@@ -124,11 +128,10 @@ function networksOf(mode: string, observed: Observed): ServerView['confinement']
   ];
 }
 
-const listPolicyName = (server: ServerName): string => `${workloadName(server)}-egress`;
-
 /** The policy that lets a server out to what it lists. */
-function listPolicyOf(server: ServerName, { support }: Observed): ServerView['confinement']['forwarder'] {
-  const name = listPolicyName(server);
+function listPolicyOf({ claim }: Workload, { support }: Observed): ServerView['confinement']['forwarder'] {
+  if (claim.recorded === undefined) return null;
+  const name = egressPolicyName(claim.recorded.spec);
   const policy = support.get(`NetworkPolicy ${name}`);
   if (policy === undefined) return null;
   return { name, since: timeOf(policy.metadata.creationTimestamp), running: true, joined: true, differs: [] };
@@ -136,10 +139,11 @@ function listPolicyOf(server: ServerName, { support }: Observed): ServerView['co
 
 /** What says how a pod is confined, in the words that are shared by all engines. */
 function confinementOf(
-  { server, claim }: Workload,
+  workload: Workload,
   { spec, labels }: { readonly spec: PodSpec; readonly labels: Readonly<Record<string, string>> },
   observed: Observed,
 ): ServerView['confinement'] {
+  const { claim } = workload;
   const container = serverOf(spec);
   const volumes = new Map((spec.volumes ?? []).map((volume) => [volume.name, volume]));
   const { hostNetwork = false, hostPID = false, hostIPC = false } = spec;
@@ -172,7 +176,7 @@ function confinementOf(
     listedNames: (spec.hostAliases ?? []).flatMap(({ ip, hostnames = [] }) =>
       hostnames.map((name) => ({ name, address: ip })),
     ),
-    forwarder: listPolicyOf(server, observed),
+    forwarder: listPolicyOf(workload, observed),
   };
 }
 
