@@ -64,7 +64,7 @@ describe.skipIf(kubernetesProgram === '')('a user with the rights of the recipe'
     const spec = {
       capacity: { storage: '1Gi' },
       accessModes: ['ReadWriteOnce'],
-      hostPath: { path: `/tmp/${namespace}`, type: 'DirectoryOrCreate' },
+      hostPath: { path: emptyFolder(), type: 'DirectoryOrCreate' },
       claimRef: { namespace, name: 'looms-data' },
     };
     await kubectlSays(['apply', '-f', '-'], stringify({ ...volume, spec }));
