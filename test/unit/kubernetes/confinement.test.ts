@@ -2,6 +2,7 @@ import { expect, it } from 'vitest';
 import { label } from '../../../src/kubernetes/model/names.ts';
 import type { KubeObject, Pod, ReplicaSet } from '../../../src/kubernetes/model/objects.ts';
 import type { Observed, Workload } from '../../../src/kubernetes/model/observed.ts';
+import { egressPolicyName } from '../../../src/kubernetes/objects/network-policies.ts';
 import { listingOf } from '../../../src/kubernetes/views/server-views.ts';
 import type { DesiredServer } from '../../../src/model/desired.ts';
 import { project, server } from '../../support/planner-world.ts';
@@ -69,9 +70,11 @@ it('takes a policy for ours by the names that looms writes, and not by a label a
     networks({ ...more, policies: [...usual, policy(name, labels)] })?.filter(({ isRecorded }) => !isRecorded);
   const egress = [{ host: '10.1.2.3', port: 1025, tls: false, address: '10.1.2.3' }];
   const listing: There = { spec: { network: { mode: 'isolated', egress, egressLearn: false } } };
-  expect(found('looms-fs-egress', listing)).toEqual([]);
-  expect(found('looms-fs-egress')).toMatchObject([{ name: 'looms-fs-egress', internal: false }]);
-  expect(found('looms-other-egress', listing)).toMatchObject([{ name: 'looms-other-egress' }]);
+  const name = egressPolicyName(server('fs', listing.spec).spec);
+  expect(found(name, listing)).toEqual([]);
+  expect(found(name)).toMatchObject([{ name, internal: false }]);
+  // That of another list lets out what this one does not.
+  expect(found('looms-fs-egress-00000000', listing)).toMatchObject([{ name: 'looms-fs-egress-00000000' }]);
   expect(found('allow-all')).toMatchObject([{ name: 'allow-all', internal: false }]);
   expect(found('looms-bridge', {}, {})).toMatchObject([{ name: 'looms-bridge' }]);
 });
