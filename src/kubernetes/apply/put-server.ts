@@ -15,7 +15,7 @@ import { podLabels } from '../objects/pod.ts';
 import { findObject, lookAtServer } from '../observe/observe.ts';
 import { asRecorded, withReplicas } from '../plan/drift.ts';
 import { overDeployment } from '../plan/over.ts';
-import { objectSettings } from '../plan/plan-intent.ts';
+import { objectSettings } from '../plan/prepare.ts';
 import type { KubeStep } from '../plan/steps.ts';
 import type { KubernetesPorts } from '../ports.ts';
 import { createObject, replaceObject } from './requests.ts';

@@ -1,0 +1,228 @@
+import type { Recipe } from '../../model/container/recipe.ts';
+import type { DeclaredServer } from '../../model/desired.ts';
+import { messageOf } from '../../model/failure.ts';
+import type { Unanswered } from '../../model/health.ts';
+import type { ContainerId, ServerName } from '../../model/ids.ts';
+import { isNonEmpty, type NonEmpty, type PlanWarning } from '../../model/plan.ts';
+import type { UntrustedRecord } from '../../model/records.ts';
+import { serverNotFound } from '../../model/server-not-found.ts';
+import { parseSource } from '../../model/source.ts';
+import type { ExportSettings } from '../../orchestrator/export.ts';
+import type { Intent, MadeServer, Prepared } from '../../orchestrator/port.ts';
+import { recordSpec, specHash } from '../../spec/record/record.ts';
+import { idOfGeneration, idOfPod, type Observed, podsOf, shownOf, type Workload } from '../model/observed.ts';
+import { servicesOf, supportObjects } from '../objects/objects.ts';
+import type { KubernetesPorts } from '../ports.ts';
+import { type DecideInput, decide } from './decide.ts';
+import { type FoundDrift, findDrift } from './drift.ts';
+import { keptNamespace } from './kept-namespace.ts';
+import type { KubePlan } from './steps.ts';
+
+/** A plan of this orchestrator, and what it was decided from. */
+export type KubePrepared = Omit<Prepared, 'plan'> & { readonly plan: KubePlan; readonly observed: Observed };
+
+/** What objects are written with, on the cluster as in `looms export`. */
+export const objectSettings = ({ settings, managedBy }: KubernetesPorts, { project }: Observed): ExportSettings => ({
+  project,
+  registry: settings.registry,
+  relayImage: settings.relayImage,
+  managedBy,
+  recordOf: ({ spec, image }) => recordSpec(spec, image.ref),
+});
+
+/** What images are built from, by their names here; of what is recorded nobody knows. */
+export const recipesOf = (intent: Intent): ReadonlyMap<string, Recipe> =>
+  intent.kind === 'files' ? intent.recipes : new Map();
+
+type Asked = Pick<DecideInput, 'desired' | 'undesired'> & {
+  readonly replace?: readonly ServerName[];
+  readonly unhealthy?: ReadonlyMap<ServerName, Unanswered>;
+  readonly stop?: readonly ServerName[];
+  readonly keepFailed?: boolean;
+  readonly rollbackTo?: number;
+  readonly untrusted?: readonly UntrustedRecord[];
+};
+
+const recordedServer = ({ claim }: Workload): readonly DeclaredServer[] => {
+  if (claim.recorded === undefined) return [];
+  const { spec, image } = claim.recorded;
+  return [declaredOf(spec, image, claim.source ?? 'unknown', '')];
+};
+
+export const declaredOf = (
+  spec: DeclaredServer['spec'],
+  image: string,
+  source: string,
+  directory: string,
+): DeclaredServer => ({
+  spec,
+  image: spec.image.kind === 'image' ? { kind: 'pulled', ref: image } : { kind: 'built', ref: image, base: undefined },
+  hash: specHash(spec, image),
+  source: parseSource(source, directory),
+});
+
+/**
+ * The servers that there are once a plan is carried out: those that are asked for, and others that stay. What the record of
+ * another one says counts where somebody vouches for it; else what stands behind that one is left as it is.
+ */
+function remaining(
+  { servers }: Observed,
+  { desired, undesired }: Asked,
+): { readonly known: readonly DeclaredServer[]; readonly doubtful: ReadonlySet<ServerName> } {
+  const wanted = new Set<string>(desired.map(({ spec }) => spec.name));
+  const goes = (name: ServerName): boolean =>
+    typeof undesired === 'object' ? undesired.remove.includes(name) : undesired === 'remove';
+  const others = servers.filter(({ server }) => !wanted.has(server) && !goes(server));
+  const [vouched, doubtful] = [true, false].map((is) =>
+    others.filter(({ claim }) => (claim.recorded !== undefined && claim.foreignRecord === undefined) === is),
+  );
+  return {
+    known: [...desired, ...(vouched ?? []).flatMap(recordedServer)],
+    doubtful: new Set((doubtful ?? []).map(({ server }) => server)),
+  };
+}
+
+/** Servers of which the cluster refused to say what they would be. */
+const driftWarnings = ({ unknown }: FoundDrift): readonly PlanWarning[] =>
+  [...unknown].map(([server, why]) => ({
+    code: 'drift-unknown',
+    server,
+    message: `what somebody changed of it is not known: ${why}`,
+  }));
+
+/** Decides what is asked for on what was observed, and looks for what somebody changed by hand. */
+export async function prepare(
+  ports: KubernetesPorts,
+  observed: Observed,
+  intent: Intent,
+  asked: Asked,
+): Promise<KubePrepared> {
+  const { desired } = asked;
+  const settings = objectSettings(ports, observed);
+  const { known: stay, doubtful } = remaining(observed, asked);
+  // What is in a namespace that holds no server is left as it is: it may hold data.
+  const support =
+    stay.length === 0 ? [] : [...supportObjects(stay, settings), ...stay.flatMap((one) => servicesOf(one, settings))];
+  const [space, drift, counted, secrets] = await Promise.all([
+    keptNamespace(ports.cluster, observed, support),
+    // Of the namespace only looms' own labels count: the rest of it is its cluster's.
+    findDrift(
+      ports.cluster,
+      observed,
+      support.filter(({ kind }) => kind !== 'Namespace'),
+      settings,
+      { names: desired.map(({ spec }) => spec.name) },
+    ),
+    executionsOf(ports, observed, desired),
+    secretsOf(ports, observed, desired),
+  ]);
+  const plan = decide({
+    observed: { ...observed, space },
+    desired,
+    undesired: asked.undesired,
+    support,
+    drift,
+    context: {
+      executions: counted.executions,
+      changedSecrets: secrets.changed,
+      replace: new Set(asked.replace ?? []),
+      unhealthy: asked.unhealthy ?? new Map(),
+      rollbackTo: asked.rollbackTo,
+    },
+    stop: new Set(asked.stop ?? []),
+    keepFailed: asked.keepFailed ?? false,
+    registry: ports.settings.registry,
+    buildable: new Set(recipesOf(intent).keys()),
+    doubtful,
+    warnings: [...counted.warnings, ...secrets.warnings, ...driftWarnings(drift)],
+  });
+  return preparedOf(observed, intent, plan, { servers: desired, untrusted: asked.untrusted ?? [] });
+}
+
+export function preparedOf(
+  observed: Observed,
+  intent: Intent,
+  plan: KubePlan,
+  { servers = [], untrusted = [] }: Partial<Pick<Prepared, 'servers' | 'untrusted'>>,
+): KubePrepared {
+  const made = new Map(
+    plan.steps.flatMap((step) =>
+      step.op === 'put-server' && step.newPods && step.server !== undefined
+        ? [[step.server, step.generation] as const]
+        : [],
+    ),
+  );
+  const there = new Map(observed.servers.map((workload) => [workload.server, workload]));
+  return {
+    intent,
+    observed,
+    plan,
+    servers,
+    untrusted,
+    records: observed.servers.map((workload) => ({
+      container: idOfGeneration(shownOf(workload), workload.deployment),
+      runs: (workload.deployment.spec.replicas ?? 1) > 0,
+      ...(workload.claim.recorded === undefined ? {} : { recorded: workload.claim.recorded }),
+      ...(workload.claim.foreignRecord === undefined ? {} : { foreignRecord: workload.claim.foreignRecord }),
+    })),
+    gated: new Set(plan.steps.flatMap(({ op, server }) => (op === 'gate' && server !== undefined ? [server] : []))),
+    made: new Set(made.keys()),
+    generations: new Map(
+      plan.changes.flatMap(({ server, action }) => {
+        if (action === 'unchanged') return [];
+        const from = there.get(server)?.claim.generation ?? null;
+        return [[server, { from, to: action === 'remove' ? null : (made.get(server) ?? from) }] as const];
+      }),
+    ),
+  };
+}
+
+export function workloadOf(observed: Observed, name: ServerName): Workload {
+  const found = observed.servers.find(({ server }) => server === name);
+  if (found !== undefined) return found;
+  throw serverNotFound(
+    observed.project,
+    name,
+    observed.servers.map(({ server }) => server),
+  );
+}
+
+/** A ledger that cannot be read does not keep anyone from seeing drift. */
+async function executionsOf(
+  ports: KubernetesPorts,
+  observed: Observed,
+  servers: readonly DeclaredServer[],
+): Promise<{ readonly executions: ReadonlyMap<ContainerId, number>; readonly warnings: readonly PlanWarning[] }> {
+  const none = { executions: new Map(), warnings: [] };
+  if (!servers.some(({ spec }) => spec.lifecycle.maxExecutions !== undefined)) return none;
+  try {
+    const pods = observed.servers.flatMap((workload) => podsOf(workload).map(idOfPod));
+    return { ...none, executions: await ports.countExecutions(pods) };
+  } catch (error) {
+    const message = `max_executions is not looked at, its calls are not counted: ${messageOf(error)}`;
+    return { ...none, warnings: [{ code: 'executions-unknown', message }] };
+  }
+}
+
+/** Which servers were given secrets that have other values by now: a stdio server's pod has them for its gate. */
+async function secretsOf(ports: KubernetesPorts, observed: Observed, servers: readonly DeclaredServer[]) {
+  const made = observed.servers.map(({ server, deployment, claim }): MadeServer => {
+    const { foreignRecord, secretPrints } = claim;
+    return {
+      id: idOfPod(deployment),
+      server,
+      givenSecrets: true,
+      ...(foreignRecord === undefined ? {} : { foreignRecord }),
+      ...(secretPrints === undefined ? {} : { secretPrints }),
+    };
+  });
+  const { changed, warnings } = await ports.changedSecrets(observed.project, servers, made);
+  const byServer = made.flatMap(({ id, server }) => {
+    const names = changed.get(id);
+    return names === undefined ? [] : [[server, names] as const];
+  });
+  return {
+    changed: new Map<ServerName, NonEmpty<string>>(byServer.filter(([, names]) => isNonEmpty(names))),
+    warnings,
+  };
+}
