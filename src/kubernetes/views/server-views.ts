@@ -5,7 +5,7 @@ import type { ServerName } from '../../model/ids.ts';
 import { rotationTime } from '../../model/rotation.ts';
 import type { ServerInstance, ServerListing, ServerState, ServerView } from '../../model/server-view.ts';
 import { defined } from '../../model/values/defined.ts';
-import { label, volumeClaimName, workloadName } from '../model/names.ts';
+import { label, volumeClaimName } from '../model/names.ts';
 import {
   type Container,
   isReady,
