@@ -12,7 +12,6 @@ import { benchCall } from './call.mjs';
 import { benchGates } from './gates.mjs';
 import { benchGateway } from './gateway.mjs';
 import { benchGrowth } from './growth.mjs';
-import { benchKube } from './kube.mjs';
 import { tables } from './lib/measure.mjs';
 import { benchLook } from './look.mjs';
 import { benchScan } from './scan.mjs';
@@ -28,7 +27,6 @@ const parts = {
   scan: benchScan,
   look: benchLook,
   growth: benchGrowth,
-  kube: benchKube,
   thv: benchThv,
 };
 const words = process.argv.slice(2);

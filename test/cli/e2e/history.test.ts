@@ -201,7 +201,7 @@ describe.skipIf(skipped)('a rollback', () => {
 
   test('without --to goes to what served before and was not rolled back', async () => {
     const plan = JSON.parse((await project.run(['rollback', 'fs', '--dry-run', '--json'])).stdout);
-    expect(schemaProblems('plan', plan)).toEqual([]);
+    expect(schemaProblems('apply', plan)).toEqual([]);
     expect(plan.changes[0].reasons[0]).toEqual({ kind: 'requested', detail: 'rollback to generation 2' });
     expect(await memoryOf(project)).toBe(128);
   });
