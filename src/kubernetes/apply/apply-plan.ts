@@ -13,10 +13,10 @@ import { underLock } from '../../orchestrator/common/under-lock.ts';
 import { type StepResults, walkPlan } from '../../orchestrator/common/walk-plan.ts';
 import type { ApplyOptions, ApplyReport, Prepared } from '../../orchestrator/port.ts';
 import { leases } from '../lock/leases.ts';
-import { isForbidden } from '../model/forbidden.ts';
 import { label } from '../model/names.ts';
 import { isReady, type KubeObject } from '../model/objects.ts';
 import { podsOf } from '../model/observed.ts';
+import { isForbidden } from '../model/refusals.ts';
 import { planIntent } from '../plan/plan-intent.ts';
 import { type KubePrepared, recipesOf } from '../plan/prepare.ts';
 import type { KubePlan, KubeStep } from '../plan/steps.ts';
@@ -139,7 +139,7 @@ function environmentOf(
 /** Of a Deployment that did not pass its gate and is kept without pods; none of others. */
 function keptNotice(step: KubeStep, results: StepResults): readonly Notice[] {
   if (step.op !== 'undo-create' || !step.keeps || results.get(step.id)?.result !== 'ok') return [];
-  const message = `Deployment ${step.name} is kept, without pods: \`looms logs --previous\` shows what it wrote`;
+  const message = `Deployment ${step.name} is kept, without pods: \`looms logs ${step.server} --previous\` shows what it wrote`;
   return [{ code: 'container-kept', ...defined({ server: step.server }), message }];
 }
 

@@ -14,7 +14,7 @@ import { restored, writeTries } from './put-server.ts';
 import { annotate, replaceObject } from './requests.ts';
 import { awaitRollout } from './rollout.ts';
 
-/** How long the pods that served may take to be ready again, ms. */
+/** How long the pods that served may take to be ready again once a node has them (`awaitRollout`), ms. */
 const againMs = 60_000;
 
 /** Characters of a failure that an annotation keeps. */

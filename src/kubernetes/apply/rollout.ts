@@ -4,7 +4,7 @@ import { tellingLines } from '../../model/values/telling-lines.ts';
 import { objectPath } from '../model/kinds.ts';
 import { isReady, type Pod, serverContainer, serverStatus } from '../model/objects.ts';
 import { type Generation, idOfPod, mainPod, meantOf, type Observed, podsOf, type Workload } from '../model/observed.ts';
-import { isPassing } from '../model/passing.ts';
+import { isPassing } from '../model/refusals.ts';
 import { lookAtServer } from '../observe/observe.ts';
 import type { KubernetesPorts } from '../ports.ts';
 import { eventsOf } from './requests.ts';
@@ -62,7 +62,7 @@ const isSeen = ({ deployment }: Workload): boolean =>
 export type RolledOut = { readonly workload: Workload; readonly generation: Generation; readonly pod: Pod };
 
 /**
- * Waits until a pod of what the Deployment means is ready. A look that fails for a reason that may pass is made again, as
+ * Waits until a pod of what the Deployment means is ready: `timeoutMs` beyond what a node takes to have it. A look that fails for a reason that may pass is made again, as
  * long as there is time. Throws `server-unhealthy` when its server did not answer, `image-pull-failed`,
  * `container-start-failed`, `server-not-found` when it is gone, `engine-timeout`, `interrupted`.
  */

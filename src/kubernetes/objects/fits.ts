@@ -130,7 +130,7 @@ function ofImage({ image, platform }: DesiredServer, where: Where): readonly Unl
     variant !== undefined &&
       approximate(
         'docker_backend.platform',
-        `nodes do not tell the variant ${variant}: any of that architecture will do`,
+        `nodes do not tell the variant ${variant}: any of that architecture is taken`,
       ),
   ]);
 }

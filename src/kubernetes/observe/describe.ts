@@ -3,10 +3,10 @@ import type { ClusterDescription, EngineTime } from '../../model/engine.ts';
 import { isFailure } from '../../model/errors.ts';
 import { isRecord } from '../../model/is-record.ts';
 import type { CallOptions } from '../../orchestrator/session-host.ts';
-import { isForbidden } from '../model/forbidden.ts';
 import { objectPath } from '../model/kinds.ts';
 import { type KubeObject, timeOf } from '../model/objects.ts';
 import { amountOf } from '../model/quantity.ts';
+import { isForbidden } from '../model/refusals.ts';
 import type { Cluster } from '../port.ts';
 
 /** The cluster as plans and lists name it; of its nodes nothing is asked. Its id is that of a namespace which every cluster has and nobody makes anew. */

@@ -253,7 +253,7 @@ function creation(server: DeclaredServer, input: DecideInput, ready: readonly St
     name,
     'undo-create',
     [],
-    { op: 'undo-create', name: workloadName(name), madeBy: put.id, keeps: keepsFailed(server, input) },
+    { op: 'undo-create', name: workloadName(name), keeps: keepsFailed(server, input) },
     { onFailureOf: [gate.id], failuresOnly: true },
   );
   return {

@@ -8,11 +8,11 @@ import { mapBounded } from '../../model/values/map-bounded.ts';
 import type { ExportSettings } from '../../orchestrator/export.ts';
 import type { CallOptions } from '../../orchestrator/session-host.ts';
 import { compareObjects, comparePod, fieldManager, type ObjectDifference } from '../compare/compare-objects.ts';
-import { isUnknownUser } from '../model/forbidden.ts';
 import { type Kind, objectPath } from '../model/kinds.ts';
 import { annotation, isSecretName, secretName, secretPrint } from '../model/names.ts';
 import { type KubeObject, revisionKey } from '../model/objects.ts';
 import { meantOf, type Observed, supportKey, type Workload } from '../model/observed.ts';
+import { isUnknownUser } from '../model/refusals.ts';
 import { deploymentOf, type Made } from '../objects/objects.ts';
 import type { Cluster } from '../port.ts';
 

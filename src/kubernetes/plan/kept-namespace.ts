@@ -1,9 +1,9 @@
 import type { CallOptions } from '../../orchestrator/session-host.ts';
 import { fieldManager } from '../compare/compare-objects.ts';
-import { isForbidden } from '../model/forbidden.ts';
 import { objectPath } from '../model/kinds.ts';
 import type { KubeObject } from '../model/objects.ts';
 import { isOurs, type Observed } from '../model/observed.ts';
+import { isForbidden } from '../model/refusals.ts';
 import type { Cluster } from '../port.ts';
 import { labelsToSet } from './support.ts';
 

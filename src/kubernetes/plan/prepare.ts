@@ -49,6 +49,7 @@ const recordedServer = ({ claim }: Workload): readonly DeclaredServer[] => {
   return [declaredOf(spec, image, claim.source ?? 'unknown', '')];
 };
 
+/** A server as a record has it, to be planned without its file. How its image is built is not recorded. */
 export const declaredOf = (
   spec: DeclaredServer['spec'],
   image: string,
@@ -139,6 +140,7 @@ export async function prepare(
   return preparedOf(observed, intent, plan, { servers: desired, untrusted: asked.untrusted ?? [] });
 }
 
+/** A plan as it is handed over, for what it was made from. */
 export function preparedOf(
   observed: Observed,
   intent: Intent,
@@ -177,6 +179,7 @@ export function preparedOf(
   };
 }
 
+/** A server that is on the cluster. Throws `server-not-found`. */
 export function workloadOf(observed: Observed, name: ServerName): Workload {
   const found = observed.servers.find(({ server }) => server === name);
   if (found !== undefined) return found;

@@ -1,4 +1,3 @@
-import type { StepId } from '../../model/ids.ts';
 import type { Plan, StepHeader } from '../../model/plan.ts';
 import { duration } from '../../model/times.ts';
 import type { Kind } from '../model/kinds.ts';
@@ -47,7 +46,7 @@ export type Operation =
   /** Makes the Deployment mean the pods again that served before. */
   | { readonly op: 'restore-server'; readonly name: string; readonly replicaSet: string; readonly generation: number }
   /** Removes the Deployment that a step of this plan made; `keeps`: leaves it without pods, to be looked at. */
-  | { readonly op: 'undo-create'; readonly name: string; readonly madeBy: StepId; readonly keeps: boolean }
+  | { readonly op: 'undo-create'; readonly name: string; readonly keeps: boolean }
   /** Waits until the pods of a server are gone. */
   | { readonly op: 'await-gone'; readonly name: string; readonly seconds: number };
 

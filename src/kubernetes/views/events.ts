@@ -7,11 +7,11 @@ import { parsedJson } from '../../model/values/parsed-json.ts';
 import type { EventQuery, ServerWatch } from '../../orchestrator/port.ts';
 import type { CallOptions } from '../../orchestrator/session-host.ts';
 import { readClaim } from '../model/claims.ts';
-import { isExpired } from '../model/forbidden.ts';
 import { listPath } from '../model/kinds.ts';
 import { annotation, label, namespaceOf } from '../model/names.ts';
 import { isReady, type Pod, runOf, serverStatus, timeOf } from '../model/objects.ts';
 import { idOfPod } from '../model/observed.ts';
+import { isExpired } from '../model/refusals.ts';
 import type { KubernetesPorts } from '../ports.ts';
 
 type Change = { readonly type: 'ADDED' | 'MODIFIED' | 'DELETED'; readonly pod: Pod };

@@ -1,3 +1,4 @@
+import { isFailure } from '../../model/errors.ts';
 import { refusalOf } from '../port.ts';
 
 /** Whether the API server refused since who asked has not the right (403), and not for what was asked. */
@@ -8,3 +9,10 @@ export const isUnknownUser = (error: unknown): boolean => refusalOf(error)?.stat
 
 /** Whether the API server has no more of what is asked for (410): a watch from a version that is too old by now. */
 export const isExpired = (error: unknown): boolean => refusalOf(error)?.status === 410;
+
+/** Whether an error of the cluster may be gone at the next look: it was not there, had too much to do, or broke. */
+export function isPassing(error: unknown): boolean {
+  if (isFailure(error, 'engine-unreachable', 'engine-timeout')) return true;
+  const status = refusalOf(error)?.status ?? 0;
+  return status === 429 || status >= 500;
+}
