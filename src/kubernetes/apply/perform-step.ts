@@ -65,7 +65,7 @@ export async function performStep(
   const { namespace } = observed;
   switch (step.op) {
     case 'put-object':
-      if (step.over === undefined) await createUnlessThere(env, step.object, options);
+      if (step.over === undefined) await createObject(cluster, step.object, options);
       else await replaceObject(cluster, step.object, step.over, options);
       return done;
     case 'label-namespace':
@@ -113,16 +113,6 @@ const requireServer = ({ id, server }: KubeStep): ServerName => {
   if (server === undefined) throw new LoomsError('internal', `step ${id} names no server`);
   return server;
 };
-
-/** The namespace is made before the lock, which stands in it: it may be there by now. */
-async function createUnlessThere({ ports }: StepEnvironment, object: KubeObject, options: CallOptions): Promise<void> {
-  try {
-    await createObject(ports.cluster, object, options);
-  } catch (error) {
-    const isThere = error instanceof LoomsError && error.code === 'engine-conflict' && object.kind === 'Namespace';
-    if (!isThere) throw error;
-  }
-}
 
 /** Waits for a ready pod, and opens one session to it as any client would. */
 async function gate(

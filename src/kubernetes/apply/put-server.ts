@@ -60,7 +60,7 @@ async function putSecret(
     await createObject(ports.cluster, secret, options);
   } catch (error) {
     // One of the same values is there from an earlier generation.
-    if (!(error instanceof LoomsError) || error.code !== 'engine-conflict') throw error;
+    if (!isFailure(error, 'engine-conflict')) throw error;
   }
   return { name, ...(prints === undefined ? {} : { prints }) };
 }

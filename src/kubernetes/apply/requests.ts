@@ -1,4 +1,4 @@
-import { LoomsError } from '../../model/errors.ts';
+import { isFailure } from '../../model/errors.ts';
 import { isRecord } from '../../model/is-record.ts';
 import type { CallOptions } from '../../orchestrator/session-host.ts';
 import { fieldManager } from '../compare/compare-objects.ts';
@@ -52,7 +52,7 @@ export async function deleteObject(
   try {
     await cluster.request({ method: 'DELETE', path: objectPath(at.kind, at.namespace, at.name), body }, options);
   } catch (error) {
-    if (!(error instanceof LoomsError) || error.code !== 'engine-not-found') throw error;
+    if (!isFailure(error, 'engine-not-found')) throw error;
   }
 }
 

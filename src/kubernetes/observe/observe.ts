@@ -1,4 +1,4 @@
-import { LoomsError } from '../../model/errors.ts';
+import { isFailure } from '../../model/errors.ts';
 import { asProjectName, namePattern, type ProjectName, type ServerName } from '../../model/ids.ts';
 import type { CallOptions } from '../../orchestrator/session-host.ts';
 import { type Claim, type RecordReader, readClaim } from '../model/claims.ts';
@@ -36,7 +36,7 @@ export async function findObject(
   try {
     return (await cluster.request({ method: 'GET', path: objectPath(kind, namespace, name) }, options)) as KubeObject;
   } catch (error) {
-    if (error instanceof LoomsError && error.code === 'engine-not-found') return null;
+    if (isFailure(error, 'engine-not-found')) return null;
     throw error;
   }
 }

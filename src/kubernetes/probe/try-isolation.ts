@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { text } from 'node:stream/consumers';
-import { LoomsError } from '../../model/errors.ts';
+import { isFailure, LoomsError } from '../../model/errors.ts';
 import { duration } from '../../model/times.ts';
 import type { IsolationFinding } from '../../orchestrator/port.ts';
 import type { CallOptions } from '../../orchestrator/session-host.ts';
@@ -136,9 +136,9 @@ async function withServiceAccount(ports: KubernetesPorts, namespace: string, opt
       await ports.cluster.request({ method: 'GET', path }, options);
       return true;
     } catch (error) {
-      if (error instanceof LoomsError && error.code === 'engine-not-found') return false;
+      if (isFailure(error, 'engine-not-found')) return false;
       // Who may not read it finds out when the pod is made.
-      if (error instanceof LoomsError && error.code === 'engine-rejected') return true;
+      if (isFailure(error, 'engine-rejected')) return true;
       throw error;
     }
   });

@@ -1,4 +1,4 @@
-import { LoomsError } from '../../model/errors.ts';
+import { isFailure, LoomsError } from '../../model/errors.ts';
 import type { ContainerId } from '../../model/ids.ts';
 import type { CallOptions } from '../../orchestrator/session-host.ts';
 import type { Pod } from '../model/objects.ts';
@@ -22,7 +22,7 @@ export async function findPod(cluster: Cluster, id: ContainerId, options: CallOp
     const pod = (await cluster.request({ method: 'GET', path }, options)) as Pod | null;
     return pod?.metadata?.uid === uid ? pod : null;
   } catch (error) {
-    if (error instanceof LoomsError && error.code === 'engine-not-found') return null;
+    if (isFailure(error, 'engine-not-found')) return null;
     throw error;
   }
 }
