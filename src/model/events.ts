@@ -15,11 +15,14 @@ export type Failure = {
 /** What a step that went well found; with a code where it becomes a notice of the run. */
 export type StepNote = { readonly note?: string; readonly code?: NoticeCode };
 
-/** How a step ended; dependents look at this alone. `unknown`: the engine was asked and never answered. */
+/**
+ * How a step ended; dependents look at this alone. `unknown`: the engine was asked and never answered. `elsewhere`: what it
+ * waited for on another engine came to nothing.
+ */
 export type StepResult =
   | ({ readonly result: 'ok'; readonly container?: ContainerId } & StepNote)
   | { readonly result: 'failed' | 'unknown'; readonly failure: Failure }
-  | { readonly result: 'skipped'; readonly because: StepId | 'interrupted' | 'not-needed' };
+  | { readonly result: 'skipped'; readonly because: StepId | 'interrupted' | 'not-needed' | 'elsewhere' };
 
 /** Progress of a long step: a pull, a build, a gate that waits. */
 export type StepProgress = { readonly text: string; readonly current?: number; readonly total?: number };

@@ -63,6 +63,8 @@ export type FilesIntent = Kept & {
   readonly servers: readonly DeclaredServer[];
   readonly recipes: ReadonlyMap<string, Recipe>;
   readonly undesired: Undesired;
+  /** Servers that run on another engine from now on: what there is of them here is removed, whatever `undesired` says. */
+  readonly movedAway?: readonly ServerName[] | undefined;
   /** Only these servers are looked at; absent: all. */
   readonly only?: readonly ServerName[] | undefined;
   readonly replace?: readonly ServerName[] | undefined;
@@ -145,6 +147,19 @@ export type ProjectLock = {
   readonly look: (project: ProjectName) => Promise<FoundLock | null>;
   /** Takes a lock away, by its id alone. The run that held it notices before it next takes something away. */
   readonly take: (lock: LockHolder) => Promise<void>;
+  /**
+   * Does something on other engines while nobody changes the project on this one, which has the project. Throws `lock-held`,
+   * `interrupted` while it waits, and what the work throws.
+   */
+  readonly hold: <T>(project: ProjectName, options: LockWait, work: () => Promise<T>) => Promise<T>;
+};
+
+/** How a lock is waited for. */
+export type LockWait = {
+  readonly lockTimeoutMs: number;
+  /** Ends the wait. */
+  readonly stopSignal: AbortSignal;
+  readonly onLockWait: (holder: LockHolder) => void;
 };
 
 export type ServerOutcome = {
@@ -176,22 +191,28 @@ export type ApplyReport = {
   readonly healthy: readonly HealthFinding[];
 };
 
-export type ApplyOptions = {
+/**
+ * What steps of a server wait for that is done on another engine: they begin once it came about, and are left out where it
+ * came to nothing. Absent: nothing.
+ */
+export type Awaited = (server: ServerName) => Promise<boolean> | undefined;
+
+export type ApplyOptions = LockWait & {
   /** Steps that run at once; default: four for each of the engine's processors, at least 4 and at most 16. */
   readonly parallelism?: number;
   /** Bound of the run once it has the lock, ms; then nothing new starts and running calls are given up. */
   readonly timeoutMs?: number;
-  readonly lockTimeoutMs: number;
   /** Whether a plan made anew under the lock may differ from the one that was confirmed. */
   readonly acceptNewPlan: (plan: Plan) => boolean;
   /** Holds the plan made anew against all rules; throws when it breaks one, returns what they warn of. */
   readonly check: (again: Prepared) => Promise<readonly PlanWarning[]>;
-  /** First interrupt: start nothing new. */
+  /** What steps of servers wait for on another engine. */
+  readonly awaited?: Awaited | undefined;
+  /** First interrupt: start nothing new, and wait for no lock. */
   readonly stopSignal: AbortSignal;
   /** Second interrupt, or time is up: stop waiting. */
   readonly abortSignal: AbortSignal;
   readonly sink: EventSink;
-  readonly onLockWait: (holder: LockHolder) => void;
 };
 
 /** Who is told of servers that change; `onReady` when nothing is missed from now on, `onEvent` of each event as it is told. */

@@ -169,6 +169,7 @@ async function applyLocked(
     parallelism: options.parallelism ?? engineWidth(prepared.observed.engine.cpus),
     stopSignal: options.stopSignal,
     abortSignal: options.abortSignal,
+    awaited: options.awaited,
     checkLock: lock.check,
     sink: (event) => {
       noteMade(event, made, prepared);

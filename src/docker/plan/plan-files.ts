@@ -27,7 +27,7 @@ type Declared = Omit<FilesIntent, 'kind'> & {
 
 /** Plans what is declared. Throws `server-not-found` for others in `only` or `replace`, and what the engine throws. */
 export async function planDeclared(ports: DockerPorts, asked: Declared): Promise<DockerPrepared> {
-  const { project, only, replace = [], unhealthy = new Map(), stop = [], keepFailed = false } = asked;
+  const { project, only, replace = [], unhealthy = new Map(), stop = [], movedAway = [], keepFailed = false } = asked;
   const names = new Set<string>(asked.servers.map((server) => server.spec.name));
   requireKnown(only ?? [], names, '--server');
   requireKnown(replace, names, '--replace');
@@ -66,6 +66,7 @@ export async function planDeclared(ports: DockerPorts, asked: Declared): Promise
       replace: new Set(replace),
       unhealthy,
       stop: new Set(stop),
+      movedAway: new Set(movedAway),
       keepFailed,
     },
     { warnings: [...counted.warnings, ...secrets.warnings] },

@@ -32,6 +32,8 @@ export type PlanInput = {
   readonly desired: readonly DeclaredServer[];
   readonly observed: Observed;
   readonly undesired: RemovalRule;
+  /** Servers that another engine runs from now on. */
+  readonly movedAway?: ReadonlySet<ServerName>;
   readonly executions: ReadonlyMap<ContainerId, number>;
   /** Variables whose secrets have other values than a container was made with. */
   readonly changedSecrets?: ReadonlyMap<ContainerId, NonEmpty<string>>;
@@ -107,6 +109,7 @@ export function makePlan(input: PlanInput): DockerPlan {
     replace,
     unhealthy = new Map(),
     stop = new Set(),
+    movedAway = new Set(),
     changedSecrets = new Map(),
     rollbackTo,
   } = input;
@@ -137,7 +140,7 @@ export function makePlan(input: PlanInput): DockerPlan {
 
   const wantedNames = new Set(desired.map((server) => server.spec.name));
   const undesired = [...present.keys()].filter((name) => !wantedNames.has(name)).sort();
-  const removed = undesired.filter((name) => isToBeRemoved(name, input.undesired));
+  const removed = undesired.filter((name) => movedAway.has(name) || isToBeRemoved(name, input.undesired));
   const takenNames = new Set([...context.heldNames, ...observed.history.map(({ name }) => name)]);
   const drift = driftOf(slots);
   const removals = planRemovals(removed, present, kept, {
@@ -238,7 +241,11 @@ export function makePlan(input: PlanInput): DockerPlan {
     drift,
     rotations: rotationsOf(slots, executions),
     warnings: [
-      ...planWarnings(desired, observed, input.undesired === 'warn' ? undesired : []),
+      ...planWarnings(
+        desired,
+        observed,
+        input.undesired === 'warn' ? undesired.filter((name) => !movedAway.has(name)) : [],
+      ),
       ...slots.flatMap(({ server: { spec }, decision }) =>
         droppedByReplacement(spec.name, decision, spec.lifecycle.preserve),
       ),

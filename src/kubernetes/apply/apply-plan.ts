@@ -105,6 +105,7 @@ async function applyLocked(
     parallelism: options.parallelism ?? usualWidth,
     stopSignal: options.stopSignal,
     abortSignal: options.abortSignal,
+    awaited: options.awaited,
     sink: options.sink,
     monotonicMs: ports.monotonicMs,
     perform,

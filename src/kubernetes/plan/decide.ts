@@ -37,6 +37,8 @@ export type DecideInput = {
   readonly observed: Observed;
   readonly desired: readonly DeclaredServer[];
   readonly undesired: Undesired | { readonly remove: readonly ServerName[] };
+  /** Servers that another engine runs from now on. */
+  readonly movedAway?: readonly ServerName[] | undefined;
   /** What shall stand behind the servers, those that stay included. */
   readonly support: readonly KubeObject[];
   readonly drift: FoundDrift;
@@ -347,16 +349,20 @@ function stopping(server: DeclaredServer, workload: Workload, found: Assessed, i
   };
 }
 
-function undesiredOf({ observed, desired, undesired }: DecideInput) {
-  const wanted = new Set<string>(desired.map(({ spec }) => spec.name));
-  const others = observed.servers.filter(({ server }) => !wanted.has(server));
-  if (typeof undesired === 'object') {
-    const names = new Set<string>(undesired.remove);
-    return { removed: others.filter(({ server }) => names.has(server)), left: [] };
-  }
-  return undesired === 'remove'
-    ? { removed: others, left: [] }
-    : { removed: [], left: undesired === 'warn' ? others.map(({ server }) => server) : [] };
+/** Whether a server that is not declared goes. */
+export const goesAway = (
+  name: ServerName,
+  { undesired, movedAway = [] }: Pick<DecideInput, 'undesired' | 'movedAway'>,
+): boolean =>
+  movedAway.includes(name) ||
+  (typeof undesired === 'object' ? undesired.remove.includes(name) : undesired === 'remove');
+
+function undesiredOf(input: DecideInput) {
+  const wanted = new Set<string>(input.desired.map(({ spec }) => spec.name));
+  const others = input.observed.servers.filter(({ server }) => !wanted.has(server));
+  const removed = others.filter(({ server }) => goesAway(server, input));
+  const left = input.undesired === 'warn' ? others.filter((one) => !removed.includes(one)) : [];
+  return { removed, left: left.map(({ server }) => server) };
 }
 
 function removalOf(workload: Workload, { observed }: DecideInput): Decided {

@@ -83,13 +83,14 @@ function requireKnown(names: readonly ServerName[], known: readonly DeclaredServ
 }
 
 async function planFiles(ports: KubernetesPorts, observed: Observed, intent: FilesIntent): Promise<KubePrepared> {
-  const { servers, only, replace = [], unhealthy, undesired, keepFailed = false } = intent;
+  const { servers, only, replace = [], unhealthy, undesired, movedAway, keepFailed = false } = intent;
   requireKnown(only ?? [], servers, '--server');
   requireKnown(replace, servers, '--replace');
   const desired = only === undefined ? servers : servers.filter(({ spec }) => only.includes(spec.name));
   const prepared = await prepare(ports, observed, intent, {
     desired,
     undesired: only === undefined ? undesired : 'ignore',
+    movedAway,
     replace,
     ...(unhealthy === undefined ? {} : { unhealthy }),
     keepFailed,

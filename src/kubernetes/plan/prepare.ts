@@ -13,7 +13,7 @@ import { recordSpec, specHash } from '../../spec/record/record.ts';
 import { idOfGeneration, idOfPod, type Observed, podsOf, shownOf, type Workload } from '../model/observed.ts';
 import { servicesOf, supportObjects } from '../objects/objects.ts';
 import type { KubernetesPorts } from '../ports.ts';
-import { type DecideInput, decide } from './decide.ts';
+import { type DecideInput, decide, goesAway } from './decide.ts';
 import { type FoundDrift, findDrift } from './drift.ts';
 import { keptNamespace } from './kept-namespace.ts';
 import type { KubePlan } from './steps.ts';
@@ -34,7 +34,7 @@ export const objectSettings = ({ settings, managedBy }: KubernetesPorts, { proje
 export const recipesOf = (intent: Intent): ReadonlyMap<string, Recipe> =>
   intent.kind === 'files' ? intent.recipes : new Map();
 
-type Asked = Pick<DecideInput, 'desired' | 'undesired'> & {
+type Asked = Pick<DecideInput, 'desired' | 'undesired' | 'movedAway'> & {
   readonly replace?: readonly ServerName[];
   readonly unhealthy?: ReadonlyMap<ServerName, Unanswered>;
   readonly stop?: readonly ServerName[];
@@ -68,12 +68,11 @@ export const declaredOf = (
  */
 function remaining(
   { servers }: Observed,
-  { desired, undesired }: Asked,
+  asked: Asked,
 ): { readonly known: readonly DeclaredServer[]; readonly doubtful: ReadonlySet<ServerName> } {
+  const { desired } = asked;
   const wanted = new Set<string>(desired.map(({ spec }) => spec.name));
-  const goes = (name: ServerName): boolean =>
-    typeof undesired === 'object' ? undesired.remove.includes(name) : undesired === 'remove';
-  const others = servers.filter(({ server }) => !wanted.has(server) && !goes(server));
+  const others = servers.filter(({ server }) => !wanted.has(server) && !goesAway(server, asked));
   const [vouched, doubtful] = [true, false].map((is) =>
     others.filter(({ claim }) => (claim.recorded !== undefined && claim.foreignRecord === undefined) === is),
   );
@@ -121,6 +120,7 @@ export async function prepare(
     observed: { ...observed, space },
     desired,
     undesired: asked.undesired,
+    movedAway: asked.movedAway,
     support,
     drift,
     context: {

@@ -129,4 +129,13 @@ export const projectLock = (ports: LockPorts): ProjectLock => ({
     return { holder, state: expired ? 'expired' : isOrphan(holder, ports) ? 'abandoned' : 'held' };
   },
   take: (lock) => ports.engine.releaseLock(lock.id),
+  hold: async (project, { lockTimeoutMs: timeoutMs, stopSignal: signal, onLockWait: onWait }, work) => {
+    const lock = await takeLock(ports, project, { timeoutMs, signal, onWait });
+    try {
+      return await work();
+    } finally {
+      // One that could not be given back ends by itself within a minute.
+      await lock.release();
+    }
+  },
 });

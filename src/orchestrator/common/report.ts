@@ -41,7 +41,7 @@ export function reportOf(plan: Plan, results: StepResults, words: ReportWords): 
   return {
     plan,
     results: Object.fromEntries(results),
-    outcome: overall(servers, support.length > 0),
+    outcome: outcomeOf(servers, support.length > 0),
     servers,
     support,
     notices: [...stepNotes, ...words.wayBackNotices],
@@ -108,7 +108,7 @@ export function brokenWayBack(step: Step, results: StepResults): readonly Notice
   return [{ code: 'way-back-failed', ...defined({ server: step.server }), message }];
 }
 
-function overall(servers: readonly ServerOutcome[], supportFailed: boolean): ApplyReport['outcome'] {
+export function outcomeOf(servers: readonly ServerOutcome[], supportFailed: boolean): ApplyReport['outcome'] {
   const bad = servers.filter(({ outcome }) => outcome !== 'done' && outcome !== 'unchanged');
   if (bad.some(({ outcome }) => outcome === 'interrupted')) return 'interrupted';
   if (bad.length === 0) return supportFailed ? 'failed' : 'done';

@@ -1,6 +1,7 @@
 import type { EventSink, Failure, StepResult } from '../../model/events.ts';
-import type { StepId } from '../../model/ids.ts';
+import type { ServerName, StepId } from '../../model/ids.ts';
 import type { Step, StepHeader } from '../../model/plan.ts';
+import type { Awaited } from '../port.ts';
 
 export type StepResults = ReadonlyMap<StepId, StepResult>;
 
@@ -13,6 +14,7 @@ export type WalkOptions<S extends Step> = {
   readonly abortSignal: AbortSignal;
   readonly sink: EventSink;
   readonly monotonicMs: () => number;
+  readonly awaited?: Awaited | undefined;
   /** Does one step; `answered` is the failure that a way back answers. Never throws: a failure is a result. */
   readonly perform: (step: S, answered: Failure | undefined) => Promise<StepResult>;
 };
@@ -46,6 +48,29 @@ export function turnOf(step: StepHeader, results: StepResults, halt: Halt): Turn
   return pending ? 'wait' : 'run';
 }
 
+/** Keeps steps of servers back until it is known what became of them elsewhere. A step that waits takes no turn of others. */
+function listenElsewhere(steps: readonly Step[], awaited: Awaited = () => undefined) {
+  const known = new Map<ServerName, boolean>();
+  const open = new Map<ServerName, Promise<void>>();
+  for (const server of new Set(steps.flatMap((step) => step.server ?? []))) {
+    const outcome = awaited(server);
+    if (outcome === undefined) continue;
+    const heard = outcome.then((isDone) => {
+      known.set(server, isDone);
+      open.delete(server);
+    });
+    open.set(server, heard);
+  }
+  return {
+    open: (): readonly Promise<void>[] => [...open.values()],
+    turnOf: ({ server }: StepHeader, turn: Turn): Turn => {
+      if (turn !== 'run' || server === undefined) return turn;
+      if (open.has(server)) return 'wait';
+      return known.get(server) === false ? { skip: { result: 'skipped', because: 'elsewhere' } } : turn;
+    },
+  };
+}
+
 /** Walks a plan's graph. Decides nothing; servers do not wait for one another; every step gets a result. */
 export async function walkPlan<S extends Step>(steps: readonly S[], options: WalkOptions<S>): Promise<StepResults> {
   const results = new Map<StepId, StepResult>();
@@ -71,11 +96,12 @@ export async function walkPlan<S extends Step>(steps: readonly S[], options: Wal
     options.sink({ type: 'step-ended', step, result, milliseconds: options.monotonicMs() - started });
   };
 
+  const elsewhere = listenElsewhere(steps, options.awaited);
   const waiting = new Set(steps);
   while (waiting.size > 0 || running.size > 0) {
     let moved = false;
     for (const step of waiting) {
-      const turn = turnOf(step, results, halt());
+      const turn = elsewhere.turnOf(step, turnOf(step, results, halt()));
       if (turn === 'wait' || (turn === 'run' && running.size >= options.parallelism)) continue;
       waiting.delete(step);
       moved = true;
@@ -85,7 +111,8 @@ export async function walkPlan<S extends Step>(steps: readonly S[], options: Wal
         options.sink({ type: 'step-ended', step, result: turn.skip, milliseconds: 0 });
       }
     }
-    if (running.size > 0) await Promise.race(running.values());
+    const open = [...running.values(), ...elsewhere.open()];
+    if (running.size > 0 || (!moved && open.length > 0)) await Promise.race(open);
     else if (!moved) break; // Only a plan whose steps wait for one another in a circle ends here.
   }
   for (const step of waiting) results.set(step.id, { result: 'skipped', because: step.id });
