@@ -12,6 +12,7 @@ import {
   usualField,
 } from './fields.ts';
 import type { ServerName } from './ids.ts';
+import type { Place } from './place.ts';
 import {
   bool,
   type Check,
@@ -233,6 +234,8 @@ export type DeclaredServer = {
   /** `v1:<sha256>` of the spec without `enabled`, and of the image's reference. */
   readonly hash: string;
   readonly source: Source;
+  /** Where it may run, of several engines; absent: on any. It is no part of what a container is made from. */
+  readonly place?: Place;
 };
 
 /** What a container's label says it was made from. */

@@ -1,3 +1,5 @@
+import { LoomsError } from './errors.ts';
+
 /** Milliseconds since the epoch on the engine's clock. Ages are never measured against ours. */
 export type EngineTime = number;
 
@@ -56,7 +58,30 @@ export type ClusterDescription = AnyEngine & {
   readonly nodes: number;
 };
 
-export type EngineDescription = DockerDescription | ClusterDescription;
+/** An engine of one kind. */
+export type SingleDescription = DockerDescription | ClusterDescription;
+
+/** The engines of a project that has several, as one. What is said of it holds of all that answered. */
+export type SeveralDescription = AnyEngine & {
+  readonly kind: 'several';
+  /** By the names that looms.yaml gives them. */
+  readonly engines: Readonly<Record<string, SingleDescription>>;
+  /** Those that did not answer, and why. */
+  readonly away: Readonly<Record<string, string>>;
+};
+
+export type EngineDescription = SingleDescription | SeveralDescription;
+
+/** The engine that something is on: of several, the one of that name, which has answered. */
+export function engineNamed(
+  engine: EngineDescription,
+  { engine: name = '' }: { readonly engine?: string },
+): SingleDescription {
+  if (engine.kind !== 'several') return engine;
+  const found = engine.engines[name];
+  if (found === undefined) throw new LoomsError('internal', `nothing is known of engine ${JSON.stringify(name)}`);
+  return found;
+}
 
 /** What of an engine a path of its host hands over: its socket, or the folder of its state. */
 export type EnginePart = { readonly kind: 'socket' | 'state'; readonly path: string };

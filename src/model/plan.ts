@@ -27,6 +27,8 @@ export type Reason =
   /** An HTTP server was made with another value of these variables. */
   | { readonly kind: 'secret-changed'; readonly variables: NonEmpty<string> }
   | { readonly kind: 'missing' }
+  /** Of a project with several engines: what serves is on another one than it shall be. */
+  | { readonly kind: 'moved'; readonly from: string; readonly to: string }
   | { readonly kind: 'exited'; readonly exitCode: number; readonly outOfMemory: boolean }
   | { readonly kind: 'not-started' }
   | { readonly kind: 'paused' }
@@ -75,14 +77,17 @@ type ServerChange =
   | { readonly action: 'remove'; readonly reasons: NonEmpty<Reason> }
   | { readonly action: 'blocked'; readonly why: Blocker };
 
-export type Change = { readonly server: ServerName; readonly container?: ContainerId } & ServerChange;
+/** Where a project has several engines, the one that something is on, or shall be. */
+export type OnEngine = { readonly engine?: string };
+
+export type Change = OnEngine & { readonly server: ServerName; readonly container?: ContainerId } & ServerChange;
 
 type Cause =
   | { readonly kind: 'change'; readonly server: ServerName }
   | { readonly kind: 'support'; readonly why: string };
 
 /** What a step is to whoever shows, saves or reports a plan; what it does is the orchestrator's own. */
-export type StepHeader = {
+export type StepHeader = OnEngine & {
   readonly id: StepId;
   readonly server?: ServerName;
   readonly cause: Cause;
@@ -107,10 +112,10 @@ export type Step = StepHeader & {
 };
 
 /** An image that is fetched or made for a plan, which takes most of its time. */
-export type PlannedImage = { readonly ref: string; readonly action: 'pull' | 'build'; readonly why: string };
+export type PlannedImage = OnEngine & { readonly ref: string; readonly action: 'pull' | 'build'; readonly why: string };
 
 /** Drift by hand, listed apart from the changes it causes: shown first, under "changed outside looms". */
-export type Drift = {
+export type Drift = OnEngine & {
   readonly server: ServerName;
   readonly container: ContainerId;
   readonly fields: NonEmpty<FieldDifference>;
@@ -120,7 +125,7 @@ export type Drift = {
  * What stands behind the servers: networks, volumes, relays, forwarders, kept files, records and images; on a cluster the
  * namespace, its network policies (`network`), scripts of pods, services and secrets. Sorted by name.
  */
-export type SupportChange = {
+export type SupportChange = OnEngine & {
   readonly kind:
     | 'network'
     | 'volume'

@@ -46,6 +46,8 @@ export type ServerView = ServerInstance &
   MadeFrom & {
     readonly name: ServerName;
     readonly project: ProjectName;
+    /** Where the project has several engines, which of them it is on. */
+    readonly engine?: string;
     /** Of the secrets that its container was given when it was made. */
     readonly secretPrints?: SecretPrints;
     readonly state: ServerState;

@@ -2,9 +2,12 @@ import { blockOf, isIpv4 } from '../model/container/egress.ts';
 import type { DesiredServer, Source } from '../model/desired.ts';
 import type { Diagnostic, Position } from '../model/diagnostics.ts';
 import type { ServerName } from '../model/ids.ts';
+import type { Place } from '../model/place.ts';
+import { defined } from '../model/values/defined.ts';
 import { otherDocument, specOptions, specWording } from './check/spec-rules.ts';
 import type { HostPath } from './fields/mounts.ts';
 import { nameOf, normalize, type ReadServer } from './fields/normalize.ts';
+import { placeOf } from './fields/place.ts';
 import { type SpecInput, specShape, specValidator } from './generated/validators.mjs';
 import { type CheckedDocument, checkDocument, type DocumentKind } from './read/document.ts';
 import { asDiagnostic, sortDiagnostics } from './read/findings.ts';
@@ -36,6 +39,7 @@ type Read<Spec> = {
   /** Takes paths as diagnostics have them: `docker_backend.resource_limits.memory_mb`, `mcp_server.env.HOME`. */
   readonly locate: (path: string) => FieldLocation;
   readonly hostPaths: readonly HostPath[];
+  readonly place?: Place;
 };
 
 export type LoadedServer = Read<DesiredServer>;
@@ -124,6 +128,7 @@ function loadOne(checked: CheckedDocument, file: SpecFile, lines: Lines, span: S
   if (input.docker_backend === undefined) return { name };
   // Rules run also for a document without a usable name: all its errors are shown at once.
   const { spec, hostPaths } = normalize(checked.reader, input, name?.name ?? noName);
+  const place = placeOf(checked.reader, input, spec);
   const isInner = checked.reader.has('docker_backend.mcp_server') && !checked.reader.has('mcp_server');
   const inner = isInner ? 'docker_backend.' : '';
   return {
@@ -131,6 +136,7 @@ function loadOne(checked: CheckedDocument, file: SpecFile, lines: Lines, span: S
     server: {
       spec,
       hostPaths,
+      ...defined({ place }),
       source: { file: file.file, line: lines.position(span.start).line, directory: file.directory },
       locate: (path) => {
         const { span: place, explicit } = checked.locate(path.startsWith('mcp_server') ? `${inner}${path}` : path);

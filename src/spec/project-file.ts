@@ -3,11 +3,13 @@ import { registryOf } from '../model/container/registry.ts';
 import { type Diagnostic, hasErrors } from '../model/diagnostics.ts';
 import { inCluster } from '../model/engine.ts';
 import { asProjectName, type ProjectName } from '../model/ids.ts';
+import type { EngineTraits } from '../model/place.ts';
 import { noRules, type PolicyFile } from '../model/policy.ts';
 import type { SecretProviderConfig } from '../model/secrets/secret-providers.ts';
 import type { ServeSettings } from '../model/serve-settings.ts';
 import { defined } from '../model/values/defined.ts';
 import { alertsOf, isAlertSecret } from './alerts.ts';
+import { labelsAsText } from './fields/place.ts';
 import { type ProjectInput, projectShape, projectValidator } from './generated/validators.mjs';
 import type { LoadContext, SpecFile } from './load.ts';
 import { policyAt } from './policy-file.ts';
@@ -24,12 +26,17 @@ export type NamedEngine = { readonly at: string } & (
   | { readonly kind: 'kubernetes'; readonly context?: string }
 );
 
+/** One of several engines. Without a key that names one it is the one that Docker itself would use. */
+export type MemberEngine = EngineTraits & { readonly named?: NamedEngine; readonly registry?: string };
+
 /** Settings of a project (`looms.yaml`); flags win over them. */
 export type ProjectFile = {
   readonly project?: ProjectName;
   /** Files, folders and globs as written, relative to the file. Absent: the default. */
   readonly specs?: readonly string[];
   readonly engine?: NamedEngine;
+  /** Several engines instead of one, in the order of the file; at least one. */
+  readonly engines?: readonly MemberEngine[];
   /** Where images that are built are pushed, for the nodes of a cluster: host and folder, without a slash at the end. */
   readonly registry?: string;
   /** How many past generations of each server are kept. */
@@ -66,11 +73,12 @@ const isKept = (path: string): boolean => isTokenSecret(path) || isAlertSecret(p
 
 function readProject(found: Located, file: string, input: ProjectInput, checkExpression: CheckExpression): ProjectFile {
   const { reader } = found;
-  const engine = engineOf(found, file, input.engine ?? {});
+  const engine = engineOf(found, file, 'engine', input.engine ?? {});
+  const engines = enginesOf(found, file, input);
   const registry = registryOf(input.engine?.registry ?? '');
   return {
     ...(input.project === undefined ? {} : { project: asProjectName(input.project) }),
-    ...defined({ specs: input.specs, engine, registry, keep: input.keep }),
+    ...defined({ specs: input.specs, engine, engines, registry, keep: input.keep }),
     policy: policyAt(found, file, 'policy', input.policy ?? {}),
     secretProviders: secretProvidersOf(reader, input),
     ...defined({ alerts: alertsOf(found, input) }),
@@ -84,39 +92,65 @@ const engineKeys = ['context', 'host', 'kubernetes'] as const;
 function engineOf(
   { reader, lineOf }: Located,
   file: string,
-  { context, host, kubernetes }: NonNullable<ProjectInput['engine']>,
+  path: string,
+  { context, host, kubernetes }: Pick<NonNullable<ProjectInput['engine']>, (typeof engineKeys)[number]>,
 ): NamedEngine | undefined {
-  const [first, ...others] = engineKeys.filter((key) => reader.has(`engine.${key}`));
+  const [first, ...others] = engineKeys.filter((key) => reader.has(`${path}.${key}`));
   for (const key of others) {
     reader.report({
       code: 'conflict',
-      path: `engine.${key}`,
+      path: `${path}.${key}`,
       onKey: true,
-      message: `engine.${first} and engine.${key} each name an engine`,
+      message: `${path}.${first} and ${path}.${key} each name an engine`,
       hint: 'keep one of them',
-      related: [{ path: `engine.${first}`, message: `${first} is here` }],
+      related: [{ path: `${path}.${first}`, message: `${first} is here` }],
     });
   }
   if (first === undefined) return undefined;
-  const at = `${file}:${lineOf(`engine.${first}`)}`;
+  const at = `${file}:${lineOf(`${path}.${first}`)}`;
   if (kubernetes !== undefined) {
     const named = typeof kubernetes === 'string' ? kubernetes : kubernetes.context;
     return { kind: 'kubernetes', at, ...defined({ context: named }) };
   }
   if (host !== undefined) return { kind: 'host', host, at };
   if (context === undefined) return undefined;
-  checkDockerContext(reader, context);
+  checkDockerContext(reader, `${path}.context`, context);
   return { kind: 'context', context, at };
 }
 
+/** So long an engine does not answer before it counts as lost, unless the file says otherwise, s. */
+const usualLostAfterSeconds = 300;
+
+function enginesOf(found: Located, file: string, { engines }: ProjectInput): readonly MemberEngine[] | undefined {
+  if (engines === undefined) return undefined;
+  const { reader } = found;
+  if (reader.has('engine')) {
+    reader.report({
+      code: 'conflict',
+      path: 'engines',
+      onKey: true,
+      message: 'engine and engines each say where servers run',
+      hint: 'keep one of them',
+      related: [{ path: 'engine', message: 'engine is here' }],
+    });
+  }
+  return Object.entries(engines).map(([name, written]): MemberEngine => {
+    const { labels = {}, weight = 1, cost = 0, lost_after_seconds: lostAfter = usualLostAfterSeconds } = written;
+    const named = engineOf(found, file, `engines.${name}`, written);
+    const registry = registryOf(written.registry ?? '');
+    const traits = { name, labels: labelsAsText(labels), weight, cost, lostAfterMs: lostAfter * 1000 };
+    return { ...traits, ...defined({ named, registry }) };
+  });
+}
+
 /** A file says by its keys which kind of engine it names: the words of `--context` would be part of the name here. */
-function checkDockerContext(reader: Reader, context: string): void {
+function checkDockerContext(reader: Reader, path: string, context: string): void {
   const [, kind, name = ''] = /^(docker|kubernetes):(.*)$/s.exec(context) ?? [];
   if (kind === undefined) return;
   const cluster = name === '' ? '{}' : name === inCluster ? inCluster : `{ context: ${JSON.stringify(name)} }`;
   reader.report({
     code: 'invalid-value',
-    path: 'engine.context',
+    path,
     message: `context: ${JSON.stringify(context)} is no name of a Docker context`,
     hint:
       kind === 'kubernetes'

@@ -59,6 +59,7 @@ const rules: Readonly<Record<string, Rule>> = {
   spec: { folders: ['model'], packages: ['yaml', '@marcbachmann/cel-js'] },
   image: { folders: ['model'], packages: ['@balena/dockerignore'] },
   'orchestrator/common': { folders: ['model', 'orchestrator'], packages: [] },
+  'orchestrator/several': { folders: ['model', 'orchestrator'], packages: [] },
   orchestrator: { folders: ['model'], packages: [] },
   relay: { folders: ['model'], types: ['orchestrator/session-host.ts'], packages: [] },
   'docker/model': { folders: ['model'], packages: [] },

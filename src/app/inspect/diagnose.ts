@@ -1,4 +1,4 @@
-import type { EngineDescription } from '../../model/engine.ts';
+import type { EngineDescription, SeveralDescription, SingleDescription } from '../../model/engine.ts';
 import { isFailure } from '../../model/errors.ts';
 import { failureOf } from '../../model/failure.ts';
 import { defined } from '../../model/values/defined.ts';
@@ -21,7 +21,7 @@ export type Diagnosis = {
   readonly engine: EngineDescription | null;
 };
 
-function isolation(engine: EngineDescription): Check {
+function isolation(engine: SingleDescription): Check {
   const name = 'isolation';
   if (engine.kind === 'kubernetes') {
     return engine.canHideHost
@@ -84,7 +84,7 @@ async function probed(orchestrator: Orchestrator, signal: AbortSignal | undefine
   }
 }
 
-const storageText = (engine: EngineDescription): string => {
+const storageText = (engine: SingleDescription): string => {
   if (engine.kind === 'kubernetes') {
     return engine.canLimitStorage
       ? 'storage_mb works: a pod that writes more is evicted'
@@ -96,7 +96,7 @@ const storageText = (engine: EngineDescription): string => {
 };
 
 /** Said where it is not so: nearly every engine can. */
-function processLimits({ kind, canLimitProcesses }: EngineDescription): readonly Check[] {
+function processLimits({ kind, canLimitProcesses }: SingleDescription): readonly Check[] {
   if (canLimitProcesses) return [];
   const name = 'process limits';
   return kind === 'kubernetes'
@@ -111,7 +111,7 @@ function processLimits({ kind, canLimitProcesses }: EngineDescription): readonly
       ];
 }
 
-function resources(engine: EngineDescription): Check {
+function resources(engine: SingleDescription): Check {
   const { cpus, memoryBytes, os, architecture } = engine;
   const name = 'resources';
   if (engine.kind === 'kubernetes' && engine.nodes === 0) {
@@ -140,28 +140,38 @@ async function projects(orchestrator: Pick<Orchestrator, 'projects'>): Promise<C
   }
 }
 
+/** What is looked at of one engine; `tried` where isolation was. */
+const checksOf = (engine: SingleDescription, tried: Check | undefined): readonly Check[] => [
+  {
+    name: 'engine',
+    status: 'ok',
+    detail: `${engine.kind} ${engine.version} (API ${engine.apiVersion}) at ${engine.endpoint}`,
+  },
+  resources(engine),
+  tried ?? isolation(engine),
+  { name: 'storage limits', status: 'ok', detail: storageText(engine) },
+  ...processLimits(engine),
+];
+
+/** The same of each of several engines, by its name; of one that does not answer, that. */
+const checksOfAll = ({ engines, away }: SeveralDescription, tried: Check | undefined): readonly Check[] => [
+  ...Object.entries(engines).flatMap(([name, engine]) =>
+    checksOf(engine, undefined).map((check) => ({ ...check, name: `${name}: ${check.name}` })),
+  ),
+  ...Object.entries(away).map(([name, why]): Check => ({ name: `${name}: engine`, status: 'failed', detail: why })),
+  ...(tried === undefined ? [] : [tried]),
+];
+
 async function engineChecks(
   ports: Ports,
   { probe, signal }: DiagnoseOptions,
-): Promise<{ checks: Check[]; engine: EngineDescription | null }> {
+): Promise<{ readonly checks: readonly Check[]; readonly engine: EngineDescription | null }> {
   try {
     const orchestrator = await ports.orchestrator();
     const engine = await orchestrator.describe();
-    return {
-      engine,
-      checks: [
-        {
-          name: 'engine',
-          status: 'ok',
-          detail: `${engine.kind} ${engine.version} (API ${engine.apiVersion}) at ${engine.endpoint}`,
-        },
-        resources(engine),
-        probe ? await probed(orchestrator, signal) : isolation(engine),
-        { name: 'storage limits', status: 'ok', detail: storageText(engine) },
-        ...processLimits(engine),
-        await projects(orchestrator),
-      ],
-    };
+    const tried = probe === true ? await probed(orchestrator, signal) : undefined;
+    const checks = engine.kind === 'several' ? checksOfAll(engine, tried) : checksOf(engine, tried);
+    return { engine, checks: [...checks, await projects(orchestrator)] };
   } catch (error) {
     if (isFailure(error, 'interrupted')) throw error;
     const { message, hint } = failureOf(error);

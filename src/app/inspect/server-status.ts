@@ -3,6 +3,7 @@ import type { EngineTime } from '../../model/engine.ts';
 import { secretUses } from '../../model/secrets/secret-names.ts';
 import type { Refusal, ServerImage, ServerView } from '../../model/server-view.ts';
 import { isoTime } from '../../model/times.ts';
+import { defined } from '../../model/values/defined.ts';
 import { formatSpec } from '../../spec/fields/format.ts';
 
 /** What is shown of a server in a list. */
@@ -10,6 +11,7 @@ export type ServerStatus = Pick<
   ServerView,
   | 'name'
   | 'project'
+  | 'engine'
   | 'state'
   | 'renamed'
   | 'generation'
@@ -60,6 +62,7 @@ export type ServerDetail = ServerStatus &
 export const statusOf = (view: ServerView, now: EngineTime): ServerStatus => ({
   name: view.name,
   project: view.project,
+  ...defined({ engine: view.engine }),
   state: view.state,
   renamed: view.renamed,
   generation: view.generation,

@@ -1,5 +1,6 @@
 import { egressText, mostTargets, refusedTimes } from '../../model/container/egress.ts';
 import type { EgressTarget } from '../../model/desired.ts';
+import { engineNamed } from '../../model/engine.ts';
 import { LoomsError } from '../../model/errors.ts';
 import type { ProjectName, ServerName } from '../../model/ids.ts';
 import type { Notice, NoticeCode } from '../../model/notices.ts';
@@ -80,12 +81,12 @@ export async function suggestEgress(
   { project, name }: { readonly project: ProjectName; readonly name: ServerName },
 ): Promise<{ readonly suggestion: EgressSuggestion; readonly notices: readonly Notice[] }> {
   const { servers, engine } = await lookUpServers(ports, { project, names: [name] });
-  if (engine.kind === 'kubernetes') {
+  const [view] = servers;
+  if (view !== undefined && engineNamed(engine, view).kind === 'kubernetes') {
     throw new LoomsError('engine-unsupported', 'a cluster notes nothing of what its NetworkPolicies refuse', {
       hint: `find the list on a Docker Engine (--context docker:NAME), or with what the cluster's network plugin has for it`,
     });
   }
-  const [view] = servers;
   if (view === undefined) throw serverNotFound(project, name, []);
   if (view.recorded === undefined) {
     throw new LoomsError('spec-invalid', `the record of ${name} cannot be read, so nothing is known of its list`);

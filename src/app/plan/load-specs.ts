@@ -5,6 +5,7 @@ import type { DeclaredServer, DesiredServer, ImageSource, ResolvedImage, Source 
 import { type Diagnostic, hasErrors, type SourceText } from '../../model/diagnostics.ts';
 import { assertNever, LoomsError } from '../../model/errors.ts';
 import type { ProjectName, ServerName } from '../../model/ids.ts';
+import type { Place } from '../../model/place.ts';
 import type { Policies } from '../../model/policy.ts';
 import { commitWords, type GitCommit } from '../../model/source.ts';
 import { defined } from '../../model/values/defined.ts';
@@ -29,6 +30,7 @@ type CheckedServer = {
   readonly spec: DesiredServer;
   readonly source: Source;
   readonly recipe: Recipe | null;
+  readonly place?: Place;
 };
 
 /** All files of one run, parsed: servers only when there is no error in any of them. */
@@ -244,10 +246,10 @@ export async function checkSpecs(ports: Ports, options: LoadOptions): Promise<Ch
     ports.environment.LOOMS_BUILD_CA !== undefined || sound.some(({ spec }) => spec.image.kind !== 'image');
   const extraCa = needsCa ? await ports.files.readBuildCa() : undefined;
   const commitOf = await commits;
-  for (const { spec, source, locate } of sound) {
+  for (const { spec, source, locate, place } of sound) {
     try {
       const recipe = await recipeOf(ports.files, spec, source, extraCa);
-      servers.push({ spec, source: { ...source, ...commitOf(source.file) }, recipe });
+      servers.push({ spec, source: { ...source, ...commitOf(source.file) }, recipe, ...defined({ place }) });
     } catch (error) {
       if (!(error instanceof LoomsError)) throw error;
       const field = fileField(spec.image);
@@ -267,9 +269,9 @@ export async function checkSpecs(ports: Ports, options: LoadOptions): Promise<Ch
 /** {@link checkSpecs}, with what declaring the servers to an engine takes. */
 export async function loadSpecs(ports: Ports, options: LoadOptions): Promise<LoadedSpecs> {
   const checked = await checkSpecs(ports, options);
-  const servers = checked.servers.map(({ spec, source, recipe }): DeclaredServer => {
+  const servers = checked.servers.map(({ spec, source, recipe, place }): DeclaredServer => {
     const image = resolvedImage(spec, recipe);
-    return { spec, image, hash: specHash(spec, image.ref), source };
+    return { spec, image, hash: specHash(spec, image.ref), source, ...defined({ place }) };
   });
   const recipes = checked.servers.flatMap(({ recipe }) => (recipe === null ? [] : [[recipe.ref, recipe] as const]));
   return { ...checked, servers, recipes: new Map(recipes) };

@@ -1,6 +1,7 @@
 import type { DesiredServer } from '../../model/desired.ts';
 import { assertNever, LoomsError } from '../../model/errors.ts';
 import type { Plan, PlanWarning } from '../../model/plan.ts';
+import { withWarnings } from '../../model/plan-basis.ts';
 import type { Policies, PolicyBreach } from '../../model/policy.ts';
 import { plural } from '../../model/values/words.ts';
 import type { Intent, Prepared } from '../../orchestrator/port.ts';
@@ -186,9 +187,29 @@ const workOf = (ports: Ports, prepared: Prepared, rules: PlanRules): Work => ({
   hold: (again) => hold(again, rules, ports.now()),
 });
 
+/** A place that nothing is chosen by is told: a file may be meant for a project that has several engines. */
+function unusedPlaces({ intent, plan }: Prepared): readonly PlanWarning[] {
+  if (intent.kind !== 'files' || plan.engine.kind === 'several') return [];
+  return intent.servers.flatMap(({ spec, place }) =>
+    place === undefined
+      ? []
+      : [
+          {
+            code: 'place-unused' as const,
+            server: spec.name,
+            message: 'its place is not looked at: there is one engine, and `engines` of looms.yaml names several',
+          },
+        ],
+  );
+}
+
 /** Plans what is asked for, to be looked at: what breaks a rule is refused once it is to be carried out. Throws as `Orchestrator.plan`. */
 export async function planAnyway(ports: Ports, intent: Intent, rules: PlanRules): Promise<Work> {
-  return workOf(ports, await (await ports.orchestrator()).plan(intent), rules);
+  const prepared = await (await ports.orchestrator()).plan(intent);
+  const { plan } = prepared;
+  const unused = unusedPlaces(prepared);
+  const told = unused.length === 0 ? plan : withWarnings(plan, [...plan.warnings, ...unused]);
+  return workOf(ports, { ...prepared, plan: told }, rules);
 }
 
 /** Plans what is asked for; writes nothing. Throws as `Orchestrator.plan`, `spec-invalid`, `refused` by the rules. */

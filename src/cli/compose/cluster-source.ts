@@ -16,7 +16,7 @@ import {
 /** Looks for a cluster, and asks it nothing. Throws `context-not-found`, `engine-unreachable` where nothing names one. */
 export async function clusterSource(
   wish: ClusterWish,
-  { environment, registry, ports }: SourceParts,
+  { environment, registry, needs }: SourceParts,
 ): Promise<EngineSource> {
   const { context, origin, before } = wish;
   const [{ findCluster }, { connectCluster }] = await Promise.all([
@@ -43,16 +43,15 @@ export async function clusterSource(
     isLocal: false,
     at: async () => undefined,
     connect: async () => {
-      const [{ kubernetesOrchestrator }, { kubernetesSessions }, { orchestratorPorts }, records] = await Promise.all([
+      const [{ kubernetesOrchestrator }, { kubernetesSessions }, given, records] = await Promise.all([
         import('../../kubernetes/orchestrator.ts'),
         import('../../kubernetes/sessions/sessions.ts'),
-        import('../../app/apply/orchestrator-ports.ts'),
+        needs(),
         recordParts(environment),
       ]);
-      const needs = orchestratorPorts(ports());
-      return kubernetesOrchestrator(cluster, kubernetesSessions(cluster), needs, {
+      return kubernetesOrchestrator(cluster, kubernetesSessions(cluster), given, {
         ...defined({ registry }),
-        images: publisherHere(environment, needs.managedBy),
+        images: publisherHere(environment, given.managedBy),
         relayImage: relayImageOf(environment),
         records,
       });

@@ -29,7 +29,10 @@ export async function usualFinder(
 }
 
 /** Looks for an engine. Throws what `discover` throws, `context-not-found` with the contexts of both kinds. */
-export async function dockerSource(wish: DockerWish, { environment, ports }: SourceParts): Promise<EngineSource> {
+export async function dockerSource(
+  wish: DockerWish,
+  { environment, ports, needs }: SourceParts,
+): Promise<EngineSource> {
   const input = placeOf(environment, wish);
   const { discover, requireEndpoint } = await import('../../docker/engine/connection/discovery.ts');
   const found = await discover(input).catch(async (error: unknown) => {
@@ -44,14 +47,13 @@ export async function dockerSource(wish: DockerWish, { environment, ports }: Sou
   const connect: EngineSource['connect'] = async () => {
     const there = await requiredOrClusters(() => requireEndpoint(found, input.platform), environment);
     warnOfUntaken(wish, environment, ports().warn);
-    const [{ connectDocker }, { dockerOrchestrator }, { orchestratorPorts }, records] = await Promise.all([
+    const [{ connectDocker }, { dockerOrchestrator }, given, records] = await Promise.all([
       import('../../docker/engine/engine.ts'),
       import('../../docker/orchestrator.ts'),
-      import('../../app/apply/orchestrator-ports.ts'),
+      needs(),
       recordParts(environment),
     ]);
-    const engine = await connectDocker(there, { records, environment });
-    return dockerOrchestrator(engine, orchestratorPorts(ports()));
+    return dockerOrchestrator(await connectDocker(there, { records, environment }), given);
   };
   const url = async () => (await import('../../docker/engine/connection/endpoint.ts')).endpointUrl;
   return {

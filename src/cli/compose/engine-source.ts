@@ -14,9 +14,18 @@ export function engineSource(
   ports: () => Omit<Ports, 'orchestrator'>,
 ) {
   const { environment, warm } = settings.program;
-  const parts: SourceParts = { environment, registry: file?.registry, ports };
+  const parts: SourceParts = {
+    environment,
+    registry: file?.registry,
+    ports,
+    needs: async () => (await import('../../app/apply/orchestrator-ports.ts')).orchestratorPorts(ports()),
+  };
+  const { host, context } = settings;
   const wish = () => wishOf(settings, file?.engine);
   const lookFor = async (): Promise<EngineSource> => {
+    if (file?.engines !== undefined && host === undefined && context === undefined) {
+      return (await import('./several-source.ts')).severalSource(file.engines, parts);
+    }
     const wanted = wish();
     const found = wanted.kind === 'either' ? await settled(wanted) : wanted;
     return found.kind === 'docker'

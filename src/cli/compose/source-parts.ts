@@ -2,7 +2,7 @@ import { homedir } from 'node:os';
 import type { Ports } from '../../app/ports.ts';
 import type { RecordedSpec } from '../../model/desired.ts';
 import { LoomsError } from '../../model/errors.ts';
-import type { EngineAttempt, Orchestrator } from '../../orchestrator/port.ts';
+import type { EngineAttempt, Orchestrator, OrchestratorPorts } from '../../orchestrator/port.ts';
 import type { Program } from '../terminal/program.ts';
 import type { KnownContexts } from './engine-choice.ts';
 
@@ -26,6 +26,8 @@ export type SourceParts = {
   /** `engine.registry` of the project file. */
   readonly registry: string | undefined;
   readonly ports: () => Omit<Ports, 'orchestrator'>;
+  /** What an orchestrator is given of this machine. */
+  readonly needs: () => Promise<OrchestratorPorts>;
 };
 
 /** Where contexts of either kind are. */

@@ -10,7 +10,17 @@ import { isRecord } from '../../model/is-record.ts';
 import { canonicalJson } from '../../model/values/canonical-json.ts';
 import { parsedJson } from '../../model/values/parsed-json.ts';
 import { sha256 } from '../../model/values/sha256.ts';
-import { type Check, number, object, optional, tagged, text } from '../../model/values/structure.ts';
+import {
+  type Check,
+  list,
+  number,
+  object,
+  oneOf,
+  optional,
+  record,
+  tagged,
+  text,
+} from '../../model/values/structure.ts';
 
 const laterFields = onlyLater(serverFields);
 
@@ -43,4 +53,12 @@ export const isDeclaredServer = object({
   image: tagged('kind', { pulled: { ref: text }, built: { ref: text, base: optional(text) } }),
   hash: text,
   source: object({ file: text, line: number, directory: text, commit: optional(text), commitBy: optional(text) }),
+  place: optional(
+    object({
+      engines: optional(list(text)),
+      labels: record(text),
+      prefer: oneOf('spread', 'cost'),
+      onLost: oneOf('wait', 'move'),
+    }),
+  ),
 }) as Check<unknown> as Check<DeclaredServer>;

@@ -1,5 +1,5 @@
 import type { DesiredServer } from '../../../model/desired.ts';
-import type { EngineDescription } from '../../../model/engine.ts';
+import type { SingleDescription } from '../../../model/engine.ts';
 import type { ServerView } from '../../../model/server-view.ts';
 import type { Inside, InsideFile } from './read-inside.ts';
 
@@ -21,7 +21,7 @@ export type SecurityModule = 'seccomp' | 'apparmor';
 export type Look = {
   readonly spec: DesiredServer;
   readonly view: ServerView;
-  readonly engine: EngineDescription;
+  readonly engine: SingleDescription;
   readonly inside: Inside | undefined;
 };
 

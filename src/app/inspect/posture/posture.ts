@@ -1,3 +1,4 @@
+import { engineNamed } from '../../../model/engine.ts';
 import type { ContainerId, ProjectName, ServerName } from '../../../model/ids.ts';
 import { secretUses } from '../../../model/secrets/secret-names.ts';
 import { isoTime } from '../../../model/times.ts';
@@ -113,7 +114,12 @@ export async function lookAtPosture(
     const names = secretUses(spec).map(({ variable }) => variable);
     const inside =
       view.status.status === 'running' ? await readInside(ports, view.container, names) : { why: 'it does not run' };
-    const found = judgePosture({ spec, view, engine, inside: 'why' in inside ? undefined : inside });
+    const found = judgePosture({
+      spec,
+      view,
+      engine: engineNamed(engine, view),
+      inside: 'why' in inside ? undefined : inside,
+    });
     return {
       ...of,
       checkedAt: isoTime(ports.now()),

@@ -1,6 +1,13 @@
 import type { DeclaredServer } from '../../../model/desired.ts';
 import { shortId } from '../../../model/ids.ts';
-import { type Change, type FieldDifference, isInSync, type Plan, type PlanWarning } from '../../../model/plan.ts';
+import {
+  type Change,
+  type FieldDifference,
+  isInSync,
+  type OnEngine,
+  type Plan,
+  type PlanWarning,
+} from '../../../model/plan.ts';
 import type { Paint, PaintName, Palette } from '../../terminal/palette.ts';
 import { alike, othersOf } from '../alike.ts';
 import { renderNotice } from '../error.ts';
@@ -79,6 +86,9 @@ export function fieldLines(
   });
 }
 
+/** Where a project has several engines, on which of them something is done. */
+const onEngine = ({ engine }: OnEngine): string => (engine === undefined ? '' : ` on ${visible(engine)}`);
+
 function changeLines(change: Change, nameWidth: number, options: PlanTextOptions): string[] {
   const { palette } = options;
   const { symbol, verb, ...sign } = signOf(change);
@@ -86,11 +96,11 @@ function changeLines(change: Change, nameWidth: number, options: PlanTextOptions
   const head = `${paint(padEnd(symbol, symbolWidth))} ${palette.strong(padEnd(change.server, nameWidth))}  `;
   switch (change.action) {
     case 'unchanged':
-      return [head + palette.quiet(verb)];
+      return [head + palette.quiet(verb + onEngine(change))];
     case 'blocked': {
       const hint = blockerHint(change.why);
       return [
-        `${head}${paint(verb)}: ${describeBlocker(change.why)}`,
+        `${head}${paint(verb)}${onEngine(change)}: ${describeBlocker(change.why)}`,
         ...(hint === undefined ? [] : [`${' '.repeat(symbolWidth + 3)}${palette.note('hint')}: ${hint}`]),
       ];
     }
@@ -100,7 +110,7 @@ function changeLines(change: Change, nameWidth: number, options: PlanTextOptions
       const downtime =
         change.action === 'replace' && change.order === 'stop-first' ? palette.quiet(` (${visible(change.why)})`) : '';
       return [
-        `${head}${paint(verb)}: ${describeReasons(change)}${downtime}`,
+        `${head}${paint(verb)}${onEngine(change)}: ${describeReasons(change)}${downtime}`,
         ...fieldLines(fields, ' '.repeat(symbolWidth + 3), options),
       ];
     }
@@ -128,7 +138,7 @@ function driftLines(plan: Plan, options: PlanTextOptions): string[] {
   return [
     palette.strong('changed outside looms'),
     ...alike(plan.drift, ({ fields }) => JSON.stringify(fields)).flatMap(([drift, ...others]) => [
-      `  ${palette.strong(drift.server)} ${palette.quiet(shortId(drift.container))}`,
+      `  ${palette.strong(drift.server)} ${palette.quiet(shortId(drift.container) + onEngine(drift))}`,
       ...fieldLines(drift.fields.map(asHappened), '      ', options),
       ...serversBelow(others, options),
     ]),
@@ -151,7 +161,7 @@ function supportLines(plan: Plan, options: PlanTextOptions): string[] {
   const groups = alike(plan.support, ({ name: _, ...change }) => JSON.stringify(change));
   return [
     ...groups.flatMap(([change, ...others]) => [
-      `${paints[change.action](padEnd(supportSigns[change.action], symbolWidth))} ${padEnd(`${change.kind} ${visible(change.name)}`, nameWidth)}  ${paints[change.action](change.action)}: ${describeSupportReasons(change)}`,
+      `${paints[change.action](padEnd(supportSigns[change.action], symbolWidth))} ${padEnd(`${change.kind} ${visible(change.name)}`, nameWidth)}  ${paints[change.action](change.action)}${onEngine(change)}: ${describeSupportReasons(change)}`,
       ...fieldLines(
         change.reasons.flatMap((reason) => ('fields' in reason ? [...reason.fields] : [])),
         ' '.repeat(symbolWidth + 3),
@@ -163,8 +173,8 @@ function supportLines(plan: Plan, options: PlanTextOptions): string[] {
       ),
     ]),
     ...images.map(
-      ({ ref, action, why }) =>
-        `${create(padEnd('+', symbolWidth))} ${padEnd(`image ${ref}`, nameWidth)}  ${create(action)}: ${why}`,
+      ({ ref, action, why, ...image }) =>
+        `${create(padEnd('+', symbolWidth))} ${padEnd(`image ${ref}`, nameWidth)}  ${create(action)}${onEngine(image)}: ${why}`,
     ),
   ];
 }
@@ -218,7 +228,9 @@ const engineNames = { docker: 'Docker', podman: 'Podman', kubernetes: 'Kubernete
 
 /** The engine of a plan: `Docker 20.10.24 at unix:///var/run/docker.sock (default socket)`. */
 export const describeEngine = ({ engine }: Plan): string =>
-  visible(`${engineNames[engine.kind]} ${engine.version} at ${engine.endpoint}`);
+  engine.kind === 'several'
+    ? `engines ${visible(engine.name)}`
+    : visible(`${engineNames[engine.kind]} ${engine.version} at ${engine.endpoint}`);
 
 /** What a plan is about, before anything else is said of it: its project and its engine. */
 export const renderPlanTitle = (plan: Plan, palette: Palette): string =>

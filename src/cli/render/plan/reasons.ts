@@ -30,6 +30,8 @@ export function describeReason(reason: Reason): string {
       return `${reason.variables.length === 1 ? 'a secret' : 'secrets'} changed: ${reason.variables.map(visible).join(', ')}`;
     case 'missing':
       return 'not there';
+    case 'moved':
+      return `moves from ${visible(reason.from)} to ${visible(reason.to)}`;
     case 'exited':
       if (reason.outOfMemory) return 'ran out of memory';
       return endedAsTold(reason.exitCode)

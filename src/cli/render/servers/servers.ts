@@ -62,9 +62,11 @@ export function renderServers(
   { wide, withProject = false }: { readonly wide: boolean; readonly withProject?: boolean },
   palette: Palette,
 ): string {
+  const withEngine = servers.some(({ engine }) => engine !== undefined);
   const headers = [
     ...(withProject ? ['PROJECT'] : []),
     'NAME',
+    ...(withEngine ? ['ENGINE'] : []),
     'STATE',
     'GEN',
     'TRANSPORT',
@@ -75,6 +77,7 @@ export function renderServers(
   const rows = servers.map((server): Cell[] => [
     ...(withProject ? [server.project] : []),
     { text: server.name, paint: palette.strong },
+    ...(withEngine ? [server.engine ?? '-'] : []),
     {
       text: stateText(server) + (server.others > 0 ? ` +${server.others}` : ''),
       paint: paintOfStatus(server, palette),
@@ -172,6 +175,7 @@ export function renderServer(made: ServerDetail, uses: readonly SecretUse[], pal
       ['image', server.image],
       ['image id', server.imageId],
       ['container', containerText(server, palette)],
+      ...(server.engine === undefined ? [] : [['engine', server.engine] as [string, string]]),
       ['source', (server.source ?? 'unknown').replace(/^-:/, '<stdin>:')],
       ['spec hash', server.specHash],
       ['made by', server.managedBy],

@@ -1,0 +1,102 @@
+import { LoomsError } from '../../model/errors.ts';
+import { failureOf } from '../../model/failure.ts';
+import type { EngineAttempt, Orchestrator, OrchestratorPorts } from '../../orchestrator/port.ts';
+import type { Member } from '../../orchestrator/several/members.ts';
+import type { MemberEngine, NamedEngine } from '../../spec/project-file.ts';
+import type { ClusterWish, DockerWish } from './engine-choice.ts';
+import { once } from './lazy.ts';
+import type { EngineSource, Environment, SourceParts } from './source-parts.ts';
+
+/** By what one of several engines is looked for: what the file names, whatever the environment says. */
+function wishOfMember(named: NamedEngine | undefined): DockerWish | ClusterWish {
+  if (named === undefined) return { kind: 'docker' };
+  const { at } = named;
+  switch (named.kind) {
+    case 'kubernetes':
+      return {
+        kind: 'kubernetes',
+        origin: at,
+        before: [],
+        ...(named.context === undefined ? {} : { context: named.context }),
+      };
+    case 'host':
+      return { kind: 'docker', file: { at, host: named.host } };
+    case 'context':
+      return { kind: 'docker', file: { at, context: named.context } };
+  }
+}
+
+/** Variables that name one engine say nothing of one that the file names. */
+const withoutEngine = (environment: Environment): Environment => ({
+  ...environment,
+  DOCKER_HOST: undefined,
+  DOCKER_CONTEXT: undefined,
+});
+
+/** Each engine of looms.yaml, looked for when it is first asked. */
+type Place = { readonly engine: MemberEngine; readonly look: () => Promise<EngineSource> };
+
+function placeOfMember(engine: MemberEngine, parts: SourceParts): Place {
+  const wish = wishOfMember(engine.named);
+  const environment = engine.named === undefined ? parts.environment : withoutEngine(parts.environment);
+  const own = { ...parts, environment, registry: engine.registry };
+  const look = once(
+    async () =>
+      wish.kind === 'docker'
+        ? (await import('./docker-source.ts')).dockerSource(wish, own)
+        : (await import('./cluster-source.ts')).clusterSource(wish, own),
+    ({ address }) => address !== undefined,
+  );
+  return { engine, look };
+}
+
+function memberOf({ engine, look }: Place): Member {
+  let connected: Orchestrator | undefined;
+  const orchestrator = once(async () => {
+    connected = await (await look()).connect();
+    return connected;
+  });
+  const { name, labels, weight, cost, lostAfterMs } = engine;
+  return { name, labels, weight, cost, lostAfterMs, orchestrator, close: async () => connected?.close() };
+}
+
+/** Where the engines were looked for; of one that cannot be, why. */
+async function attemptsOf({ engine: { name }, look }: Place): Promise<readonly EngineAttempt[]> {
+  try {
+    const { attempts } = await look();
+    return attempts.map((one) => ({ ...one, origin: `${name}: ${one.origin}` }));
+  } catch (error) {
+    if (!(error instanceof LoomsError)) throw error;
+    return [{ origin: name, outcome: 'refused', detail: failureOf(error).message }];
+  }
+}
+
+/** The engines that looms.yaml names, as one. Each is connected to by itself, and one that cannot be keeps no other one. */
+export async function severalSource(engines: readonly MemberEngine[], parts: SourceParts): Promise<EngineSource> {
+  const { idOfSeveral } = await import('../../orchestrator/several/describe.ts');
+  const address = JSON.stringify(engines.map(({ name, named }) => [name, { ...named, at: undefined }]));
+  const id = idOfSeveral(address);
+  // What is kept of a server is kept under all engines: it is the same server wherever it runs.
+  const needs = async (): Promise<OrchestratorPorts> => {
+    const own = await parts.needs();
+    return { ...own, keepLog: (at, of, options) => own.keepLog({ ...at, engine: id }, of, options) };
+  };
+  const places = engines.map((engine) => placeOfMember(engine, { ...parts, needs }));
+  const sources = await Promise.all(places.map(({ look }) => look().catch(() => undefined)));
+  return {
+    attempts: (await Promise.all(places.map(attemptsOf))).flat(),
+    address: `several:${id}`,
+    isLocal: sources.every((source) => source?.isLocal === true),
+    at: async (path) => {
+      for (const source of sources) {
+        const part = await source?.at(path);
+        if (part !== undefined) return part;
+      }
+      return undefined;
+    },
+    connect: async () => {
+      const { severalOrchestrator } = await import('../../orchestrator/several/orchestrator.ts');
+      return severalOrchestrator(places.map(memberOf), id, await needs());
+    },
+  };
+}

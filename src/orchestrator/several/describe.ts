@@ -1,0 +1,45 @@
+import type { EngineDescription, SeveralDescription, SingleDescription } from '../../model/engine.ts';
+import { LoomsError } from '../../model/errors.ts';
+import { sha256 } from '../../model/values/sha256.ts';
+import type { Answers, Members } from './members.ts';
+
+/** What tells these engines, as one, from others: what is kept of their servers is kept under it, wherever they are. */
+export const idOfSeveral = (address: string): string => sha256(address).slice(0, 32);
+
+/** An engine of several is no several itself. */
+export function singleOf(engine: EngineDescription): SingleDescription {
+  if (engine.kind === 'several') throw new LoomsError('internal', `engine ${engine.name} is several`);
+  return engine;
+}
+
+/** What engines say of themselves, as one. */
+export function describeSeveral(
+  { all }: Pick<Members, 'all'>,
+  id: string,
+  { answered, silent }: Answers<EngineDescription>,
+): SeveralDescription {
+  const engines = answered.map(({ value }) => singleOf(value));
+  const sum = (of: (engine: SingleDescription) => number): number => engines.reduce((total, one) => total + of(one), 0);
+  const same = (of: (engine: SingleDescription) => string): string => [...new Set(engines.map(of))].join(', ');
+  const every = (of: (engine: SingleDescription) => boolean): boolean => engines.every(of);
+  const modules = engines.map((one) => one.securityModules);
+  return {
+    kind: 'several',
+    id,
+    name: all.map(({ name }) => name).join(', '),
+    version: same((one) => one.version),
+    apiVersion: same((one) => one.apiVersion),
+    os: same((one) => one.os),
+    architecture: same((one) => one.architecture),
+    endpoint: answered.map(({ member, value }) => `${member.name}: ${value.endpoint}`).join('; '),
+    canLimitStorage: every((one) => one.canLimitStorage),
+    canLimitSwap: every((one) => one.canLimitSwap),
+    canLimitProcesses: every((one) => one.canLimitProcesses),
+    canHideHost: every((one) => one.canHideHost),
+    securityModules: (modules[0] ?? []).filter((name) => modules.every((of) => of.includes(name))),
+    cpus: sum((one) => one.cpus),
+    memoryBytes: sum((one) => one.memoryBytes),
+    engines: Object.fromEntries(answered.map(({ member, value }) => [member.name, singleOf(value)])),
+    away: Object.fromEntries(silent.map(({ member, failure }) => [member.name, failure.message])),
+  };
+}

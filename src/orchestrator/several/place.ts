@@ -1,0 +1,187 @@
+import type { DeclaredServer } from '../../model/desired.ts';
+import type { EngineTime } from '../../model/engine.ts';
+import type { ServerName } from '../../model/ids.ts';
+import { anywhere, type EngineTraits, type Place } from '../../model/place.ts';
+import type { PlanWarning } from '../../model/plan.ts';
+
+/** An engine as it is when servers are placed. */
+export type EngineSeen = EngineTraits &
+  (
+    | {
+        readonly answers: true;
+        /** Servers that are on it, with when their containers were made. */
+        readonly servers: ReadonlyMap<ServerName, EngineTime>;
+      }
+    | {
+        readonly answers: false;
+        readonly why: string;
+        /** So long it has not answered that servers that may move are made elsewhere. */
+        readonly isLost: boolean;
+        /** Servers that were on it when it answered last; undefined where nobody here has seen it. */
+        readonly servers: ReadonlySet<ServerName> | undefined;
+      }
+  );
+
+type Answering = Extract<EngineSeen, { answers: true }>;
+type Away = Extract<EngineSeen, { answers: false }>;
+
+/** Where a server shall be: on an engine, or on none for now, and why. */
+export type Placing =
+  | { readonly kind: 'on'; readonly engine: string; readonly from?: string }
+  | { readonly kind: 'nowhere'; readonly why: string; readonly hint: string };
+
+export type Placed = {
+  readonly placings: ReadonlyMap<ServerName, Placing>;
+  /** Servers that go from an engine, by its name: they shall be on another one. */
+  readonly leaving: ReadonlyMap<string, readonly ServerName[]>;
+  readonly warnings: readonly PlanWarning[];
+};
+
+const allows = ({ name, labels }: EngineTraits, place: Place): boolean =>
+  (place.engines?.includes(name) ?? true) &&
+  Object.entries(place.labels).every(([key, value]) => labels[key] === value);
+
+/** Whether files of a server are on its engine, and would not come along. */
+const holdsFiles = ({ spec }: DeclaredServer): boolean =>
+  spec.mounts.some(({ type }) => type === 'volume') || spec.lifecycle.preserve.length > 0;
+
+const placeOf = ({ place = anywhere }: DeclaredServer): Place => place;
+
+/** What is asked for, in words. */
+function wanted({ engines, labels }: Place): string {
+  const parts = [
+    ...(engines === undefined ? [] : [`one of ${engines.join(', ')}`]),
+    ...Object.entries(labels).map(([key, value]) => `${key}: ${value}`),
+  ];
+  return parts.join(' and ');
+}
+
+const traitsText = (engines: readonly EngineTraits[]): string =>
+  engines
+    .map(({ name, labels }) => {
+      const text = Object.entries(labels).map(([key, value]) => `${key}: ${value}`);
+      return text.length === 0 ? name : `${name} (${text.join(', ')})`;
+    })
+    .join(', ');
+
+/** How many servers an engine has, and is given. */
+type Loads = Map<string, number>;
+
+/** The engine for a server that is on none. The first of equals is the one that looms.yaml names first. */
+function choose(
+  candidates: readonly Answering[],
+  { prefer, engines: named }: Place,
+  loads: Loads,
+): Answering | undefined {
+  const open = candidates.filter(({ name, weight }) => weight > 0 || named?.includes(name) === true);
+  const fullness = ({ name, weight }: Answering): number =>
+    ((loads.get(name) ?? 0) + 1) / (weight > 0 ? weight : Number.MIN_VALUE);
+  const better = (a: Answering, b: Answering): boolean => {
+    if (prefer === 'cost' && a.cost !== b.cost) return a.cost < b.cost;
+    return fullness(a) < fullness(b);
+  };
+  return open.reduce<Answering | undefined>(
+    (best, one) => (best === undefined || better(one, best) ? one : best),
+    undefined,
+  );
+}
+
+/** The engine that may have a server without telling, so that nobody else may make it. */
+function mayHave(server: DeclaredServer, away: readonly Away[]): Away | undefined {
+  const { spec } = server;
+  const place = placeOf(server);
+  return away.find((engine) => {
+    const knows = engine.servers?.has(spec.name);
+    if (knows === false) return false;
+    // What is written to two volumes at once is lost in one of them.
+    if (holdsFiles(server)) return true;
+    if (!allows(engine, place) && knows !== true) return false;
+    return !(engine.isLost && place.onLost === 'move');
+  });
+}
+
+/**
+ * Places servers on engines. A server stays where it is while it may be there: nothing is moved for balance. Pure; the same
+ * input gives the same places, whoever asks.
+ */
+export function placeServers(servers: readonly DeclaredServer[], engines: readonly EngineSeen[]): Placed {
+  const answering = engines.filter((one) => one.answers);
+  const away = engines.filter((one) => !one.answers);
+  const placings = new Map<ServerName, Placing>();
+  const leaving = new Map<string, ServerName[]>();
+  const warnings: PlanWarning[] = [];
+  const loads: Loads = new Map();
+  const put = (server: DeclaredServer, engine: string, from?: string): void => {
+    loads.set(engine, (loads.get(engine) ?? 0) + 1);
+    placings.set(server.spec.name, { kind: 'on', engine, ...(from === undefined ? {} : { from }) });
+  };
+  const sorted = servers.toSorted((a, b) => (a.spec.name < b.spec.name ? -1 : 1));
+  // Of several the one that was made last: it was made since the other one did not answer.
+  const holders = ({ spec }: DeclaredServer): readonly Answering[] =>
+    answering
+      .filter((one) => one.servers.has(spec.name))
+      .toSorted((a, b) => (b.servers.get(spec.name) ?? 0) - (a.servers.get(spec.name) ?? 0));
+  const homeless: DeclaredServer[] = [];
+  for (const server of sorted) {
+    const { name } = server.spec;
+    const at = holders(server);
+    const [newest] = at;
+    const stays = at.find((one) => allows(one, placeOf(server)));
+    if (stays !== undefined) put(server, stays.name);
+    else if (newest !== undefined && holdsFiles(server)) {
+      put(server, newest.name);
+      const message = `it stays on ${newest.name}, where its files are, and not on ${wanted(placeOf(server))} as its place says; to move it, bring its files there and \`looms delete\` it`;
+      warnings.push({ code: 'place-not-kept', server: name, message });
+    } else homeless.push(server);
+  }
+  for (const server of homeless) {
+    const [from] = holders(server);
+    const allowed = answering.filter((one) => allows(one, placeOf(server)));
+    const hidden = from === undefined ? mayHave(server, away) : undefined;
+    const chosen = hidden === undefined ? choose(allowed, placeOf(server), loads) : undefined;
+    if (chosen !== undefined) {
+      put(server, chosen.name, from?.name);
+      continue;
+    }
+    const { why, hint } = nowhere(server, hidden, engines, away);
+    if (from === undefined) placings.set(server.spec.name, { kind: 'nowhere', why, hint });
+    else {
+      // What serves is not taken away for a place that there is not.
+      put(server, from.name);
+      warnings.push({ code: 'place-not-kept', server: server.spec.name, message: `it stays on ${from.name}: ${why}` });
+    }
+  }
+  for (const server of sorted) {
+    const placing = placings.get(server.spec.name);
+    if (placing?.kind !== 'on') continue;
+    for (const { name } of holders(server)) {
+      if (name !== placing.engine) leaving.set(name, [...(leaving.get(name) ?? []), server.spec.name]);
+    }
+  }
+  return { placings, leaving, warnings };
+}
+
+function nowhere(
+  server: DeclaredServer,
+  hidden: Away | undefined,
+  engines: readonly EngineSeen[],
+  away: readonly Away[],
+): { readonly why: string; readonly hint: string } {
+  const place = placeOf(server);
+  if (hidden !== undefined) {
+    const hint = holdsFiles(server)
+      ? 'its files would be in two places: it waits for that engine; where that is gone for good, take it out of engines'
+      : 'it waits for that engine: `place: { on_lost: move }` lets `looms watch` make it elsewhere; where that is gone for good, take it out of engines';
+    return { why: `engine ${hidden.name}, which may have it, does not answer: ${hidden.why}`, hint };
+  }
+  const silent = away.find((one) => allows(one, place));
+  if (silent !== undefined) {
+    const hint = 'no other engine is as its place says: it waits for that one';
+    return { why: `engine ${silent.name} does not answer: ${silent.why}`, hint };
+  }
+  const text = wanted(place);
+  return {
+    why: text === '' ? 'every engine has weight 0' : `no engine is as its place says: ${text}`,
+    hint: `looms.yaml has ${traitsText(engines)}`,
+  };
+}

@@ -1,0 +1,56 @@
+import type { ServerName, StepId } from '../../model/ids.ts';
+import { outcomeOf } from '../common/report.ts';
+import type { ApplyReport, ServerOutcome } from '../port.ts';
+import { leaves, type SeveralPrepared, stepIdOn } from './merge.ts';
+import type { Placed } from './place.ts';
+
+export type EngineReport = { readonly engine: string; readonly report: ApplyReport };
+
+/** What became of a server on the engine where it shall be, and of what it left on another one. */
+function outcomesOf(reports: readonly EngineReport[], placed: Placed): readonly ServerOutcome[] {
+  const outcomes = new Map<ServerName, ServerOutcome>();
+  const left: ServerOutcome[] = [];
+  for (const { engine, report } of reports) {
+    for (const one of report.servers) {
+      if (leaves(placed, engine, one.server)) left.push(one);
+      else outcomes.set(one.server, one);
+    }
+  }
+  for (const old of left) {
+    const made = outcomes.get(old.server);
+    const isWell = made === undefined || made.outcome === 'done' || made.outcome === 'unchanged';
+    // What was not taken away, as its successor did not come about, serves on: that is told of the successor.
+    if (isWell) outcomes.set(old.server, { ...made, ...old });
+    else if (made.outcome === 'not-serving') outcomes.set(old.server, { ...made, outcome: 'gate-failed' });
+  }
+  return [...outcomes.values()].toSorted((a, b) => (a.server < b.server ? -1 : 1));
+}
+
+/** What became of a plan on each engine, as of one plan. */
+export function mergeReports({ plan, placed }: SeveralPrepared, reports: readonly EngineReport[]): ApplyReport {
+  const all = <T>(of: (report: ApplyReport) => readonly T[]): readonly T[] =>
+    reports.flatMap(({ report }) => of(report));
+  const support = reports.flatMap(({ engine, report }) =>
+    report.support.map((one) => ({ ...one, step: stepIdOn(engine, one.step) })),
+  );
+  const changed = outcomesOf(reports, placed);
+  const untouched = plan.changes.flatMap(({ server, action }): ServerOutcome[] => {
+    if (changed.some((one) => one.server === server)) return [];
+    return [{ server, outcome: action === 'blocked' ? 'blocked' : 'unchanged' }];
+  });
+  const servers = [...changed, ...untouched].toSorted((a, b) => (a.server < b.server ? -1 : 1));
+  const isLate = reports.some(({ report }) => report.outcome === 'timed-out');
+  return {
+    plan,
+    results: Object.fromEntries(
+      reports.flatMap(({ engine, report }) =>
+        Object.entries(report.results).map(([id, result]) => [stepIdOn(engine, id as StepId), result] as const),
+      ),
+    ),
+    outcome: isLate ? 'timed-out' : outcomeOf(servers, support.length > 0),
+    servers,
+    support,
+    notices: all(({ notices }) => notices),
+    healthy: all(({ healthy }) => healthy),
+  };
+}

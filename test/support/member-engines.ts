@@ -1,0 +1,185 @@
+import type { DockerDescription } from '../../src/model/engine.ts';
+import { LoomsError } from '../../src/model/errors.ts';
+import type { StepResult } from '../../src/model/events.ts';
+import { asContainerId, asStepId, type ServerName } from '../../src/model/ids.ts';
+import type { EngineTraits } from '../../src/model/place.ts';
+import type { Change, Plan, Step } from '../../src/model/plan.ts';
+import { basisOf } from '../../src/model/plan-basis.ts';
+import type { ServerListing, ServerView } from '../../src/model/server-view.ts';
+import { reportOf } from '../../src/orchestrator/common/report.ts';
+import { walkPlan } from '../../src/orchestrator/common/walk-plan.ts';
+import type { ApplyOptions, FilesIntent, Orchestrator, Prepared } from '../../src/orchestrator/port.ts';
+import type { Member } from '../../src/orchestrator/several/members.ts';
+import { emptyEngine, project } from './planner-world.ts';
+
+/** One of several engines, in memory: a server is there or not, and when it was made. */
+export type MemberEngine = {
+  readonly member: Member;
+  readonly servers: Map<ServerName, number>;
+  /** Does not answer any more. */
+  isAway: boolean;
+  /** Servers that do not pass their gate here. */
+  readonly failing: Set<ServerName>;
+};
+
+/** What happens on all engines, in order: `a: gate fs`. */
+export type World = { readonly log: string[]; clock: number };
+
+const usualTraits: Omit<EngineTraits, 'name'> = { labels: {}, weight: 1, cost: 0, lostAfterMs: 300_000 };
+
+export const traits = (name: string, own: Partial<EngineTraits> = {}): EngineTraits => ({
+  ...usualTraits,
+  ...own,
+  name,
+});
+
+const pause = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+export function memberEngine(world: World, of: EngineTraits, has: readonly ServerName[] = []): MemberEngine {
+  const { name } = of;
+  const description: DockerDescription = { ...(emptyEngine().engine as DockerDescription), id: name, name };
+  const servers = new Map(has.map((one) => [one, 0]));
+  let lock: Promise<void> = Promise.resolve();
+
+  const planOf = ({ servers: declared, undesired, movedAway = [], only }: FilesIntent): Plan => {
+    const wanted = declared.filter(({ spec }) => only?.includes(spec.name) ?? true).map(({ spec }) => spec.name);
+    const known = new Set(declared.map(({ spec }) => spec.name));
+    const goes = [...servers.keys()].filter(
+      (one) => movedAway.includes(one) || (only === undefined && undesired === 'remove' && !known.has(one)),
+    );
+    const container = (server: ServerName) => asContainerId(`${name}-${server}`);
+    const changes = [
+      ...wanted.map(
+        (server): Change =>
+          servers.has(server)
+            ? { server, container: container(server), action: 'unchanged' }
+            : { server, action: 'create', reasons: [{ kind: 'missing' }] },
+      ),
+      ...goes.map(
+        (server): Change => ({
+          server,
+          container: container(server),
+          action: 'remove',
+          reasons: [{ kind: 'not-in-spec' }],
+        }),
+      ),
+    ];
+    const step = (server: ServerName, op: string, after: readonly string[] = []): Step => ({
+      id: asStepId(`${server}/${op}`),
+      op,
+      text: `${op} ${server}`,
+      server,
+      cause: { kind: 'change', server },
+      after: after.map((one) => asStepId(`${server}/${one}`)),
+    });
+    const steps = changes.flatMap(({ server, action }): readonly Step[] => {
+      if (action === 'create') {
+        const back = { ...step(server, 'undo', ['create']), onFailureOf: [asStepId(`${server}/gate`)] };
+        return [step(server, 'create'), step(server, 'gate', ['create']), back];
+      }
+      return action === 'remove' ? [step(server, 'drain'), step(server, 'remove', ['drain'])] : [];
+    });
+    return {
+      schemaVersion: 1,
+      project,
+      engine: description,
+      basis: basisOf({ changes, steps }),
+      changes,
+      support: [],
+      images: [],
+      steps,
+      drift: [],
+      rotations: [],
+      warnings: [],
+    };
+  };
+  const prepare = (intent: FilesIntent): Prepared => {
+    const plan = planOf(intent);
+    const made = plan.changes.flatMap(({ action, server }) => (action === 'create' ? [server] : []));
+    return {
+      intent,
+      plan,
+      servers: intent.servers,
+      untrusted: [],
+      records: [],
+      gated: new Set(made),
+      made: new Set(made),
+      generations: new Map(),
+    };
+  };
+  const perform = async (step: Step): Promise<StepResult> => {
+    await pause();
+    const { server } = step;
+    if (server === undefined) throw new Error('a step of no server');
+    world.log.push(`${name}: ${step.op} ${server}`);
+    if (step.op === 'create') {
+      world.clock += 1;
+      servers.set(server, world.clock);
+    }
+    if (step.op === 'undo' || step.op === 'remove') servers.delete(server);
+    if (step.op !== 'gate' || !engine.failing.has(server)) return { result: 'ok' };
+    return { result: 'failed', failure: { code: 'session-failed', message: 'it does not answer', detail: [] } };
+  };
+  const locked = async <T>(work: () => Promise<T>): Promise<T> => {
+    const before = lock;
+    const mine = Promise.withResolvers<void>();
+    lock = mine.promise;
+    await before;
+    try {
+      return await work();
+    } finally {
+      mine.resolve();
+    }
+  };
+  const apply = async (prepared: Prepared, options: ApplyOptions): Promise<ReturnType<typeof reportOf>> => {
+    const words = { stillServes: () => false, stillServingNotes: () => [], wayBackNotices: [] };
+    if (prepared.plan.steps.length === 0) return reportOf(prepared.plan, new Map(), words);
+    return locked(async () => {
+      const again = prepare(prepared.intent as FilesIntent);
+      if (again.plan.basis !== prepared.plan.basis && !options.acceptNewPlan(again.plan)) {
+        throw new LoomsError('plan-stale', 'the engine changed');
+      }
+      await options.check(again);
+      const { stopSignal, abortSignal, sink, awaited } = options;
+      const results = await walkPlan(again.plan.steps, {
+        ...{ parallelism: 1, stopSignal, abortSignal, sink, awaited },
+        monotonicMs: () => 0,
+        perform,
+      });
+      return reportOf(again.plan, results, words);
+    });
+  };
+  const listing = (): ServerListing => ({
+    project,
+    engine: description,
+    now: 0,
+    servers: [...servers].map(([server, createdAt]) => {
+      const container = asContainerId(`${name}-${server}`);
+      return { name: server, createdAt, container, instances: [{ container }] } as unknown as ServerView;
+    }),
+    deleted: [],
+    notices: [],
+  });
+  const orchestrator = {
+    describe: async () => description,
+    servers: async () => listing(),
+    plan: async (intent: FilesIntent) => prepare(intent),
+    apply,
+    lock: { hold: <T>(_: unknown, __: unknown, work: () => Promise<T>) => locked(work) },
+  } as unknown as Orchestrator;
+  const engine: MemberEngine = {
+    servers,
+    isAway: false,
+    failing: new Set(),
+    member: {
+      ...of,
+      orchestrator: async () => {
+        await pause();
+        if (engine.isAway) throw new LoomsError('engine-unreachable', 'nothing listens');
+        return orchestrator;
+      },
+      close: async () => {},
+    },
+  };
+  return engine;
+}

@@ -1,0 +1,231 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import type { DeclaredServer } from '../../../../src/model/desired.ts';
+import { isFailure, LoomsError } from '../../../../src/model/errors.ts';
+import type { ExecutionEvent } from '../../../../src/model/events.ts';
+import { asServerName } from '../../../../src/model/ids.ts';
+import type { Place } from '../../../../src/model/place.ts';
+import type { ApplyOptions, ApplyReport, FilesIntent, Orchestrator } from '../../../../src/orchestrator/port.ts';
+import { severalOrchestrator } from '../../../../src/orchestrator/several/orchestrator.ts';
+import { type MemberEngine, memberEngine, traits, type World } from '../../../support/member-engines.ts';
+import { project, server } from '../../../support/planner-world.ts';
+import { forAllAsync } from '../../../support/properties.ts';
+
+const on = (name: string, engine: string, more: Partial<Place> = {}): DeclaredServer => ({
+  ...server(name),
+  place: { engines: [engine], labels: {}, prefer: 'spread', onLost: 'wait', ...more },
+});
+
+const intentOf = (servers: readonly DeclaredServer[]): FilesIntent => ({
+  kind: 'files',
+  project,
+  servers,
+  recipes: new Map(),
+  undesired: 'warn',
+});
+
+type Several = {
+  readonly world: World;
+  readonly engines: readonly MemberEngine[];
+  readonly orchestrator: Orchestrator;
+};
+
+function several(has: Readonly<Record<string, readonly string[]>>): Several & { pass: (ms: number) => void } {
+  const world: World = { log: [], clock: 0 };
+  let now = 0;
+  const engines = Object.entries(has).map(([name, servers]) =>
+    memberEngine(world, traits(name), servers.map(asServerName)),
+  );
+  const orchestrator = severalOrchestrator(
+    engines.map(({ member }) => member),
+    'several',
+    { pause: async () => {}, monotonicMs: () => now },
+  );
+  return {
+    ...{ world, engines, orchestrator },
+    pass: (ms) => {
+      now += ms;
+    },
+  };
+}
+
+const optionsOf = (change: Partial<ApplyOptions> = {}): ApplyOptions => ({
+  lockTimeoutMs: 0,
+  acceptNewPlan: () => true,
+  check: async () => [],
+  stopSignal: new AbortController().signal,
+  abortSignal: new AbortController().signal,
+  sink: () => {},
+  onLockWait: () => {},
+  ...change,
+});
+
+const applied = async (
+  { orchestrator }: Pick<Several, 'orchestrator'>,
+  servers: readonly DeclaredServer[],
+  options?: Partial<ApplyOptions>,
+): Promise<ApplyReport> => orchestrator.apply(await orchestrator.plan(intentOf(servers)), optionsOf(options));
+
+const outcomes = ({ servers }: ApplyReport) => servers.map(({ server: name, outcome }) => `${name}: ${outcome}`);
+const held = ({ engines }: Several) => engines.map(({ servers }) => [...servers.keys()].sort());
+
+test('a server that moves is taken from its old engine once it has passed its gate on the new one', async () => {
+  const it = several({ a: ['x', 'y'], b: [] });
+  const { plan } = await it.orchestrator.plan(intentOf([on('x', 'b'), on('y', 'a')]));
+  expect(plan.changes.map(({ server: name, action, engine }) => [name, action, engine])).toEqual([
+    ['x', 'replace', 'b'],
+    ['y', 'unchanged', 'a'],
+  ]);
+  expect(plan.changes[0]).toMatchObject({ order: 'start-first', reasons: [{ kind: 'moved', from: 'a', to: 'b' }] });
+  expect(plan.steps.find(({ id }) => id === 'a:x/remove')?.after).toContain('b:x/gate');
+  const report = await applied(it, [on('x', 'b'), on('y', 'a')]);
+  expect(it.world.log).toEqual(['b: create x', 'b: gate x', 'a: drain x', 'a: remove x']);
+  expect(outcomes(report)).toEqual(['x: done', 'y: unchanged']);
+  expect(report.outcome).toBe('done');
+  expect((await it.orchestrator.plan(intentOf([on('x', 'b'), on('y', 'a')]))).plan.steps).toEqual([]);
+});
+
+test('one that does not pass its gate on the new engine serves on on the old one', async () => {
+  const it = several({ a: ['x'], b: [] });
+  it.engines[1]?.failing.add(asServerName('x'));
+  const report = await applied(it, [on('x', 'b')]);
+  expect(held(it)).toEqual([['x'], []]);
+  expect(outcomes(report)).toEqual(['x: gate-failed']);
+  expect(report.outcome).toBe('gate-failed');
+  expect(report.results['a:x/remove' as never]).toMatchObject({ result: 'skipped' });
+});
+
+test('servers that change places wait for one another without end nowhere', async () => {
+  const it = several({ a: ['x', 'y'], b: ['p', 'q'] });
+  const report = await applied(it, [on('x', 'b'), on('y', 'b'), on('p', 'a'), on('q', 'a')]);
+  expect(held(it)).toEqual([
+    ['p', 'q'],
+    ['x', 'y'],
+  ]);
+  expect(report.outcome).toBe('done');
+});
+
+test('nothing is done anywhere before every engine is locked and the whole is agreed to', async () => {
+  const it = several({ a: [], b: [] });
+  const checked: string[] = [];
+  const refusal = new LoomsError('refused', 'no');
+  const check: ApplyOptions['check'] = async ({ plan }) => {
+    checked.push(plan.changes.map(({ server: name, engine }) => `${name} on ${engine}`).join(', '));
+    throw refusal;
+  };
+  const run = applied(it, [on('x', 'a'), on('y', 'b')], { check });
+  await expect(run).rejects.toBe(refusal);
+  expect(checked).toEqual(['x on a, y on b']);
+  expect(it.world.log).toEqual([]);
+});
+
+test('an engine that does not answer holds up nothing of the others, and what may be on it is made nowhere', async () => {
+  const it = several({ a: ['x'], b: ['z'] });
+  const [a] = it.engines;
+  if (a === undefined) throw new Error('no engine');
+  a.isAway = true;
+  const declared = [server('x'), on('y', 'b'), on('z', 'b')];
+  const { plan } = await it.orchestrator.plan(intentOf(declared));
+  expect(plan.warnings.map(({ code }) => code)).toEqual(['engine-silent']);
+  expect(plan.changes.map(({ server: name, action }) => `${name} ${action}`)).toEqual([
+    'x blocked',
+    'y create',
+    'z unchanged',
+  ]);
+  expect(outcomes(await applied(it, declared))).toEqual(['x: blocked', 'y: done', 'z: unchanged']);
+  expect(held(it)).toEqual([['x'], ['y', 'z']]);
+});
+
+test('a server that may move is made elsewhere once its engine is lost, and taken from it when that is back', async () => {
+  const it = several({ a: ['x'], b: [] });
+  const [a] = it.engines;
+  if (a === undefined) throw new Error('no engine');
+  const declared = [{ ...server('x'), place: { labels: {}, prefer: 'spread', onLost: 'move' } as const }];
+  expect(outcomes(await applied(it, declared))).toEqual(['x: unchanged']);
+  a.isAway = true;
+  expect(outcomes(await applied(it, declared))).toEqual(['x: blocked']);
+  it.pass(299_999);
+  expect(outcomes(await applied(it, declared))).toEqual(['x: blocked']);
+  it.pass(1);
+  expect(outcomes(await applied(it, declared))).toEqual(['x: done']);
+  expect(held(it)).toEqual([['x'], ['x']]);
+  a.isAway = false;
+  expect(outcomes(await applied(it, declared))).toEqual(['x: done']);
+  expect(held(it)).toEqual([[], ['x']]);
+});
+
+test('a plan whose servers are elsewhere by the time it is carried out is stale', async () => {
+  const it = several({ a: [], b: [] });
+  const declared = [server('x'), on('y', 'a')];
+  const prepared = await it.orchestrator.plan(intentOf(declared));
+  it.engines[1]?.servers.set(asServerName('x'), 1);
+  await expect(it.orchestrator.apply(prepared, optionsOf())).rejects.toMatchObject({ code: 'plan-stale' });
+  expect(it.world.log).toEqual([]);
+});
+
+const names = ['p', 'q', 'r'] as const;
+const engineNames = ['a', 'b', 'c'] as const;
+const file = fc
+  .tuple(...names.map(() => fc.option(fc.constantFrom(...engineNames, 'any'), { nil: undefined })))
+  .map((places) =>
+    places.flatMap((place, index): DeclaredServer[] => {
+      const name = names[index] ?? 'p';
+      if (place === undefined) return [];
+      return [place === 'any' ? server(name) : on(name, place)];
+    }),
+  );
+
+test('whatever fails, is stopped, or runs at once: what served serves on, and a run without a fault comes to rest', async () => {
+  await forAllAsync(
+    fc.record({
+      has: fc.tuple(...engineNames.map(() => fc.subarray([...names]))),
+      files: fc.tuple(file, file),
+      failing: fc.tuple(...engineNames.map(() => fc.subarray([...names]))),
+      stopAfter: fc.option(fc.nat(12), { nil: undefined }),
+    }),
+    async (
+      { has, files, failing, stopAfter },
+      saw: (occurred: 'moved' | 'gate failed' | 'stopped' | 'stale') => void,
+    ) => {
+      const it = several({ a: has[0] ?? [], b: has[1] ?? [], c: has[2] ?? [] });
+      it.engines.forEach(({ failing: bad }, index) => {
+        for (const name of failing[index] ?? []) bad.add(asServerName(name));
+      });
+      const before = new Set(has.flat());
+      const run = async (declared: readonly DeclaredServer[]): Promise<ApplyReport | undefined> => {
+        const stop = new AbortController();
+        let steps = 0;
+        const sink = (event: ExecutionEvent): void => {
+          if (event.type !== 'step-ended') return;
+          steps += 1;
+          if (steps !== stopAfter) return;
+          saw('stopped');
+          stop.abort();
+        };
+        return applied(it, declared, { sink, stopSignal: stop.signal }).catch((error: unknown) => {
+          // Another run was faster.
+          if (!isFailure(error, 'plan-stale')) throw error;
+          saw('stale');
+          return undefined;
+        });
+      };
+      const reports = await Promise.all(files.map(run));
+      if (reports.some((one) => one?.outcome === 'gate-failed')) saw('gate failed');
+      const moves = reports.flatMap((one) => one?.plan.changes ?? []);
+      if (moves.some((one) => 'reasons' in one && one.reasons.some(({ kind }) => kind === 'moved'))) saw('moved');
+      for (const name of before) {
+        expect(it.engines.some(({ servers }) => servers.has(asServerName(name)))).toBe(true);
+      }
+      for (const { failing: bad } of it.engines) bad.clear();
+      const [last] = files;
+      if (last === undefined) return;
+      const report = await applied(it, last);
+      expect(report.outcome).toBe('done');
+      for (const { spec } of last) {
+        expect(it.engines.filter(({ servers }) => servers.has(spec.name))).toHaveLength(1);
+      }
+      expect((await it.orchestrator.plan(intentOf(last))).plan.steps).toEqual([]);
+    },
+    { runs: 300, cases: ['moved', 'gate failed', 'stopped', 'stale'] },
+  );
+});
