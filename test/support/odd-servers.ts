@@ -12,13 +12,15 @@ export type Changes = {
   readonly timeoutSeconds?: number;
   readonly mcp?: object;
   readonly backend?: object;
+  readonly place?: object;
 };
 
 /** The spec of a tiny server with parts of it changed. */
-export function changed(spec: string, { args, timeoutSeconds, mcp = {}, backend = {} }: Changes): string {
+export function changed(spec: string, { args, timeoutSeconds, mcp = {}, backend = {}, place }: Changes): string {
   const parsed = JSON.parse(spec) as { docker_backend: object; mcp_server: object };
   return `${JSON.stringify({
     ...parsed,
+    ...(place === undefined ? {} : { place }),
     docker_backend: { ...parsed.docker_backend, ...backend },
     mcp_server: {
       ...parsed.mcp_server,

@@ -3,6 +3,7 @@ import type { ProjectName } from '../../model/ids.ts';
 import type { Notice } from '../../model/notices.ts';
 import type { ServerView } from '../../model/server-view.ts';
 import { isoTime } from '../../model/times.ts';
+import { defined } from '../../model/values/defined.ts';
 import type { Ports } from '../ports.ts';
 import { readKept } from './read-kept.ts';
 import { type ServerStatus, statusOf } from './server-status.ts';
@@ -10,7 +11,16 @@ import { type ServerStatus, statusOf } from './server-status.ts';
 /** A server as its clients see it. */
 export type McpServer = Pick<
   ServerStatus,
-  'name' | 'project' | 'state' | 'transport' | 'restarts' | 'engineHealth' | 'generation' | 'container' | 'ageMs'
+  | 'name'
+  | 'project'
+  | 'engine'
+  | 'state'
+  | 'transport'
+  | 'restarts'
+  | 'engineHealth'
+  | 'generation'
+  | 'container'
+  | 'ageMs'
 > & {
   /** What the last look of this machine at this container found; null when nobody has looked. */
   readonly health: {
@@ -43,10 +53,12 @@ async function listProject(ports: Ports, project: ProjectName): Promise<McpServe
   const { counts, health, notices: unknown } = await readKept(ports, ids, { engine: engine.id, project });
   return {
     servers: servers.map((view): McpServer => {
-      const { name, state, transport, generation, container, ageMs, restarts, engineHealth } = statusOf(view, now);
+      const status = statusOf(view, now);
+      const { name, state, transport, generation, container, ageMs, restarts, engineHealth } = status;
       return {
         name,
         project,
+        ...defined({ engine: status.engine }),
         state,
         transport,
         restarts,

@@ -61,10 +61,14 @@ function memberOf({ engine, look }: Place): Member {
 }
 
 /** Where the engines were looked for; of one that cannot be, why. */
-async function attemptsOf({ engine: { name }, look }: Place): Promise<readonly EngineAttempt[]> {
+async function attemptsOf({ engine, look }: Place): Promise<readonly EngineAttempt[]> {
+  const { name } = engine;
   try {
     const { attempts } = await look();
-    return attempts.map((one) => ({ ...one, origin: `${name}: ${one.origin}` }));
+    // What was not set says nothing where the file itself names the engine.
+    return attempts
+      .filter(({ outcome }) => engine.named === undefined || outcome !== 'not-set')
+      .map((one) => ({ ...one, origin: `${name}: ${one.origin}` }));
   } catch (error) {
     if (!(error instanceof LoomsError)) throw error;
     return [{ origin: name, outcome: 'refused', detail: failureOf(error).message }];

@@ -147,6 +147,7 @@ export function makePlan(input: PlanInput): DockerPlan {
     project,
     managedBy: input.managedBy,
     rule: input.undesired,
+    movedAway,
     history: observed.history,
     keep: input.keep,
     takenNames,

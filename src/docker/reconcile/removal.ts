@@ -34,6 +34,8 @@ type RemovalContext = {
   readonly project: ProjectName;
   readonly managedBy: string;
   readonly rule: RemovalRule;
+  /** Servers that another engine runs from now on: their sessions are drained as where one is replaced. */
+  readonly movedAway: ReadonlySet<ServerName>;
   readonly history: readonly GenerationRecord[];
   /** How many past generations are kept; 0: none is recorded. */
   readonly keep: number;
@@ -92,11 +94,14 @@ function recordLast(
   return { ...removal, changes: [...removal.changes, ...changes], steps };
 }
 
+/** How long sessions of a container may go on, by what it was made from, s. */
+const drained = ({ recorded }: ObservedContainer): number => recorded?.spec.lifecycle.drainSeconds ?? 0;
+
 function removeOne(
   server: ServerName,
   containers: readonly ObservedContainer[],
   kept: KeptFiles | undefined,
-  { rule, history: _, ...context }: RemovalContext,
+  { rule, movedAway, history: _, ...context }: RemovalContext,
 ): FileKeepingDeletion {
   const data = typeof rule === 'object' ? rule.data : 'leave';
   const isThere = containers.length > 0 || kept !== undefined;
@@ -105,7 +110,11 @@ function removeOne(
   if ((data === 'keep' && isThere) || began) return deleteKeepingFiles(server, containers, kept, context);
   const warnings = droppedByRemoval(server, containers);
   if (kept === undefined || (data === 'leave' && kept.standing === 'needed'))
-    return { ...nothingKept, steps: retireEach(server, containers, []), warnings };
+    return {
+      ...nothingKept,
+      steps: retireEach(server, containers, [], movedAway.has(server) ? drained : undefined),
+      warnings,
+    };
   // While the server is there, everybody knows whether anyone needs the copy: so it goes first.
   const forgotten = removeKept(server, kept);
   return {

@@ -76,12 +76,13 @@ export function retire(
   return [...halted, step(server, `remove:${what}`, removal, { after: [...before, ...recorded] })];
 }
 
-/** Removes containers one beside the other, without waiting for their sessions. */
+/** Removes containers one beside the other; without `patience` none waits for its sessions, else so many seconds at most. */
 export const retireEach = (
   server: ServerName,
   containers: readonly ObservedContainer[],
   after: readonly StepId[],
-): StepDraft[] => containers.flatMap((one) => retire(server, one, 0, tagOf('g', one), after));
+  patience: (container: ObservedContainer) => number = () => 0,
+): StepDraft[] => containers.flatMap((one) => retire(server, one, patience(one), tagOf('g', one), after));
 
 /** A step that removes a container. */
 export type Removal = StepDraft & Extract<Operation, { op: 'remove-container' }>;

@@ -3,6 +3,7 @@ import type { EngineTime } from '../../model/engine.ts';
 import type { ServerName } from '../../model/ids.ts';
 import { anywhere, type EngineTraits, type Place } from '../../model/place.ts';
 import type { PlanWarning } from '../../model/plan.ts';
+import { duration } from '../../model/times.ts';
 
 /** An engine as it is when servers are placed. */
 export type EngineSeen = EngineTraits &
@@ -14,7 +15,6 @@ export type EngineSeen = EngineTraits &
       }
     | {
         readonly answers: false;
-        readonly why: string;
         /** So long it has not answered that servers that may move are made elsewhere. */
         readonly isLost: boolean;
         /** Servers that were on it when it answered last; undefined where nobody here has seen it. */
@@ -169,15 +169,18 @@ function nowhere(
 ): { readonly why: string; readonly hint: string } {
   const place = placeOf(server);
   if (hidden !== undefined) {
-    const hint = holdsFiles(server)
-      ? 'its files would be in two places: it waits for that engine; where that is gone for good, take it out of engines'
-      : 'it waits for that engine: `place: { on_lost: move }` lets `looms watch` make it elsewhere; where that is gone for good, take it out of engines';
-    return { why: `engine ${hidden.name}, which may have it, does not answer: ${hidden.why}`, hint };
+    const waits = holdsFiles(server)
+      ? 'it waits for that engine, as its files may be there'
+      : place.onLost === 'move'
+        ? `\`looms watch\` makes it on another one once that has not answered for ${duration(hidden.lostAfterMs)}`
+        : 'it waits for that engine: `place: { on_lost: move }` lets `looms watch` make it on another one';
+    const hint = `${waits}; one that is gone for good is taken out of engines in looms.yaml`;
+    return { why: `engine ${hidden.name}, which may have it, does not answer`, hint };
   }
   const silent = away.find((one) => allows(one, place));
   if (silent !== undefined) {
     const hint = 'no other engine is as its place says: it waits for that one';
-    return { why: `engine ${silent.name} does not answer: ${silent.why}`, hint };
+    return { why: `engine ${silent.name} does not answer`, hint };
   }
   const text = wanted(place);
   return {

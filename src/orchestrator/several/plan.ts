@@ -26,17 +26,14 @@ export async function lookAt(members: Members, project: ProjectName): Promise<An
 }
 
 /** Engines as servers are placed on them. */
-function seenBy(members: Members, project: ProjectName, { answered, silent }: Answers<ServerListing>) {
+function seenBy(members: Members, project: ProjectName, { answered }: Answers<ServerListing>) {
   return members.all.flatMap((member): EngineSeen[] => {
     const listing = answered.find((one) => one.member === member)?.value;
     if (listing !== undefined) {
       const servers = new Map(listing.servers.map(({ name, createdAt }) => [name, createdAt]));
       return [{ ...member, answers: true, servers }];
     }
-    const why = silent.find((one) => one.member === member)?.failure.message ?? '';
-    return [
-      { ...member, answers: false, why, isLost: members.isLost(member), servers: members.lastSeen(member, project) },
-    ];
+    return [{ ...member, answers: false, isLost: members.isLost(member), servers: members.lastSeen(member, project) }];
   });
 }
 

@@ -196,6 +196,12 @@ describe('the plan of a server on a cluster', () => {
     ]);
   });
 
+  it('removes what another engine runs from now on, whatever becomes of others, and does not tell it as left', () => {
+    const moved = plan(observed([there(fs)]), [], { undesired: 'warn', movedAway: [fs.spec.name] });
+    expect(moved.changes.map(({ server, action }) => `${server} ${action}`)).toEqual(['fs remove']);
+    expect(moved.warnings.map(({ code }) => code)).not.toContain('not-in-spec');
+  });
+
   it('is blocked by what is somebody else’s, and by what a cluster cannot keep', () => {
     const why = (at: Observed, one = fs) => plan(at, [one]).changes[0];
     const taken: Deployment = { ...there(fs).deployment };

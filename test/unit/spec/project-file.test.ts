@@ -249,7 +249,7 @@ test('what is wrong with serve is told with its line', () => {
 
 test('a key that looms.yaml does not have is said to be missing there', () => {
   expect(check('zork: 1\n')).toMatchInlineSnapshot(
-    `"1:1 error[unknown-key] zork: looms.yaml has no key zork (hint: valid keys: alert_to, alerts, engine, keep, policy, project, secrets, serve, specs)"`,
+    `"1:1 error[unknown-key] zork: looms.yaml has no key zork (hint: valid keys: alert_to, alerts, engine, engines, keep, policy, project, secrets, serve, specs)"`,
   );
 });
 

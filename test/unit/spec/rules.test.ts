@@ -639,7 +639,7 @@ describe('rules across fields', () => {
 
   test('a key at the top that no spec has names what has it not', () => {
     expect(check(document({ top: ['name: fs', 'zork: 1'] }))).toMatchInlineSnapshot(
-      `"2:1 error[unknown-key] zork: a spec has no key zork (hint: valid keys: docker_backend, mcp_server, name)"`,
+      `"2:1 error[unknown-key] zork: a spec has no key zork (hint: valid keys: docker_backend, mcp_server, name, place)"`,
     );
   });
 

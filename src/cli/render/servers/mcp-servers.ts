@@ -29,9 +29,11 @@ export function renderMcpServers(
   palette: Palette,
   width?: number,
 ): string {
+  const withEngine = servers.some(({ engine }) => engine !== undefined);
   const rows = servers.map((server): Cell[] => [
     ...(withProject ? [server.project] : []),
     { text: server.name, paint: palette.strong },
+    ...(withEngine ? [server.engine ?? '-'] : []),
     { text: withEngineHealth(server), paint: paintOfStatus(server, palette) },
     healthCell(server, nowMs, palette),
     server.restarts === 0 ? '0' : { text: String(server.restarts), paint: palette.warning },
@@ -41,6 +43,11 @@ export function renderMcpServers(
     String(server.generation),
     age(server.ageMs),
   ]);
-  const headers = ['NAME', 'STATE', 'HEALTH', 'RESTARTS', 'TRANSPORT', 'TOOLS', 'CALLS', 'GEN', 'AGE'];
-  return renderTable(withProject ? ['PROJECT', ...headers] : headers, rows, palette, width);
+  const headers = [
+    ...(withProject ? ['PROJECT'] : []),
+    'NAME',
+    ...(withEngine ? ['ENGINE'] : []),
+    ...['STATE', 'HEALTH', 'RESTARTS', 'TRANSPORT', 'TOOLS', 'CALLS', 'GEN', 'AGE'],
+  ];
+  return renderTable(headers, rows, palette, width);
 }

@@ -530,6 +530,21 @@ describe('what is not ours', () => {
 });
 
 describe('the last server', () => {
+  it('is drained first, and removed whatever becomes of others, where another engine runs it from now on', () => {
+    const both = applied(server('a'), server('b'), server('c'));
+    const movedAway = new Set([asServerName('b')]);
+    expect(text([server('a')], both, { undesired: 'warn', movedAway })).toMatchInlineSnapshot(`
+      "a: unchanged
+      b: remove (not-in-spec)
+      b/drain:g1-c10100: drain looms-test-b for at most 30s
+      b/stop:g1-c10100: stop looms-test-b c10100000000 after b/drain:g1-c10100
+      b/record: record looms-test-b as looms-test-b.h1 (deleted) after b/stop:g1-c10100
+      b/remove:g1-c10100: remove looms-test-b c10100000000 after b/stop:g1-c10100, b/record
+      warning test: not-in-spec"
+    `);
+    expect(text([server('a')], both, { undesired: 'ignore', movedAway })).toContain('b: remove (not-in-spec)');
+  });
+
   it('takes its relay and its network with it, after it is gone itself', () => {
     expect(text([], applied(httpServer('a')), { undesired: 'remove' })).toMatchInlineSnapshot(`
       "a: remove (not-in-spec)

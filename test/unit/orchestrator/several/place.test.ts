@@ -26,7 +26,6 @@ const here = (name: string, has: readonly string[] = [], own: Parameters<typeof 
 const away = (name: string, more: Partial<Extract<EngineSeen, { answers: false }>> = {}): EngineSeen => ({
   ...traits(name),
   answers: false,
-  why: 'nothing listens',
   isLost: false,
   servers: undefined,
   ...more,
@@ -96,15 +95,13 @@ test('of a server on two engines the one that was made last stays', () => {
 
 test('what an engine that does not answer may have is made nowhere else, but where it is lost and may move', () => {
   const both = [away('a'), here('b')];
-  expect(shown([placed('x')], both)).toEqual([
-    'x: nowhere, engine a, which may have it, does not answer: nothing listens',
-  ]);
+  expect(shown([placed('x')], both)).toEqual(['x: nowhere, engine a, which may have it, does not answer']);
   expect(shown([placed('x', { engines: ['b'] })], both)).toEqual(['x: b']);
   const mayMove = placed('x', { onLost: 'move' });
-  expect(shown([mayMove], both)).toEqual(['x: nowhere, engine a, which may have it, does not answer: nothing listens']);
+  expect(shown([mayMove], both)).toEqual(['x: nowhere, engine a, which may have it, does not answer']);
   expect(shown([mayMove, placed('y')], [away('a', { isLost: true }), here('b')])).toEqual([
     'x: b',
-    'y: nowhere, engine a, which may have it, does not answer: nothing listens',
+    'y: nowhere, engine a, which may have it, does not answer',
   ]);
   // Where it was not when it was seen last, it is not now.
   expect(shown([placed('x')], [away('a', { servers: new Set() }), here('b')])).toEqual(['x: b']);
@@ -114,7 +111,7 @@ test('a server with files is never made beside an engine that may have them, wha
   const engines = [away('a', { isLost: true }), here('b')];
   for (const place of [{ onLost: 'move' }, { engines: ['b'] }, {}] as const) {
     expect(shown([placed('x', place, withVolume)], engines)).toEqual([
-      'x: nowhere, engine a, which may have it, does not answer: nothing listens',
+      'x: nowhere, engine a, which may have it, does not answer',
     ]);
   }
 });
@@ -164,7 +161,7 @@ test('wherever servers and engines are: none is lost, none is in two places but 
       const seen = engines.map(({ has, answers, isLost, isKnown, ...of }): EngineSeen => {
         const own = { ...traits(of.name), ...of };
         if (answers) return { ...own, answers, servers: new Map(has.map((one) => [one, 0])) };
-        return { ...own, answers, why: 'away', isLost, servers: isKnown ? new Set(has) : undefined };
+        return { ...own, answers, isLost, servers: isKnown ? new Set(has) : undefined };
       });
       const holders = (name: ServerName, answering: boolean) =>
         engines.filter(({ has, answers }) => answers === answering && has.includes(name));
