@@ -18,6 +18,8 @@ export type MemberEngine = {
   readonly servers: Map<ServerName, number>;
   /** Does not answer any more. */
   isAway: boolean;
+  /** Takes its time to be found away. */
+  whenAway: () => Promise<void> | void;
   /** Servers that do not pass their gate here. */
   readonly failing: Set<ServerName>;
 };
@@ -170,11 +172,13 @@ export function memberEngine(world: World, of: EngineTraits, has: readonly Serve
   const engine: MemberEngine = {
     servers,
     isAway: false,
+    whenAway: () => {},
     failing: new Set(),
     member: {
       ...of,
       orchestrator: async () => {
         await pause();
+        if (engine.isAway) await engine.whenAway();
         if (engine.isAway) throw new LoomsError('engine-unreachable', 'nothing listens');
         return orchestrator;
       },

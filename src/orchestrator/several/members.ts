@@ -23,7 +23,10 @@ type Question<T> = (orchestrator: Orchestrator, member: Member) => Promise<T>;
 /** What this program knows of engines from their last answers. */
 export type Members = {
   readonly all: readonly Member[];
-  /** Asks all of them at once, or some; throws what an engine that was reached refused, with its name. */
+  /**
+   * Asks all of them at once, or some; throws what an engine that was reached refused, with its name. One that was long in
+   * being found silent is not waited for again: it is asked beside, and counts once it has answered that.
+   */
   readonly ask: <T>(work: Question<T>, among?: readonly Member[]) => Promise<Answers<T>>;
   /** Whether it has not answered for as long as looms.yaml says. */
   readonly isLost: (member: Member) => boolean;
@@ -44,22 +47,50 @@ export const errorOf = ({ name }: Pick<Member, 'name'>, error: unknown): unknown
   return new LoomsError(code, `engine ${name}: ${message}`, { hint, detail, about, cause: error });
 };
 
+/** An engine that needs longer than this to be found silent holds up no other question after that, ms. */
+const slowMs = 1_000;
+
+/** How an engine was found silent. */
+type Silence = {
+  /** Both by the clock of `membersOf`, ms. */
+  readonly since: number;
+  readonly tookMs: number;
+  readonly failure: LoomsError;
+};
+
 /** @param monotonicMs a clock that never goes back, ms */
 export function membersOf(all: readonly Member[], monotonicMs: () => number): Members {
-  const silentSince = new Map<Member, number>();
+  const silences = new Map<Member, Silence>();
+  /** Engines that are asked whether they are back, beside all questions. */
+  const knocked = new Set<Member>();
   const servers = new Map<string, ReadonlySet<ServerName>>();
   const key = ({ name }: Member, project: ProjectName): string => `${project}/${name}`;
-  const askOne = async <T>(member: Member, work: Question<T>): Promise<Answered<T> | Silent> => {
+  const put = async <T>(member: Member, work: Question<T>): Promise<Answered<T> | Silent> => {
+    const began = monotonicMs();
     try {
       const orchestrator = await member.orchestrator();
       const value = await work(orchestrator, member);
-      silentSince.delete(member);
+      silences.delete(member);
       return { member, orchestrator, value };
     } catch (error) {
       if (!isSilence(error)) throw errorOf(member, error);
-      if (!silentSince.has(member)) silentSince.set(member, monotonicMs());
+      const tookMs = monotonicMs() - began;
+      silences.set(member, { since: silences.get(member)?.since ?? began, tookMs, failure: error });
       return { member, failure: error };
     }
+  };
+  const knock = async (member: Member): Promise<void> => {
+    if (knocked.has(member)) return;
+    knocked.add(member);
+    // What else it says when it is back is said to who asks next.
+    await put(member, (orchestrator) => orchestrator.describe()).catch(() => {});
+    knocked.delete(member);
+  };
+  const askOne = async <T>(member: Member, work: Question<T>): Promise<Answered<T> | Silent> => {
+    const silence = silences.get(member);
+    if (silence === undefined || silence.tookMs < slowMs) return put(member, work);
+    void knock(member);
+    return { member, failure: silence.failure };
   };
   return {
     all,
@@ -69,8 +100,8 @@ export function membersOf(all: readonly Member[], monotonicMs: () => number): Me
       return { answered, silent: answers.filter((one): one is Silent => 'failure' in one) };
     },
     isLost: (member) => {
-      const since = silentSince.get(member);
-      return since !== undefined && monotonicMs() - since >= member.lostAfterMs;
+      const silence = silences.get(member);
+      return silence !== undefined && monotonicMs() - silence.since >= member.lostAfterMs;
     },
     seen: (member, project, names) => void servers.set(key(member, project), new Set(names)),
     lastSeen: (member, project) => servers.get(key(member, project)),

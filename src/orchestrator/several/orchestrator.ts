@@ -47,7 +47,8 @@ export function severalOrchestrator(
     imageOf: async (view) => (await owners.of(view.container)).imageOf(view),
     refusals: async (server) => (await (await views()).holderOf(members, server.project, server.name)).refusals(server),
     history: async (project, server) => (await views()).historyOf(members, project, server),
-    serving: async (project, server, options) => (await views()).servingOn(members, owners, project, server, options),
+    serving: async (project, server, options) =>
+      (await views()).servingOn({ members, owners, pause: ports.pause }, project, server, options),
     instances: async (project, options) => {
       const instances = await concat(async (orchestrator, member) => {
         const found = await orchestrator.instances(project, options);

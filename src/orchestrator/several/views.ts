@@ -3,10 +3,10 @@ import type { ProjectName, ServerName } from '../../model/ids.ts';
 import type { Notice } from '../../model/notices.ts';
 import { isNonEmpty } from '../../model/plan.ts';
 import type { GenerationView, ServerListing, ServerView, Serving } from '../../model/server-view.ts';
-import type { Orchestrator } from '../port.ts';
+import type { Orchestrator, OrchestratorPorts } from '../port.ts';
 import type { CallOptions } from '../session-host.ts';
 import { describeSeveral } from './describe.ts';
-import { type Answered, type Members, requireAnswer } from './members.ts';
+import { type Answered, type Member, type Members, requireAnswer } from './members.ts';
 import type { Owners } from './owners.ts';
 import { lackOf } from './plan.ts';
 
@@ -62,16 +62,6 @@ export async function serversOf(
   };
 }
 
-/** What an engine says of a server that it need not have. */
-const ifThere = async <T>(asked: Promise<T>): Promise<T | undefined> => {
-  try {
-    return await asked;
-  } catch (error) {
-    if (isFailure(error, 'server-not-found')) return undefined;
-    throw error;
-  }
-};
-
 /** The engines that have a server, that which made it last first. Throws `server-not-found`, or why it is not known. */
 async function holdersOf(
   members: Members,
@@ -109,34 +99,42 @@ export const historyOf = async (
   server: ServerName,
 ): Promise<readonly GenerationView[]> => (await holderOf(members, project, server)).history(project, server);
 
+/** So long other engines are waited for once one has the server, ms: two have it for a moment only, while it moves. */
+const othersMs = 1_000;
+
 /** What sessions of a server go to. Where two engines have it, as while it moves, the one that made it last. */
 export async function servingOn(
-  members: Members,
-  owners: Owners,
+  { members, owners, pause }: { readonly members: Members; readonly owners: Owners } & Pick<OrchestratorPorts, 'pause'>,
   project: ProjectName,
   server: ServerName,
   options?: Parameters<Orchestrator['serving']>[2],
 ): Promise<Serving> {
+  const found: { readonly member: Member; readonly serving: Serving }[] = [];
   const failures: LoomsError[] = [];
-  const look = await members.ask(async (orchestrator) => {
+  const first = Promise.withResolvers<void>();
+  const asked = members.ask(async (orchestrator, member) => {
     try {
-      return await ifThere(orchestrator.serving(project, server, options));
+      const serving = await orchestrator.serving(project, server, options);
+      owners.note(serving.container, member);
+      found.push({ member, serving });
+      first.resolve();
     } catch (error) {
-      // That it does not run on this engine matters only where it runs on no other.
-      if (!isFailure(error, 'server-not-running', 'image-not-found')) throw error;
-      failures.push(error);
-      return undefined;
+      // That it is not there, or does not run, matters only where it runs on no other.
+      if (isFailure(error, 'server-not-running', 'image-not-found')) failures.push(error);
+      else if (!isFailure(error, 'server-not-found')) throw error;
     }
   });
-  requireAnswer(look);
-  const found = look.answered.flatMap(({ member, value }) => (value === undefined ? [] : [{ member, serving: value }]));
-  for (const { member, serving } of found) owners.note(serving.container, member);
+  const allAnswered = new AbortController();
+  const ended = asked.finally(() => allAnswered.abort());
+  await Promise.race([ended, first.promise.then(() => pause(othersMs, allAnswered.signal))]);
   const [only, ...others] = found;
   if (only === undefined) {
+    const answers = await ended;
+    requireAnswer(answers);
     const [failure] = failures;
-    if (failure !== undefined) throw failure;
-    throw lackOf(server, project, await namesOf(members, project, options), look);
+    throw failure ?? lackOf(server, project, await namesOf(members, project, options), answers);
   }
+  ended.catch(() => {}); // An engine that failed has no part in what another one serves.
   if (others.length === 0) return only.serving;
   const [newest] = await holdersOf(members, project, server, options);
   return (found.find(({ member }) => member === newest.member) ?? only).serving;

@@ -154,6 +154,28 @@ test('a server that may move is made elsewhere once its engine is lost, and take
   expect(held(it)).toEqual([[], ['x']]);
 });
 
+test('an engine that is long in being found silent holds up one question, and no other until it is back', async () => {
+  const it = several({ a: ['x'], b: ['z'] });
+  const [a] = it.engines;
+  if (a === undefined) throw new Error('no engine');
+  a.isAway = true;
+  a.whenAway = () => it.pass(30_000);
+  const listed = async () => (await it.orchestrator.servers(project)).servers.map(({ name }) => name);
+  expect(await listed()).toEqual(['z']);
+  let asked = 0;
+  const answering = Promise.withResolvers<void>();
+  a.whenAway = () => {
+    asked += 1;
+    return answering.promise;
+  };
+  expect(await listed()).toEqual(['z']);
+  expect(await listed()).toEqual(['z']);
+  expect(asked).toBe(1);
+  a.isAway = false;
+  answering.resolve();
+  await expect.poll(listed).toEqual(['x', 'z']);
+});
+
 test('a plan whose servers are elsewhere by the time it is carried out is stale', async () => {
   const it = several({ a: [], b: [] });
   const declared = [server('x'), on('y', 'a')];
