@@ -1,19 +1,15 @@
-import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import Docker from 'dockerode';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { kubectlSays } from '../support/kubectl.ts';
 import { emptyFolder, type Finished, looms } from '../support/looms.ts';
+import { nodes, withoutNodes } from '../support/nodes.ts';
 import { startRegistry, type TestRegistry } from '../support/registry.ts';
 import { specs, tinySpec } from '../support/tiny-server.ts';
 
-const runFile = promisify(execFile);
-
-/** The cluster of `npm run test:kube`, and the network of its node; another cluster has no way to a registry of ours. */
-const program = process.env.LOOMS_TEST_KUBECTL ?? '';
-const file = process.env.LOOMS_TEST_NODE_NETWORK ?? '';
+const isLeftOut = withoutNodes('nodes of another cluster have no way to a registry on this machine');
 
 type Pod = {
   readonly metadata: { readonly creationTimestamp: string };
@@ -21,7 +17,7 @@ type Pod = {
   readonly status: { readonly containerStatuses?: readonly { readonly imageID: string }[] };
 };
 
-describe.skipIf(program === '' || file === '')('images that looms builds, on a cluster', () => {
+describe.skipIf(isLeftOut)('images that looms builds, on a cluster', () => {
   const docker = new Docker();
   const project = `e2e-images-${randomBytes(3).toString('hex')}`;
   const namespace = `looms-${project}`;
@@ -30,8 +26,7 @@ describe.skipIf(program === '' || file === '')('images that looms builds, on a c
   let open: TestRegistry;
   let locked: TestRegistry;
 
-  const kubectl = async (...args: readonly string[]): Promise<string> =>
-    (await runFile(program, ['kubectl', '-n', namespace, ...args])).stdout;
+  const kubectl = (...args: readonly string[]): Promise<string> => kubectlSays(['-n', namespace, ...args]);
 
   /** A server whose image is another one for each `mark`. */
   const spec = (mark: string, name = 'fs'): string =>
@@ -83,7 +78,7 @@ describe.skipIf(program === '' || file === '')('images that looms builds, on a c
   };
 
   beforeAll(async () => {
-    const node = { file, program };
+    const node = { file: nodes?.network ?? '', program: nodes?.program ?? '' };
     [open, locked] = await Promise.all([startRegistry({ node }), startRegistry({ node, credentials })]);
   });
   afterAll(async () => {
