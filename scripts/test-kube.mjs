@@ -1,7 +1,7 @@
 import { ensureBaseImages } from './lib/base-images.mjs';
 import { ensureEngine } from './lib/ensure-engine.mjs';
 import { onInterrupt } from './lib/interrupts.mjs';
-import { ensureKubernetes, withCluster } from './lib/kubernetes.mjs';
+import { ensureKubernetes, namedCluster, withCluster } from './lib/kubernetes.mjs';
 import { narrator } from './lib/narrator.mjs';
 import { ensurePackages, projectEnvironment } from './lib/packages.mjs';
 import { root } from './lib/root.mjs';
@@ -25,14 +25,20 @@ const interrupt = onInterrupt();
 /** Words of the command line: only tests whose path holds one of these. */
 const files = process.argv.slice(2);
 
-/** Runs the tests that need a cluster, on one that is brought up for them. */
+/** Runs the tests that need a cluster: on the one that KUBECONFIG names, else on one that is brought up for them. */
 async function main() {
   title('looms: what it does on Kubernetes, on a real one');
   step('prepare');
   await ensurePackages(root, note);
   const env = projectEnvironment(root);
+  const named = await namedCluster(note);
   await run('npm', ['run', '--silent', 'build'], { cwd: root, env });
-  const ok = await onOwnClusters(env);
+  const ok = await (named === undefined
+    ? onOwnClusters(env)
+    : test(
+        byNodes.flatMap(([, all]) => all),
+        { ...env, ...named },
+      ));
   process.exitCode = interrupt.exitCode() ?? (ok ? 0 : 1);
 }
 

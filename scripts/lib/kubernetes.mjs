@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, renameSync, symlinkSync } from 'node:fs';
-import { join } from 'node:path';
+import { delimiter, join, resolve } from 'node:path';
 import { installPackages } from './apt.mjs';
 import { platform } from './platform.mjs';
 import { root } from './root.mjs';
@@ -146,4 +146,24 @@ export async function withCluster(places, { nodes, images, host }, work) {
   } finally {
     await runCluster(places, ['down']);
   }
+}
+
+/**
+ * The cluster that KUBECONFIG names, by its current context; undefined where that is not set. Nothing is known of its nodes.
+ *
+ * @param {(note: string) => void} note
+ * @returns {Promise<Record<string, string> | undefined>} what tells programs of it
+ * @throws where there is no kubectl, or the cluster does not answer
+ */
+export async function namedCluster(note) {
+  if (!process.env.KUBECONFIG) return undefined;
+  // Tests run in folders of their own.
+  const KUBECONFIG = process.env.KUBECONFIG.split(delimiter)
+    .map((file) => resolve(file))
+    .join(delimiter);
+  const kubectl = process.env.LOOMS_TEST_KUBECTL || 'kubectl';
+  const context = (await run(kubectl, ['config', 'current-context'])).trim();
+  const { gitVersion } = JSON.parse(await run(kubectl, ['get', '--raw', '/version']));
+  note(`KUBECONFIG names a cluster: context ${context}, Kubernetes ${gitVersion}`);
+  return { KUBECONFIG, LOOMS_TEST_KUBECTL: kubectl };
 }
