@@ -22,6 +22,8 @@ const project = (name: string, extra: object = {}) => ({
   test: { name, include: [`test/${name}/**/*.test.ts`], setupFiles: 'test/matchers.ts', ...extra },
 });
 
+const nodeLost = 'test/kube/node-lost.test.ts';
+
 export default defineConfig({
   test: {
     globalSetup: 'test/global-setup.ts',
@@ -34,7 +36,9 @@ export default defineConfig({
       project('cli', { testTimeout: 180_000, hookTimeout: 240_000 }),
       project('browser', { testTimeout: 300_000, hookTimeout: 180_000 }),
       project('fault', { testTimeout: 1_800_000 }),
-      project('kube', { testTimeout: 120_000, hookTimeout: 180_000 }),
+      project('kube', { testTimeout: 120_000, hookTimeout: 180_000, exclude: [nodeLost] }),
+      // It takes two nodes, and takes one away from whatever else runs there.
+      project('node-lost', { testTimeout: 600_000, hookTimeout: 240_000, include: [nodeLost] }),
       project('promises', { testTimeout: 180_000, hookTimeout: 240_000 }),
     ],
   },

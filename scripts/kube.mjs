@@ -1,11 +1,11 @@
 import { ensureKubernetes, kubeconfigOf, runCluster } from './lib/kubernetes.mjs';
 
-const usage = `usage: npm run kube -- up [0|1|2] | down | load IMAGE… | kubectl ARGS…
+const usage = `usage: npm run kube -- up [0|1|2] | down | lose NODE | back NODE | load IMAGE… | kubectl ARGS…
 A real Kubernetes on this machine, for tests: with so many nodes, or the API alone.`;
 
 /** Brings a cluster up and takes it down again; it is built before, once. */
 async function main([command, ...args]) {
-  if (!['up', 'down', 'load', 'kubectl'].includes(command)) {
+  if (!['up', 'down', 'lose', 'back', 'load', 'kubectl'].includes(command)) {
     console.error(usage);
     return 64;
   }

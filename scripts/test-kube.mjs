@@ -1,7 +1,7 @@
 import { ensureBaseImages } from './lib/base-images.mjs';
 import { ensureEngine } from './lib/ensure-engine.mjs';
 import { onInterrupt } from './lib/interrupts.mjs';
-import { ensureKubernetes, kubeconfigOf, nodeNetwork, runCluster } from './lib/kubernetes.mjs';
+import { ensureKubernetes, namedCluster, withCluster } from './lib/kubernetes.mjs';
 import { narrator } from './lib/narrator.mjs';
 import { ensurePackages, projectEnvironment } from './lib/packages.mjs';
 import { root } from './lib/root.mjs';
@@ -14,48 +14,64 @@ const images = ['node:24-slim', 'debian:bookworm-slim'];
 /** looms itself, as deploy/Dockerfile makes it of this checkout; without Git, for which there need be no registry. */
 const ownImage = 'looms:test-kube';
 
+/** Tests by the nodes that they take: of two, one may be lost. */
+const byNodes = /** @type {const} */ ([
+  [1, ['kube', 'promises']],
+  [2, ['node-lost']],
+]);
+
 const { title, step, note } = narrator();
 const interrupt = onInterrupt();
+/** Words of the command line: only tests whose path holds one of these. */
+const files = process.argv.slice(2);
 
-/** Brings a cluster of one node up, runs the tests that need one on it, and takes it down again. */
+/** Runs the tests that need a cluster: on the one that KUBECONFIG names, else on one that is brought up for them. */
 async function main() {
-  title('looms: what it writes for Kubernetes, on a real one');
+  title('looms: what it does on Kubernetes, on a real one');
   step('prepare');
   await ensurePackages(root, note);
+  const env = projectEnvironment(root);
+  const named = await namedCluster(note);
+  await run('npm', ['run', '--silent', 'build'], { cwd: root, env });
+  const ok = await (named === undefined
+    ? onOwnClusters(env)
+    : test(
+        byNodes.flatMap(([, all]) => all),
+        { ...env, ...named },
+      ));
+  process.exitCode = interrupt.exitCode() ?? (ok ? 0 : 1);
+}
+
+const test = async (projects, env) => {
+  const { ok } = await runVitest(projects, { root, env, signal: interrupt.signal, files });
+  return ok;
+};
+
+/** @param {NodeJS.ProcessEnv} env */
+async function onOwnClusters(env) {
   const { host } = await ensureEngine(note);
   await ensureBaseImages(host, images, note);
-  const env = projectEnvironment(root);
-  await run('npm', ['run', '--silent', 'build'], { cwd: root, env });
   await run(
     'docker',
     ['build', '--quiet', '-f', 'deploy/Dockerfile', '--build-arg', 'PACKAGES=', '-t', ownImage, '.'],
-    {
-      cwd: root,
-      env: { ...env, DOCKER_HOST: host },
-    },
+    { cwd: root, env: { ...env, DOCKER_HOST: host } },
   );
   const places = await ensureKubernetes(note);
   note('ready');
-  step('a cluster of one node');
-  await runCluster(places, ['up', '1']);
-  try {
-    await runCluster({ ...places, DOCKER_HOST: host }, ['load', ...images, ownImage]);
-    const kubeconfig = kubeconfigOf(places);
-    const { ok } = await runVitest(['kube', 'promises'], {
-      root,
-      env: {
-        ...env,
-        KUBECONFIG: kubeconfig,
-        LOOMS_TEST_KUBECTL: places.LOOMS_KUBE_BIN,
-        LOOMS_TEST_NODE_NETWORK: nodeNetwork,
-        LOOMS_TEST_IMAGE: ownImage,
-      },
-      signal: interrupt.signal,
-    });
-    process.exitCode = interrupt.exitCode() ?? (ok ? 0 : 1);
-  } finally {
-    await runCluster(places, ['down']);
+  const isOfLostNode = (file) => file.includes('node-lost');
+  const isAsked = (project) =>
+    files.length === 0 || files.some((file) => isOfLostNode(file) === (project === 'node-lost'));
+  let ok = true;
+  for (const [nodes, projects] of byNodes) {
+    if (interrupt.signal.aborted || !projects.some(isAsked)) continue;
+    step(nodes === 1 ? 'a cluster of one node' : `a cluster of ${nodes} nodes`);
+    const wanted = { nodes, images: [...images, ownImage], host };
+    const went = await withCluster(places, wanted, (of) =>
+      test(projects, { ...env, ...of, LOOMS_TEST_IMAGE: ownImage }),
+    );
+    ok = went && ok;
   }
+  return ok;
 }
 
 try {

@@ -3,6 +3,9 @@
 # containerd, kubelet, kube-proxy and a controller of network policies. Called by scripts/kube.mjs, which makes its programs.
 #   up [NODES]   1 or 2 nodes; 0: the API alone, on this machine's own loopback
 #   down         ends all of it, by process id, and removes its namespaces, mounts and cgroups
+#   lose NODE    ends the kubelet of node 1 or 2 as if it had died: what runs there goes on, and nobody hears of it
+#   back NODE    starts it again
+#   containers NODE NAMESPACE   those that run on it in pods of a namespace, by id
 #   load IMAGE…  copies images from the Docker Engine to every node
 #   kubectl …    as its administrator, inside its namespace
 set -euo pipefail
@@ -183,6 +186,19 @@ static_image() { # static_image NAME BINARY: a docker-archive tar of one static 
   tar -C "$d" -cf - manifest.json config.json layer.tar; rm -rf "$d"
 }
 
+kubelet_up() { # kubelet_up I
+  local i=$1 n=$ROOT/n$1
+  start "$(netns "$i")" "kubelet$i" "$BIN" kubelet --config "$n/kubelet.yaml" --kubeconfig "$P/node$i.kubeconfig" \
+    --hostname-override "node$i" --node-ip "10.77.0.$i" --root-dir "$n/kubelet"
+}
+# gone NAME: nothing that was started under it runs
+gone() {
+  local name pid start
+  while read -r name pid start; do
+    if [ "$name" = "$1" ] && [ "$(began "$pid")" = "$start" ]; then return 1; fi
+  done <"$ROOT/pids"
+}
+
 node_up() { # node_up I
   local i=$1 n=$ROOT/n$1; mkdir -p "$n/kubelet" "$n/pods"
   cgroups "$NS-n$i"
@@ -215,8 +231,7 @@ serializeImagePulls: false
 nodeStatusUpdateFrequency: 5s
 syncFrequency: 10s
 Y
-  start "$(netns "$i")" "kubelet$i" "$BIN" kubelet --config "$n/kubelet.yaml" --kubeconfig "$P/node$i.kubeconfig" \
-    --hostname-override "node$i" --node-ip "10.77.0.$i" --root-dir "$n/kubelet"
+  kubelet_up "$i"
   cat >"$n/kube-proxy.yaml" <<Y
 apiVersion: kubeproxy.config.k8s.io/v1alpha1
 kind: KubeProxyConfiguration
@@ -298,10 +313,18 @@ down)
   fi
   rm -rf "${ROOT:?}"
   ;;
+lose) end KILL "kubelet$2"; wait_for 5 "the end of kubelet$2" gone "kubelet$2" ;;
+back) . "$ROOT/env"; gone "kubelet$2" && kubelet_up "$2" ;;
+containers)
+  C=("$CTR" -a "$ROOT/n$2/containerd.sock" -n k8s.io)
+  running=$("${C[@]}" tasks ls | awk '$3 == "RUNNING" {print $1}')
+  # the sandbox of a pod is one as well, of another kind
+  "${C[@]}" containers ls -q "labels.\"io.kubernetes.pod.namespace\"==$3,labels.\"io.cri-containerd.kind\"==container" | grep -Fxf <(echo "$running") || true
+  ;;
 load)
   shift
   for n in "$ROOT"/n?; do docker save "$@" | "$CTR" -a "$n/containerd.sock" -n k8s.io images import - >/dev/null; done
   ;;
 kubectl) shift; . "$ROOT/env"; in_ns "$NS" "$BIN" kubectl --kubeconfig "$P/admin.kubeconfig" "$@" ;;
-*) sed -n '5,8s/^# *//p' "$0" >&2; exit 64 ;;
+*) sed -n '4,10s/^# *//p' "$0" >&2; exit 64 ;;
 esac

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync, renameSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, readdirSync, readFileSync, renameSync, symlinkSync } from 'node:fs';
+import { delimiter, join, resolve } from 'node:path';
 import { installPackages } from './apt.mjs';
 import { platform } from './platform.mjs';
 import { root } from './root.mjs';
@@ -32,8 +32,8 @@ const version = 'v1.36.1';
  * built once (12 minutes of CPU) and kept by a hash of what they are made of.
  *
  * @param {(note: string) => void} note
- * @returns {Promise<{ LOOMS_KUBE_BIN: string, LOOMS_KUBE_PAUSE: string, LOOMS_KUBE_CACHE: string, LOOMS_KUBE_ROOT: string }>}
- *   the environment of scripts/kube/cluster.sh
+ * @returns {Promise<{ LOOMS_KUBE_BIN: string, LOOMS_KUBE_PAUSE: string, LOOMS_KUBE_CACHE: string, LOOMS_KUBE_ROOT: string, LOOMS_TEST_KUBECTL: string }>}
+ *   the environment of scripts/kube/cluster.sh, and the `kubectl` of that cluster, as tests are told it
  * @throws on a machine where it cannot be: this takes Debian or Ubuntu, root, and Go
  */
 export async function ensureKubernetes(note) {
@@ -56,7 +56,11 @@ export async function ensureKubernetes(note) {
     renameSync(`${program}.unfinished`, program);
   }
   if (!existsSync(pause)) await run('gcc', ['-Os', '-static', '-s', '-o', pause, join(kit, 'pause.c')]);
+  // The program does what it is called.
+  const kubectl = join(made, 'kubectl');
+  if (!existsSync(kubectl)) symlinkSync(program, kubectl);
   return {
+    LOOMS_TEST_KUBECTL: kubectl,
     LOOMS_KUBE_BIN: program,
     LOOMS_KUBE_PAUSE: pause,
     LOOMS_KUBE_CACHE: stateDir('kube', 'nodes'),
@@ -118,4 +122,48 @@ export async function runCluster(places, args) {
 export const kubeconfigOf = ({ LOOMS_KUBE_ROOT: folder }) => join(folder, 'pki/host.kubeconfig');
 
 /** The network namespace of the first node of a cluster that is up, as a file; as scripts/kube/cluster.sh names it. */
-export const nodeNetwork = '/run/netns/looms-kube';
+const nodeNetwork = '/run/netns/looms-kube';
+
+/**
+ * Runs something on a cluster of so many nodes that have these images, and takes it down again.
+ *
+ * @template T
+ * @param {Awaited<ReturnType<typeof ensureKubernetes>>} places
+ * @param {{ nodes: 1 | 2, images: readonly string[], host: string }} wanted `host`: the engine that has the images
+ * @param {(env: Record<string, string>) => Promise<T>} work is told what tells programs of the cluster
+ * @returns {Promise<T>}
+ */
+export async function withCluster(places, { nodes, images, host }, work) {
+  await runCluster(places, ['up', String(nodes)]);
+  try {
+    await runCluster({ ...places, DOCKER_HOST: host }, ['load', ...images]);
+    return await work({
+      ...places,
+      KUBECONFIG: kubeconfigOf(places),
+      LOOMS_TEST_NODES: String(nodes),
+      LOOMS_TEST_NODE_NETWORK: nodeNetwork,
+    });
+  } finally {
+    await runCluster(places, ['down']);
+  }
+}
+
+/**
+ * The cluster that KUBECONFIG names, by its current context; undefined where that is not set. Nothing is known of its nodes.
+ *
+ * @param {(note: string) => void} note
+ * @returns {Promise<Record<string, string> | undefined>} what tells programs of it
+ * @throws where there is no kubectl, or the cluster does not answer
+ */
+export async function namedCluster(note) {
+  if (!process.env.KUBECONFIG) return undefined;
+  // Tests run in folders of their own.
+  const KUBECONFIG = process.env.KUBECONFIG.split(delimiter)
+    .map((file) => resolve(file))
+    .join(delimiter);
+  const kubectl = process.env.LOOMS_TEST_KUBECTL || 'kubectl';
+  const context = (await run(kubectl, ['config', 'current-context'])).trim();
+  const { gitVersion } = JSON.parse(await run(kubectl, ['get', '--raw', '/version']));
+  note(`KUBECONFIG names a cluster: context ${context}, Kubernetes ${gitVersion}`);
+  return { KUBECONFIG, LOOMS_TEST_KUBECTL: kubectl };
+}

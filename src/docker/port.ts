@@ -35,6 +35,11 @@ export type ObserveQuery = {
   readonly checkRegistry: readonly string[];
 };
 
+/** What a registry says of a reference; `unknown`: it does not tell. */
+export type RegistryHolding =
+  | { readonly holds: 'image'; readonly digest: string }
+  | { readonly holds: 'none' | 'unknown' };
+
 export type CreateContainer = {
   readonly name: string;
   readonly shape: ContainerShape;
@@ -84,13 +89,13 @@ export type Engine = SessionHost &
       onProgress: ProgressSink,
       options?: CallOptions,
     ): Promise<ImageFacts>;
-    /** Whether a registry has an image, asked now; null: it does not tell. Throws `image-push-failed` where it is not reached. */
-    registryHas(ref: string, options?: CallOptions): Promise<boolean | null>;
+    /** What a registry has under a reference, asked now. Throws `image-push-failed` where it is not reached. */
+    registryHolds(ref: string, options?: CallOptions): Promise<RegistryHolding>;
     /**
-     * Brings an image that is here to the registry that `ref` names, with the user's credentials. Throws
-     * `registry-unauthorized`, `image-push-failed`.
+     * Brings an image that is here to the registry that `ref` names, with the user's credentials. The digest that it has
+     * there; undefined where the engine does not tell. Throws `registry-unauthorized`, `image-push-failed`.
      */
-    pushImage(id: ImageId, ref: string, onProgress: ProgressSink, options?: CallOptions): Promise<void>;
+    pushImage(id: ImageId, ref: string, onProgress: ProgressSink, options?: CallOptions): Promise<string | undefined>;
     buildImage(
       recipe: Recipe,
       settings: BuildSettings,

@@ -1,7 +1,8 @@
 import { proxySettings } from '../image/proxies.ts';
+import { isDigest } from '../model/container/image-ref.ts';
 import { LoomsError } from '../model/errors.ts';
 import type { ImageId } from '../model/ids.ts';
-import type { ImagePublisher, PublishedImage } from '../orchestrator/publish.ts';
+import type { ImagePublisher, Published, PublishedImage } from '../orchestrator/publish.ts';
 import type { CallOptions } from '../orchestrator/session-host.ts';
 import { label } from './model/labels.ts';
 import type { Engine, ProgressSink } from './port.ts';
@@ -16,7 +17,7 @@ type PublisherSettings = {
 
 /** A publisher that asks, builds and pushes by an engine, which it closes. */
 export function imagePublisher(
-  engine: Pick<Engine, 'registryHas' | 'buildImage' | 'findImage' | 'pushImage' | 'close'>,
+  engine: Pick<Engine, 'registryHolds' | 'buildImage' | 'findImage' | 'pushImage' | 'close'>,
   { managedBy, environment }: PublisherSettings,
 ): ImagePublisher {
   const settings = { proxies: proxySettings(environment), labels: { [label.managedBy]: managedBy } };
@@ -32,26 +33,39 @@ export function imagePublisher(
     if (found === null) throw absent(there);
     return found.id;
   };
+  /** The image at its registry, by the digest of before where that is still there; null: it is not, or nobody tells. */
+  const lookFor = async ({ there, digest }: PublishedImage, options: CallOptions): Promise<Published | null> => {
+    for (const ref of digest === undefined ? [there] : [`${there}@${digest}`, there]) {
+      const said = await engine.registryHolds(ref, options);
+      if (said.holds === 'image') return published('there', said.digest);
+    }
+    return null;
+  };
   return {
     publish: async (image, onProgress, options = {}) => {
       const { there } = image;
       onProgress({ text: `asking the registry for ${there}` });
-      if ((await engine.registryHas(there, options)) === true) return 'there';
+      const found = await lookFor(image, options);
+      if (found !== null) return found;
       const id = await imageHere(image, onProgress, options);
       try {
-        await engine.pushImage(id, there, onProgress, options);
-        return 'pushed';
+        const digest = await engine.pushImage(id, there, onProgress, options);
+        if (digest !== undefined) return published('pushed', digest);
+        const said = await engine.registryHolds(there, options);
+        return published('pushed', said.holds === 'image' ? said.digest : undefined);
       } catch (error) {
         // Another run may have pushed the same meanwhile, and taken the name away by which this one did.
-        const isThere =
-          options.signal?.aborted !== true && (await engine.registryHas(there, options).catch(() => null));
-        if (isThere === true) return 'there';
-        throw error;
+        const other = options.signal?.aborted === true ? null : await lookFor(image, options).catch(() => null);
+        if (other === null) throw error;
+        return other;
       }
     },
     close: () => engine.close(),
   };
 }
+
+const published = (how: Published['how'], digest: string | undefined): Published =>
+  digest !== undefined && isDigest(digest) ? { how, digest } : { how };
 
 const absent = (there: string): LoomsError =>
   new LoomsError('image-not-found', `${there} is not at its registry, and what it was built from is not known here`, {

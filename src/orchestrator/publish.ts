@@ -8,14 +8,21 @@ export type PublishedImage = {
   readonly here: string;
   /** Its name at its registry, with host and tag. */
   readonly there: string;
+  /** What it was there before, by its digest: it is looked for first, as another build of the same recipe is another one. */
+  readonly digest?: string | undefined;
   /** Absent: it was built before, and nobody knows of what any more. */
   readonly recipe?: Recipe;
   /** false: an image that the build starts from and that is absent here is `image-not-found`, not pulled. */
   readonly mayPull: boolean;
 };
 
-/** `there`: the registry had it already, and nothing was built or pushed. */
-export type Published = 'there' | 'pushed';
+/** An image that is at its registry. */
+export type Published = {
+  /** `there`: the registry had it already, and nothing was built or pushed. */
+  readonly how: 'there' | 'pushed';
+  /** By which it is pulled and nothing else; absent: neither the registry nor the push told it. */
+  readonly digest?: string;
+};
 
 /** Builds images for an orchestrator whose engine builds none, and brings them to the registry that it pulls from. */
 export type ImagePublisher = {

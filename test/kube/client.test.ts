@@ -14,6 +14,8 @@ import { kubernetesSessions } from '../../src/kubernetes/sessions/sessions.ts';
 import { asServerName, type ContainerId } from '../../src/model/ids.ts';
 import type { ExecRequest, ExecSession, LogLine, SessionHost } from '../../src/orchestrator/session-host.ts';
 import { eventually } from '../support/eventually.ts';
+import { kubectlProgram } from '../support/kubectl.ts';
+import { onNodes } from '../support/node-images.ts';
 
 type Made = { readonly metadata: { readonly uid: string; readonly name: string; readonly resourceVersion: string } };
 type Pod = Made & { readonly status: { readonly conditions?: readonly { type: string; status: string }[] } };
@@ -37,7 +39,7 @@ const webProgram = `require('node:http').createServer((request, response) => {
 }).listen(3000, '127.0.0.1');`;
 
 // KUBECONFIG may be a person's own: only with a cluster that was made for tests (npm run test:kube).
-describe.skipIf(process.env.LOOMS_TEST_KUBECTL === undefined)('a cluster as looms talks to it', () => {
+describe.skipIf(kubectlProgram === '')('a cluster as looms talks to it', () => {
   const namespace = `client-${randomBytes(3).toString('hex')}`;
   const at = (pod: string, container = 'server') => ({ namespace, pod, container });
   const inNamespace = (kind: string, name = ''): string =>
@@ -92,10 +94,10 @@ describe.skipIf(process.env.LOOMS_TEST_KUBECTL === undefined)('a cluster as loom
     await cluster.request({ method: 'POST', path: '/api/v1/namespaces', body });
     await eventually(() => cluster.request({ method: 'GET', path: inNamespace('serviceaccounts', 'default') }));
     await Promise.all([
-      makePod('box', [container('server', 'node:24-slim', idle)]),
+      makePod('box', [container('server', onNodes('node:24-slim'), idle)]),
       makePod('web', [
-        container('server', 'node:24-slim', ['node', '-e', webProgram]),
-        container('reach', 'debian:bookworm-slim', idle),
+        container('server', onNodes('node:24-slim'), ['node', '-e', webProgram]),
+        container('reach', onNodes('debian:bookworm-slim'), idle),
       ]),
     ]);
   }, 180_000);

@@ -1,21 +1,23 @@
-import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import Docker from 'dockerode';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { kubectlSays } from '../support/kubectl.ts';
 import { emptyFolder, type Finished, looms } from '../support/looms.ts';
+import { nodes, withoutNodes } from '../support/nodes.ts';
 import { startRegistry, type TestRegistry } from '../support/registry.ts';
 import { specs, tinySpec } from '../support/tiny-server.ts';
 
-const runFile = promisify(execFile);
+const isLeftOut = withoutNodes('nodes of another cluster have no way to a registry on this machine');
 
-/** The cluster of `npm run test:kube`, and the network of its node; another cluster has no way to a registry of ours. */
-const program = process.env.LOOMS_TEST_KUBECTL ?? '';
-const file = process.env.LOOMS_TEST_NODE_NETWORK ?? '';
+type Pod = {
+  readonly metadata: { readonly creationTimestamp: string };
+  readonly spec: { readonly containers: readonly { readonly image: string }[] };
+  readonly status: { readonly containerStatuses?: readonly { readonly imageID: string }[] };
+};
 
-describe.skipIf(program === '' || file === '')('images that looms builds, on a cluster', () => {
+describe.skipIf(isLeftOut)('images that looms builds, on a cluster', () => {
   const docker = new Docker();
   const project = `e2e-images-${randomBytes(3).toString('hex')}`;
   const namespace = `looms-${project}`;
@@ -24,8 +26,7 @@ describe.skipIf(program === '' || file === '')('images that looms builds, on a c
   let open: TestRegistry;
   let locked: TestRegistry;
 
-  const kubectl = async (...args: readonly string[]): Promise<string> =>
-    (await runFile(program, ['kubectl', '-n', namespace, ...args])).stdout;
+  const kubectl = (...args: readonly string[]): Promise<string> => kubectlSays(['-n', namespace, ...args]);
 
   /** A server whose image is another one for each `mark`. */
   const spec = (mark: string, name = 'fs'): string =>
@@ -56,16 +57,15 @@ describe.skipIf(program === '' || file === '')('images that looms builds, on a c
   };
   const echo = async (server = 'fs'): Promise<string> =>
     (await run(['mcp', 'call', server, 'echo', 'text=hello'], open)).stdout.trim();
-  const image = (server: string): Promise<string> =>
-    kubectl(
-      'get',
-      'pods',
-      '-l',
-      `looms.dev/server=${server}`,
-      '--field-selector=status.phase=Running',
-      '-o',
-      'jsonpath={.items[-1:].status.containerStatuses[0].imageID}',
-    );
+  /** The newest pod of a server: what it pulls, and what its node says that it has. */
+  const newest = async (server: string): Promise<{ readonly pulls: string; readonly has: string }> => {
+    const { items } = JSON.parse(await kubectl('get', 'pods', '-l', `looms.dev/server=${server}`, '-o', 'json')) as {
+      items: Pod[];
+    };
+    const [pod] = items.sort((a, b) => b.metadata.creationTimestamp.localeCompare(a.metadata.creationTimestamp));
+    const { image = '' } = pod?.spec.containers[0] ?? {};
+    return { pulls: image, has: pod?.status.containerStatuses?.[0]?.imageID ?? '' };
+  };
   /** Takes an image away from its registry and from here. */
   const lose = async (ref: string): Promise<void> => {
     const [name, tag] = (ref.split('/').at(-1) ?? '').split(':');
@@ -78,7 +78,7 @@ describe.skipIf(program === '' || file === '')('images that looms builds, on a c
   };
 
   beforeAll(async () => {
-    const node = { file, program };
+    const node = { file: nodes?.network ?? '', program: nodes?.program ?? '' };
     [open, locked] = await Promise.all([startRegistry({ node }), startRegistry({ node, credentials })]);
   });
   afterAll(async () => {
@@ -96,7 +96,13 @@ describe.skipIf(program === '' || file === '')('images that looms builds, on a c
     const first = await apply(spec('one'), open);
     expect(toldBy(first)).toEqual([0, expect.stringContaining('pushed to its registry')]);
     expect(await echo()).toBe('hello');
-    expect(await image('fs')).toMatch(new RegExp(`^${open.host}/team-a/build@sha256:`));
+    const { pulls, has } = await newest('fs');
+    const [, digest = ''] = pulls.split('@');
+    expect([pulls, has]).toEqual([
+      `${open.host}/team-a/${ref.split('/').at(-1)}@${digest}`,
+      `${open.host}/team-a/build@${digest}`,
+    ]);
+    expect(digest).toMatch(/^sha256:[0-9a-f]{64}$/);
     // `looms prune` of the engine knows what looms built by its only name.
     expect((await docker.getImage(ref).inspect()).RepoTags).toEqual([ref]);
     await docker.getImage(ref).remove();
@@ -106,19 +112,63 @@ describe.skipIf(program === '' || file === '')('images that looms builds, on a c
     expect(toldBy(second)).toEqual([0, expect.stringContaining('its registry has it')]);
     await expect(docker.getImage(ref).inspect()).rejects.toMatchObject({ statusCode: 404 });
     expect(await echo('other')).toBe('hello');
+    expect((await newest('other')).pulls).toBe(pulls);
   }, 300_000);
+
+  it('have no other digest than the one that was signed with their record', async () => {
+    const made = `looms.dev/image=sha256:${'0'.repeat(64)}`;
+    await kubectl('annotate', 'deployment', 'looms-other', '--overwrite', made);
+    const { code, stdout } = await run(['diff', '-f', 'mcp.yaml'], open, specs(spec('one'), spec('one', 'other')));
+    expect([code, stdout]).toEqual([2, expect.stringContaining('changed outside looms')]);
+    expect((await apply(specs(spec('one'), spec('one', 'other')), open)).code).toBe(0);
+    expect((await newest('other')).pulls).toBe((await newest('fs')).pulls);
+  }, 120_000);
 
   it('of an earlier generation are where they were pushed, or the one that serves goes on', async () => {
     const [one, two] = [await builtOf(spec('one')), await builtOf(spec('two'))];
+    const before = await newest('fs');
     expect((await apply(spec('two'), open)).code).toBe(0);
     const back = await run(['rollback', 'fs', '--yes'], open);
     expect(toldBy(back)).toEqual([0, expect.stringContaining('its registry has it')]);
-    expect(await kubectl('get', 'deployment', 'looms-fs', '-o', 'yaml')).toContain(one.split(':')[1]);
+    expect(before.pulls).toContain(one.split(':')[1]);
+    expect((await newest('fs')).pulls).toBe(before.pulls);
 
     await lose(two);
     const lost = await run(['rollback', 'fs', '--to', '2', '--yes'], open);
     expect(toldBy(lost)).toEqual([1, expect.stringContaining('error[image-not-found]')]);
     expect(await echo()).toBe('hello');
+  }, 300_000);
+
+  it('that looms only pulls are those of then after a rollback, whatever their tag means by now', async () => {
+    const [repo, tag] = [`${open.host}/theirs/mine`, '1'];
+    refs.add(`${repo}:${tag}`);
+    const push = async (mark: string): Promise<void> => {
+      const made = await docker.createContainer({ Image: 'node:24-slim', Cmd: ['true'] });
+      await made.commit({ repo, tag, changes: `ENV MARK=${mark}` });
+      await made.remove();
+      const pushing = await docker.getImage(`${repo}:${tag}`).push({ authconfig: {} });
+      await new Promise<void>((done, fail) =>
+        docker.modem.followProgress(pushing, (error) => (error === null ? done() : fail(error))),
+      );
+    };
+    const text = (memoryMiB: number) =>
+      tinySpec({ name: 'pulled', image: `${repo}:${tag}`, memoryMiB, backend: { pull_policy: 'always' } });
+    await push('one');
+    expect((await apply(text(128), open)).code).toBe(0);
+    const one = await newest('pulled');
+    expect(one).toEqual({ pulls: `${repo}:${tag}`, has: expect.stringContaining(`${repo}@sha256:`) });
+    await push('two');
+    expect((await apply(text(136), open)).code).toBe(0);
+    expect((await newest('pulled')).has).not.toBe(one.has);
+
+    expect((await run(['rollback', 'pulled', '--yes'], open)).code).toBe(0);
+    const [, digest] = one.has.split('@');
+    expect(await newest('pulled')).toEqual({ pulls: `${repo}:${tag}@${digest}`, has: one.has });
+    const { code, stdout } = await run(['diff', '-f', 'mcp.yaml'], open, text(128));
+    expect(code, stdout).toBe(0);
+    // What is declared is the tag: pods that are made of the file have what it means.
+    expect((await apply(text(136), open)).code).toBe(0);
+    expect((await newest('pulled')).pulls).toBe(`${repo}:${tag}`);
   }, 300_000);
 
   it('go to a registry with Docker’s credentials, and nodes pull them with those of the namespace', async () => {

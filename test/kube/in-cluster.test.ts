@@ -5,13 +5,14 @@ import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { eventually } from '../support/eventually.ts';
 import { inCluster } from '../support/in-cluster.ts';
-import { kubectl, kubectlJson, kubectlSays, kubernetesProgram } from '../support/kubectl.ts';
+import { kubectl, kubectlJson, kubectlProgram, kubectlSays } from '../support/kubectl.ts';
 import { tinySpec } from '../support/tiny-server.ts';
 
-/** The image of deploy/Dockerfile, which the nodes have (npm run test:kube). */
+/** The image of deploy/Dockerfile, which the nodes have or can pull (npm run test:kube). */
 const image = process.env.LOOMS_TEST_IMAGE ?? '';
-const isHere = kubernetesProgram !== '' && image !== '';
-if (!isHere) console.log('skipped: there is no cluster that has an image of looms (npm run test:kube)');
+const isHere = kubectlProgram !== '' && image !== '';
+if (!isHere)
+  console.log('skipped: LOOMS_TEST_IMAGE names no image of looms that nodes of a cluster have (npm run test:kube)');
 
 type Container = { readonly resources: { readonly limits: { readonly memory: string } } };
 type Deployment = {
@@ -52,7 +53,7 @@ describe.skipIf(!isHere)('deploy/kubernetes', () => {
   /** The port of this machine that leads to the Service. */
   const forwarded: { url: string; end: () => void } = { url: '', end: () => {} };
   const forward = async (): Promise<void> => {
-    const child = spawn(kubernetesProgram, ['kubectl', '-n', at.home, 'port-forward', 'service/looms', ':7777'], {
+    const child = spawn(kubectlProgram, ['-n', at.home, 'port-forward', 'service/looms', ':7777'], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     forwarded.end = () => void child.kill();

@@ -1,14 +1,12 @@
-import { execFile } from 'node:child_process';
-import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
+import { kubectlSays } from '../support/kubectl.ts';
 import { looms } from '../support/looms.ts';
+import { withoutNodes } from '../support/nodes.ts';
 
-const runFile = promisify(execFile);
+/** A cluster that was made for tests enforces network policies. */
+const isLeftOut = withoutNodes('another cluster may enforce no network policies');
 
-/** The cluster of `npm run test:kube`, whose network policies are enforced; another one may do otherwise. */
-const program = process.env.LOOMS_TEST_KUBECTL ?? '';
-
-describe.skipIf(program === '')('looms doctor --probe, on a cluster', () => {
+describe.skipIf(isLeftOut)('looms doctor --probe, on a cluster', () => {
   const env = { KUBECONFIG: process.env.KUBECONFIG ?? '' };
 
   it('sees that isolated servers are kept in, and leaves nothing', async () => {
@@ -22,8 +20,8 @@ describe.skipIf(program === '')('looms doctor --probe, on a cluster', () => {
         detail: expect.stringContaining('of two pods on one node one reached the other, and no longer'),
       },
     ]);
-    const left = ['kubectl', 'get', 'namespaces', '-l', 'looms.dev/probe', '-o', 'jsonpath={.items[*].status.phase}'];
-    expect((await runFile(program, left)).stdout).toMatch(/^(?:Terminating ?)*$/);
+    const left = ['get', 'namespaces', '-l', 'looms.dev/probe', '-o', 'jsonpath={.items[*].status.phase}'];
+    expect(await kubectlSays(left)).toMatch(/^(?:Terminating ?)*$/);
   });
 
   it('says where it cannot be tried', async () => {

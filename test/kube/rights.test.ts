@@ -7,7 +7,7 @@ import { type Right, rightOf } from '../../src/kubernetes/client/rights.ts';
 import { probeRights, projectRights } from '../../src/kubernetes/model/rights.ts';
 import type { ApiRequest } from '../../src/kubernetes/port.ts';
 import { eventually } from '../support/eventually.ts';
-import { kubectl, kubectlSays, kubernetesProgram } from '../support/kubectl.ts';
+import { kubectl, kubectlProgram, kubectlSays } from '../support/kubectl.ts';
 import { type LeastRights, leastRights, linesOf } from '../support/least-rights.ts';
 import { emptyFolder, looms, startLooms } from '../support/looms.ts';
 import { specs, tinyHttpSpec, tinySpec } from '../support/tiny-server.ts';
@@ -30,7 +30,7 @@ const linesIn = (asked: readonly Asked[]): readonly string[] =>
     .sort()
     .flatMap((line) => (line === 'pods/exec: get' ? ['pods/exec: create', line] : [line]));
 
-describe.skipIf(kubernetesProgram === '')('a user with the rights of the recipe', () => {
+describe.skipIf(kubectlProgram === '')('a user with the rights of the recipe', () => {
   const project = `rights-${randomBytes(3).toString('hex')}`;
   const namespace = `looms-${project}`;
   const volume = { apiVersion: 'v1', kind: 'PersistentVolume', metadata: { name: `${namespace}-data` } };

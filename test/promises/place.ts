@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { kubectl, kubectlSays, kubernetesProgram } from '../support/kubectl.ts';
+import { kubectl, kubectlProgram, kubectlSays } from '../support/kubectl.ts';
 import { leastRights } from '../support/least-rights.ts';
 import { type Finished, looms, type RunOptions, startLooms } from '../support/looms.ts';
 import { testProject } from '../support/test-project.ts';
@@ -29,12 +29,11 @@ export type Place = {
   readonly clean: () => Promise<void>;
 };
 
-export const place = (label: string): Place =>
-  kubernetesProgram === '' ? docker(label) : kubernetes(projectName(label));
+export const place = (label: string): Place => (kubectlProgram === '' ? docker(label) : kubernetes(projectName(label)));
 
 /** The same; on a cluster by a user who may do what deploy/kubernetes/role.yaml says, and nothing else. */
 export async function placeOfLeastRights(label: string): Promise<Place> {
-  if (kubernetesProgram === '') return docker(label);
+  if (kubectlProgram === '') return docker(label);
   const project = projectName(label);
   const { kubeconfig, clean } = await leastRights(project);
   return { ...kubernetes(project, kubeconfig), clean };

@@ -44,7 +44,7 @@ export function inCluster(project: string, image: string): InCluster {
     async apply(specs) {
       writeFileSync(join(folder, 'config/specs/time.yaml'), specs);
       const kustomization = join(folder, 'kustomization.yaml');
-      const [newName = '', newTag = ''] = image.split(':');
+      const [, newName = '', newTag = ''] = /^(.*):([^/:]*)$/.exec(image) ?? [];
       const text = readFileSync(kustomization, 'utf8').replace(
         /\{ name: looms, newTag: \w+ \}/,
         JSON.stringify({ name: 'looms', newName, newTag }),

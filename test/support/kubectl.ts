@@ -1,12 +1,12 @@
 import { spawn } from 'node:child_process';
 import type { Finished } from './looms.ts';
 
-/** All of Kubernetes in one program, of which `kubectl` is a part; the cluster is the one of KUBECONFIG (npm run test:kube). */
-export const kubernetesProgram = process.env.LOOMS_TEST_KUBECTL ?? '';
+/** The `kubectl` of the cluster that KUBECONFIG names (npm run test:kube); '': there is no cluster for tests. */
+export const kubectlProgram = process.env.LOOMS_TEST_KUBECTL ?? '';
 
 /** Runs `kubectl` to its end. */
 export async function kubectl(args: readonly string[], stdin = ''): Promise<Finished> {
-  const child = spawn(kubernetesProgram, ['kubectl', ...args], { stdio: 'pipe' });
+  const child = spawn(kubectlProgram, args, { stdio: 'pipe' });
   const read = { stdout: '', stderr: '' };
   for (const name of ['stdout', 'stderr'] as const) {
     child[name].setEncoding('utf8').on('data', (text: string) => {

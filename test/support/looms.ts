@@ -3,6 +3,7 @@ import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { onNodes } from './node-images.ts';
 
 /** The program as a user starts it. */
 export const program = fileURLToPath(new URL('../../bin/run.js', import.meta.url));
@@ -40,7 +41,10 @@ function environment(extra: RunOptions['env']): NodeJS.ProcessEnv {
     const value = process.env[name] ?? process.env[name.toLowerCase()];
     return value === undefined ? [] : [[name, value] as const];
   });
-  return { ...Object.fromEntries(inherited), XDG_STATE_HOME: state, ...extra };
+  // What servers over HTTP are reached through is an image as those of the servers.
+  const images =
+    process.env.LOOMS_TEST_IMAGES === undefined ? {} : { LOOMS_RELAY_IMAGE: onNodes('debian:bookworm-slim') };
+  return { ...Object.fromEntries(inherited), ...images, XDG_STATE_HOME: state, ...extra };
 }
 
 /** The built program as a child process that can be sent signals. */

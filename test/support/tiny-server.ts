@@ -1,3 +1,5 @@
+import { onNodes } from './node-images.ts';
+
 /**
  * A whole MCP server as one line of JavaScript for `node -e`: nothing has to be installed or built, so that tests of the
  * command line are quick. Tools: `echo` answers its text, `fail` answers isError with the text that it is given, `break` answers a JSON-RPC error,
@@ -53,7 +55,7 @@ export const tinySpec = ({
   kind = 'works',
   timeoutSeconds = 30,
   memoryMiB = 128,
-  image = 'node:24-slim',
+  image = onNodes('node:24-slim'),
   env = {},
   backend = {},
 }: TinySpec): string =>
@@ -84,7 +86,7 @@ const httpScript = `require('node:http').createServer(async (request, response) 
 export const tinyHttpSpec = ({ name, backend = {} }: Pick<TinySpec, 'name' | 'backend'>): string =>
   `${JSON.stringify({
     name,
-    docker_backend: { base_image: 'node:24-slim', resource_limits: { memory_mb: 128 }, ...backend },
+    docker_backend: { base_image: onNodes('node:24-slim'), resource_limits: { memory_mb: 128 }, ...backend },
     mcp_server: { transport: 'streamable-http', port: 3000, command: 'node', args: ['-e', httpScript] },
   })}\n`;
 

@@ -80,9 +80,9 @@ export async function connectDocker(
 
     findImage: (ref, { mayLook, ...options } = {}) => findImage(at(options), ref, mayLook),
     pullImage: (ref, wanted, onProgress, options) => pullImage(at(options), ref, wanted, onProgress),
-    registryHas: async (ref, options) => {
-      const { registryHas } = await import('./images/registry.ts');
-      return registryHas(at(options), ref);
+    registryHolds: async (ref, options) => {
+      const { registryHolds } = await import('./images/registry.ts');
+      return registryHolds(at(options), ref);
     },
     pushImage: async (id, ref, onProgress, options) => {
       const { pushImage } = await import('./images/push.ts');

@@ -2,24 +2,23 @@ import type { Recipe } from '../../model/container/recipe.ts';
 import type { DeclaredServer } from '../../model/desired.ts';
 import { assertNever, LoomsError } from '../../model/errors.ts';
 import type { Failure, StepProgress, StepResult } from '../../model/events.ts';
-import { messageOf } from '../../model/failure.ts';
 import type { HealthFinding } from '../../model/health.ts';
 import type { ServerName } from '../../model/ids.ts';
-import { isoTime } from '../../model/times.ts';
+import { defined } from '../../model/values/defined.ts';
 import type { CallOptions } from '../../orchestrator/session-host.ts';
-import { annotation, label } from '../model/names.ts';
+import { label } from '../model/names.ts';
 import { type KubeObject, runOf, serverStatus } from '../model/objects.ts';
-import { type Generation, idOfPod, type Observed } from '../model/observed.ts';
-import { hasServed } from '../model/served.ts';
-import { clusterNow } from '../observe/describe.ts';
+import { idOfPod, type Observed } from '../model/observed.ts';
+import { imageOf } from '../objects/objects.ts';
 import { listOf } from '../observe/observe.ts';
 import type { KubeStep } from '../plan/steps.ts';
 import type { KubernetesPorts } from '../ports.ts';
 import { servingPod } from '../views/serving.ts';
 import { keepLogs, keepLogsOf } from './keep-logs.ts';
+import { noteServed } from './note-served.ts';
 import { publishImage } from './publish-image.ts';
 import { putServer, putWithoutPods } from './put-server.ts';
-import { annotate, createObject, deleteObject, labelNamespace, replaceObject } from './requests.ts';
+import { createObject, deleteObject, labelNamespace, replaceObject } from './requests.ts';
 import { restoreServer } from './restore.ts';
 import { awaitRollout } from './rollout.ts';
 
@@ -32,6 +31,8 @@ export type StepEnvironment = {
   readonly recipes: ReadonlyMap<string, Recipe>;
   /** The Deployments as this run wrote them. */
   readonly written: Map<ServerName, KubeObject>;
+  /** By which pods pull the images that this run published, by their names there. */
+  readonly digests: Map<string, string>;
   /** Whether an earlier generation is gone back to, so that the one that is left was given up. */
   readonly rollsBack: boolean;
   readonly onHealthy: (finding: HealthFinding) => void;
@@ -76,12 +77,18 @@ export async function performStep(
       await deleteObject(cluster, { ...step, namespace }, options);
       return doneBut(problem);
     }
-    case 'publish-image':
-      return { result: 'ok', ...(await publishImage(step, env, onProgress, options)) };
+    case 'publish-image': {
+      const { digest, ...note } = await publishImage(step, env, onProgress, options);
+      if (digest !== undefined) env.digests.set(step.there, digest);
+      return { result: 'ok', ...note };
+    }
     case 'put-server': {
       const server = requireServer(step);
       const problem = step.replicas === 0 ? await keepLogs(env, server, options) : undefined;
-      env.written.set(server, await putServer(ports, observed, env.find(server), step, options));
+      const declared = env.find(server);
+      const digest = step.digest ?? env.digests.get(imageOf(declared, ports.settings));
+      const put = { ...step, ...defined({ digest }) };
+      env.written.set(server, await putServer(ports, observed, declared, put, options));
       return doneBut(problem);
     }
     case 'gate':
@@ -148,7 +155,7 @@ async function gate(
       });
     }
     await keepLogsOf(env, workload, (one) => !generation.pods.includes(one), options);
-    const problem = await noteServed(env, generation, options);
+    const problem = await noteServed(env, generation, pod, options);
     const note = outcome.passed ? outcome.note : 'it answered, and is full of sessions by now';
     return { result: 'ok', note: [note, ...(problem === undefined ? [] : [problem])].join('; ') };
   } catch (error) {
@@ -157,36 +164,6 @@ async function gate(
       return { result: 'failed', failure: { code, message, detail, ...(hint === undefined ? {} : { hint }) } };
     }
     throw error;
-  }
-}
-
-/**
- * Notes that a generation has passed its gate, and of the one that a rollback leaves that it was given up. Why it could not
- * be noted, for people: the server serves all the same.
- */
-async function noteServed(
-  { ports, observed, rollsBack }: StepEnvironment,
-  { claim, replicaSet }: Generation,
-  options: CallOptions,
-): Promise<string | undefined> {
-  const at = ({ metadata }: KubeObject) =>
-    ({ kind: 'ReplicaSet', namespace: observed.namespace, name: metadata.name }) as const;
-  const before = observed.servers.find(({ server }) => server === claim.server)?.generations ?? [];
-  const left = before.findLast(
-    (one) =>
-      one.replicaSet.metadata.uid !== replicaSet.metadata.uid &&
-      one.claim.specHash !== claim.specHash &&
-      (one.isMeant || hasServed(one)),
-  );
-  try {
-    const served = isoTime(await clusterNow(ports.cluster, options));
-    const notes = { [annotation.served]: served, [annotation.outcome]: null, [annotation.failure]: null };
-    await annotate(ports.cluster, at(replicaSet), notes, options);
-    if (rollsBack && left !== undefined)
-      await annotate(ports.cluster, at(left.replicaSet), { [annotation.outcome]: 'rolled-back' }, options);
-    return undefined;
-  } catch (error) {
-    return `that it passed could not be noted: ${messageOf(error)}`;
   }
 }
 

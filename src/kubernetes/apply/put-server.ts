@@ -70,12 +70,15 @@ function madeNow(
   { settings, managedBy }: KubernetesPorts,
   { project }: Observed,
   { spec, image }: DeclaredServer,
-  generation: number,
+  { generation, digest }: { readonly generation: number; readonly digest: string | undefined },
   secret: { readonly name: string; readonly prints?: SecretPrints },
 ): Made {
-  const signature = settings.records.sign(signedText(project, spec.name, generation, recordSpec(spec, image.ref)));
+  const record = recordSpec(spec, image.ref);
+  const signature = settings.records.sign(signedText({ project, server: spec.name, generation, record, digest }));
   return {
     secret: secret.name,
+    // One that nobody signed counts for nothing: without a key, the image is pulled by its name.
+    digest: signature === undefined ? undefined : digest,
     annotations: {
       [annotation.generation]: String(generation),
       [annotation.managedBy]: managedBy,
@@ -98,10 +101,10 @@ export async function putServer(
   options: CallOptions,
 ): Promise<KubeObject> {
   const settings = objectSettings(ports, observed);
-  const { over, replicas } = step;
+  const { over, replicas, generation, digest } = step;
   const make = async (): Promise<KubeObject> => {
     const secret = await putSecret(ports, observed, server, options);
-    const made = madeNow(ports, observed, server, step.generation, secret);
+    const made = madeNow(ports, observed, server, { generation, digest }, secret);
     return withReplicas(deploymentOf(server, settings, made), replicas);
   };
   if (over === undefined) return createObject(ports.cluster, await make(), options);
@@ -150,7 +153,7 @@ export async function putWithoutPods(
 /** Annotations of a past generation's pods that are Kubernetes' or its own alone. */
 const ofPodsAlone = new Set<string>([annotation.generation, annotation.specHash, 'kubectl.kubernetes.io/restartedAt']);
 /** What is noted on a ReplicaSet of its time, and is none of what it was made with. */
-const ofItsTime = new Set<string>([annotation.failure, annotation.outcome, annotation.served]);
+const ofItsTime = new Set<string>([annotation.failure, annotation.outcome, annotation.served, annotation.imageSeen]);
 
 /** The Deployment that a past generation was, as its ReplicaSet tells. */
 export function restored(deployment: Deployment, { claim, replicaSet }: Generation): KubeObject {

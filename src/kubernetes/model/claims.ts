@@ -1,10 +1,12 @@
 import { createHash } from 'node:crypto';
+import { isDigest } from '../../model/container/image-ref.ts';
 import type { RecordedSpec } from '../../model/desired.ts';
 import { asServerName, namePattern, type ProjectName, type ServerName } from '../../model/ids.ts';
 import type { ForeignRecord, RecordMaker } from '../../model/records.ts';
 import { readSecretPrints, type SecretPrints } from '../../model/secrets/secret-prints.ts';
 import { canonicalJson } from '../../model/values/canonical-json.ts';
 import { defined } from '../../model/values/defined.ts';
+import { type ImageDigest, readSeen } from './image-digest.ts';
 import { annotation, label } from './names.ts';
 import type { KubeObject } from './objects.ts';
 
@@ -20,8 +22,17 @@ export type RecordReader = {
 };
 
 /** What is signed of a server's record: of which server of which project it is, and what it was made from. */
-export const signedText = (project: ProjectName, server: ServerName, generation: number, record: string): string =>
-  canonicalJson(['kubernetes', project, server, generation, record]);
+export type Signed = {
+  readonly project: ProjectName;
+  readonly server: ServerName;
+  readonly generation: number;
+  readonly record: string;
+  /** The digest of its image, where that is known. */
+  readonly digest?: string | undefined;
+};
+
+export const signedText = ({ project, server, generation, record, digest }: Signed): string =>
+  canonicalJson(['kubernetes', project, server, generation, record, ...(digest === undefined ? [] : [digest])]);
 
 /** What a Deployment or a ReplicaSet says that it was made from. Anybody who may write to the namespace can say it. */
 export type Claim = {
@@ -31,12 +42,40 @@ export type Claim = {
   readonly recorded?: RecordedSpec;
   /** Set when this machine did not sign the record. */
   readonly foreignRecord?: ForeignRecord;
+  /** Absent: its image is known by its name alone. */
+  readonly image?: ImageDigest;
   /** Of what was recorded; '' where that cannot be read. */
   readonly specHash: string;
   readonly source?: string;
   readonly secretPrints?: SecretPrints;
   readonly managedBy: string;
 };
+
+/** Whether two generations were made of the same, as far as it is known by which digests they had their images. */
+export const isSameRevision = (a: Claim, b: Claim): boolean =>
+  a.specHash === b.specHash && (a.image === undefined || b.image === undefined || a.image.digest === b.image.digest);
+
+/** Whether a digest counts. What another key signed cannot be checked here, as nothing of such a record can; what none did was added by hand. */
+const isSigned = ({ kind }: RecordMaker): boolean => kind === 'here' || kind === 'other-key';
+
+/**
+ * The digest of a generation's image, as its annotations say. One that was seen in a pod counts where whoever saw it is no
+ * less known than whoever made the record.
+ */
+function imageDigestOf(
+  annotations: Readonly<Record<string, string>>,
+  signed: Signed,
+  maker: RecordMaker,
+  records: Pick<RecordReader, 'makerOf'>,
+): ImageDigest | undefined {
+  const { digest } = signed;
+  if (digest !== undefined) return isDigest(digest) && isSigned(maker) ? { kind: 'pinned', digest } : undefined;
+  const seen = readSeen(annotations[annotation.imageSeen] ?? '');
+  if (seen === undefined) return undefined;
+  const seer = records.makerOf(signedText({ ...signed, digest: seen.digest }), seen.signature);
+  const counts = seer.kind === 'here' || (seer.kind === 'other-key' && maker.kind === 'other-key');
+  return counts ? { kind: 'seen', digest: seen.digest } : undefined;
+}
 
 const isGeneration = (text: string | undefined): text is string => /^[1-9]\d{0,8}$/.test(text ?? '');
 
@@ -50,13 +89,14 @@ export function readClaim(
   const name = labels[label.server];
   if (labels[label.project] !== project || name === undefined || !namePattern.test(name)) return undefined;
   const server = asServerName(name);
-  const said = annotations[annotation.generation];
-  const generation = isGeneration(said) ? Number(said) : 1;
+  const number = annotations[annotation.generation];
+  const generation = isGeneration(number) ? Number(number) : 1;
   const source = annotations[annotation.source];
   const text = annotations[annotation.record] ?? '';
   const read = records.read(text);
   const recorded = read?.spec.name === server ? read : undefined;
-  const signed = signedText(project, server, generation, text);
+  const said = { project, server, generation, record: text, digest: annotations[annotation.image] };
+  const signed = signedText(said);
   const maker = records.makerOf(signed, annotations[annotation.signature] ?? '');
   const foreignRecord: ForeignRecord | undefined =
     recorded === undefined || maker.kind === 'here'
@@ -75,6 +115,7 @@ export function readClaim(
     ...defined({
       recorded,
       foreignRecord,
+      image: imageDigestOf(annotations, said, maker, records),
       source,
       secretPrints: readSecretPrints(annotations[annotation.secrets] ?? ''),
     }),

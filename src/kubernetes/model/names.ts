@@ -28,6 +28,10 @@ export const annotation = {
   /** Which container of its server in a row a pod is of; another one replaces the pods. */
   generation: 'looms.dev/generation',
   signature: 'looms.dev/signature',
+  /** The digest by which its pods pull the server's image, signed with the record; what has none is pulled by its name. */
+  image: 'looms.dev/image',
+  /** Of a ReplicaSet: the digest that the server's image had in the pod that passed its gate (`writeSeen`). */
+  imageSeen: 'looms.dev/image-seen',
   /** Prints of the secrets that its pods were given (`SecretPrints`). */
   secrets: 'looms.dev/secrets',
   /** `looms/<version>`. */

@@ -1,6 +1,7 @@
 import type { DeclaredServer, DesiredServer } from '../../model/desired.ts';
 import { processEnv, secretUses, writtenValue } from '../../model/secrets/secret-names.ts';
 import type { Exported, Exporter, ExportSettings } from '../../orchestrator/export.ts';
+import { withDigest } from '../model/image-digest.ts';
 import {
   annotation,
   isLabelValue,
@@ -66,6 +67,8 @@ export type Made = {
   readonly annotations: Readonly<Record<string, string>>;
   /** Annotations of its pods: where one is another, they are replaced. */
   readonly podAnnotations: Readonly<Record<string, string>>;
+  /** The digest by which its pods pull its image; absent: by its name, as nodes find it. */
+  readonly digest?: string | undefined;
 };
 
 /** What `looms export` writes: nobody is there who could count generations or sign. */
@@ -87,8 +90,10 @@ export function deploymentOf(server: DeclaredServer, settings: ExportSettings, m
     // Without the commit: the objects stay as they are where a commit changes nothing of them.
     [annotation.source]: `${source.file}:${source.line}`,
     ...(spec.description === undefined ? {} : { [annotation.description]: spec.description }),
+    ...(made.digest === undefined ? {} : { [annotation.image]: made.digest }),
     ...made.annotations,
   };
+  const image = imageOf(server, settings);
   return {
     apiVersion: 'apps/v1',
     kind: 'Deployment',
@@ -106,7 +111,7 @@ export function deploymentOf(server: DeclaredServer, settings: ExportSettings, m
         },
         spec: podOf(spec, {
           secret: made.secret,
-          server: imageOf(server, settings),
+          server: made.digest === undefined ? image : withDigest(image, made.digest),
           reach: settings.relayImage,
         }),
       },

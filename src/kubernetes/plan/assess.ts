@@ -5,6 +5,7 @@ import type { Unanswered } from '../../model/health.ts';
 import type { ContainerId, ServerName } from '../../model/ids.ts';
 import { type FieldDifference, isNonEmpty, type NonEmpty, type Reason } from '../../model/plan.ts';
 import { rotationDue } from '../../model/rotation.ts';
+import { withDigest } from '../model/image-digest.ts';
 import { isReady, serverStatus, timeOf } from '../model/objects.ts';
 import { type Generation, idOfPod, mainPod, meantOf, type Workload } from '../model/observed.ts';
 import type { ServerDrift } from './drift.ts';
@@ -20,6 +21,8 @@ export type AssessContext = {
   readonly replace: ReadonlySet<ServerName>;
   readonly unhealthy: ReadonlyMap<ServerName, Unanswered>;
   readonly rollbackTo: number | undefined;
+  /** The digest that its image shall have; undefined: whatever its name means. */
+  readonly pin: string | undefined;
 };
 
 /** A server that is there, held against what it should be. */
@@ -41,6 +44,21 @@ function specReasons(server: DeclaredServer, { claim }: Workload): readonly Reas
   if (claim.specHash === server.hash) return [];
   const fields = compareSpecs(claim.recorded, { spec: server.spec, image: server.image.ref });
   return isNonEmpty(fields) ? [{ kind: 'spec-changed', fields }] : [];
+}
+
+/** Whether what is gone back to had another image under the same name. */
+function imageReasons(
+  server: DeclaredServer,
+  workload: Workload,
+  { rollbackTo, pin }: AssessContext,
+): readonly Reason[] {
+  const now = meantOf(workload)?.claim.image?.digest;
+  if (rollbackTo === undefined || pin === undefined || pin === now) return [];
+  const { ref } = server.image;
+  // One under another name is told as a change of the spec.
+  if (workload.claim.recorded?.image !== ref) return [];
+  const from = now === undefined ? ref : withDigest(ref, now);
+  return [{ kind: 'image-changed', fields: [{ path: 'image', from, to: withDigest(ref, pin) }] }];
 }
 
 const driftReasons = (fields: readonly FieldDifference[]): readonly Reason[] =>
@@ -92,6 +110,7 @@ export function assess(server: DeclaredServer, workload: Workload, context: Asse
     enabled && replicas > 1 ? [{ path: 'replicas', from: String(replicas), to: '1' }] : [];
   const stale: readonly Reason[] = [
     ...specReasons(server, workload),
+    ...imageReasons(server, workload, context),
     ...driftReasons(drift.ofPods),
     ...(secrets === undefined ? [] : [{ kind: 'secret-changed', variables: secrets } as const]),
     ...(unanswered === undefined ? [] : [{ kind: 'unhealthy', why: unanswered } as const]),

@@ -12,6 +12,7 @@ import {
 } from '../../model/plan.ts';
 import { basisOf } from '../../model/plan-basis.ts';
 import { nextRotation } from '../../model/rotation.ts';
+import { defined } from '../../model/values/defined.ts';
 import type { Undesired } from '../../orchestrator/port.ts';
 import { isSecretName, label, workloadName } from '../model/names.ts';
 import type { KubeObject } from '../model/objects.ts';
@@ -42,13 +43,15 @@ export type DecideInput = {
   /** What shall stand behind the servers, those that stay included. */
   readonly support: readonly KubeObject[];
   readonly drift: FoundDrift;
-  readonly context: Omit<AssessContext, 'drift' | 'now'>;
+  readonly context: Omit<AssessContext, 'drift' | 'now' | 'pin'>;
   readonly stop: ReadonlySet<ServerName>;
   readonly keepFailed: boolean;
   /** Where pods pull images from that looms builds. */
   readonly registry: string | undefined;
   /** Images of which it is known what they are built from. */
   readonly buildable: ReadonlySet<string>;
+  /** Digests that images of servers shall have, as they had them then; what has none is pulled by its name. */
+  readonly pins: ReadonlyMap<ServerName, string>;
   /** Servers whose records are nobody's here, or cannot be read: what stands behind them is left as it is. */
   readonly doubtful: ReadonlySet<ServerName>;
   readonly warnings: readonly PlanWarning[];
@@ -190,13 +193,19 @@ function decideServer(server: DeclaredServer, input: DecideInput, before: readon
   const support = awaitedBy(name, before);
   const ready = [...support, ...publishedBefore(server, input)];
   if (workload === undefined) return enabled ? creation(server, input, ready) : nothing(name);
-  const found = assess(server, workload, { ...input.context, now: input.observed.now, drift: input.drift.servers });
+  const { now } = input.observed;
+  const found = assess(server, workload, {
+    ...input.context,
+    now,
+    drift: input.drift.servers,
+    pin: input.pins.get(name),
+  });
   const container = idOfGeneration(shownOf(workload), workload.deployment);
   const replicas = workload.deployment.spec.replicas ?? 1;
   const change = { server: name, container };
   if (!enabled) return stopping(server, workload, found, input);
   const stale: readonly Reason[] = found.stale;
-  if (isNonEmpty(stale)) return replacement(server, workload, { ...found, stale }, ready);
+  if (isNonEmpty(stale)) return replacement(server, workload, { ...found, stale }, input, ready);
   const scaledUp: readonly Reason[] = replicas === 0 ? [{ kind: 'exited', exitCode: 0, outOfMemory: false }] : [];
   const starts = [...scaledUp, ...found.waits];
   const reasons = [...starts, ...found.beside];
@@ -219,6 +228,10 @@ function decideServer(server: DeclaredServer, input: DecideInput, before: readon
 }
 
 const nothing = (server: ServerName): Decided => ({ change: { server, action: 'unchanged' }, steps: [], drift: [] });
+
+/** The digest of an image that is only pulled; that of one which is published is known once it is there. */
+const pinnedTo = ({ spec, image }: DeclaredServer, { pins }: DecideInput): { readonly digest?: string } =>
+  image.kind === 'built' ? {} : defined({ digest: pins.get(spec.name) });
 
 /** Writes a Deployment as it is, but for what is beside its pods. */
 const putAgain = ({ server, claim, deployment }: Workload, replicas: number) => ({
@@ -249,6 +262,7 @@ function creation(server: DeclaredServer, input: DecideInput, ready: readonly St
     generation: 1,
     newPods: true,
     replicas: 1,
+    ...pinnedTo(server, input),
   });
   const gate = gateOf(server, 1, [put.id]);
   const undo = stepOf(
@@ -269,6 +283,7 @@ function replacement(
   server: DeclaredServer,
   workload: Workload,
   found: Assessed & { readonly stale: NonEmpty<Reason> },
+  input: DecideInput,
   ready: readonly StepId[],
 ): Decided {
   const { name, mounts } = server.spec;
@@ -279,6 +294,7 @@ function replacement(
     generation,
     newPods: true,
     replicas: 1,
+    ...pinnedTo(server, input),
     over: overDeployment(workload.deployment),
   });
   const gate = gateOf(server, generation, [put.id]);

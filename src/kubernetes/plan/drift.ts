@@ -62,6 +62,7 @@ function secretOf({ server, claim, deployment: { spec } }: Workload): string {
 /** What was decided when a Deployment was made, as it says itself. */
 export const madeAsThere = (workload: Workload): Made => ({
   secret: secretOf(workload),
+  digest: workload.claim.image?.kind === 'pinned' ? workload.claim.image.digest : undefined,
   annotations: picked(workload.deployment.metadata.annotations, kept),
   podAnnotations: picked(workload.deployment.spec.template.metadata?.annotations, keptOfPods),
 });

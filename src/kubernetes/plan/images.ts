@@ -1,7 +1,10 @@
 import type { DeclaredServer } from '../../model/desired.ts';
-import { asStepId, type StepId } from '../../model/ids.ts';
+import { asStepId, type ServerName, type StepId } from '../../model/ids.ts';
 import type { PlannedImage } from '../../model/plan.ts';
-import type { Observed } from '../model/observed.ts';
+import { defined } from '../../model/values/defined.ts';
+import { withoutDigest } from '../model/image-digest.ts';
+import { serverContainer, timeOf } from '../model/objects.ts';
+import type { Generation, Observed } from '../model/observed.ts';
 import { imageOf } from '../objects/objects.ts';
 import type { StepDraft } from './steps.ts';
 
@@ -11,6 +14,8 @@ type ImageInput = {
   readonly registry: string | undefined;
   /** Images of which it is known what they are built from. */
   readonly buildable: ReadonlySet<string>;
+  /** Digests that images of servers shall have, as they had them then. */
+  readonly pins: ReadonlyMap<ServerName, string>;
 };
 
 type ImageWork = { readonly steps: readonly StepDraft[]; readonly images: readonly PlannedImage[] };
@@ -28,11 +33,18 @@ export const publishedBefore = (server: DeclaredServer, input: ImageInput): read
   return published === undefined ? [] : [published.id];
 };
 
-/** Whether pods of the project were made of an image before, so that it was at its registry once. */
-const wasPulled = ({ servers }: Observed, there: string): boolean =>
-  servers.some(({ generations }) =>
-    generations.some(({ replicaSet }) => replicaSet.spec.template.spec.containers.some(({ image }) => image === there)),
-  );
+/** Generations of the project whose pods were made of an image, which was at its registry then; the newest last. */
+const madeOf = ({ servers }: Observed, there: string): readonly Generation[] =>
+  servers
+    .flatMap(({ generations }) => generations)
+    .filter(({ replicaSet }) =>
+      replicaSet.spec.template.spec.containers.some(
+        ({ name, image }) => name === serverContainer && image !== undefined && withoutDigest(image) === there,
+      ),
+    )
+    .toSorted(
+      (a, b) => timeOf(a.replicaSet.metadata.creationTimestamp) - timeOf(b.replicaSet.metadata.creationTimestamp),
+    );
 
 /** Steps that bring images to their registry, one for each image, however many of the servers have it. */
 export function planImages(servers: readonly DeclaredServer[], input: ImageInput): ImageWork {
@@ -48,6 +60,11 @@ export function planImages(servers: readonly DeclaredServer[], input: ImageInput
     if (first === undefined) return [];
     const { id, ref, there } = first;
     const canBuild = input.buildable.has(ref);
+    const made = madeOf(input.observed, there);
+    const pinned = users.flatMap(({ spec }) => input.pins.get(spec.name) ?? []);
+    // Of a record that nobody here signed the digest counts for its own server, and not for others.
+    const known = made.flatMap(({ claim }) => (claim.foreignRecord === undefined ? (claim.image?.digest ?? []) : []));
+    const digest = pinned[0] ?? known.at(-1);
     const step: StepDraft = {
       id,
       cause: { kind: 'support', why: 'pods pull it from there' },
@@ -57,7 +74,8 @@ export function planImages(servers: readonly DeclaredServer[], input: ImageInput
       there,
       canBuild,
       mayPull: users.some(({ spec }) => spec.pullPolicy !== 'never'),
-      wasPulled: wasPulled(input.observed, there),
+      wasPulled: made.length > 0,
+      ...defined({ digest }),
     };
     return [{ step, ref, canBuild }];
   });

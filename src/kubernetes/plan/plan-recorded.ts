@@ -35,6 +35,7 @@ export async function planRecorded(
     requireDrain(name, wish, then.lifecycle.drainSeconds);
     const spec = { ...then, enabled: wish.kind !== 'stop' };
     return {
+      pin: claim.image?.kind === 'pinned' ? claim.image.digest : undefined,
       server: { ...declaredOf(spec, image, claim.source ?? 'unknown', intent.directory), hash: claim.specHash },
       untrusted: untrustedRecord(`Deployment ${deployment.metadata.name}`, claim),
     };
@@ -54,6 +55,7 @@ export async function planRecorded(
     undesired: 'ignore',
     ...(wish.kind === 'restart' ? { replace: intent.servers } : {}),
     ...(wish.kind === 'stop' ? { stop: intent.servers } : {}),
+    pins: new Map(found.flatMap(({ server, pin }) => (pin === undefined ? [] : [[server.spec.name, pin] as const]))),
     untrusted: found.flatMap(({ untrusted }) => untrusted ?? []),
   });
 }

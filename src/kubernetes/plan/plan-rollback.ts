@@ -1,6 +1,7 @@
 import { LoomsError } from '../../model/errors.ts';
 import { untrustedRecord } from '../../model/records.ts';
 import type { RollbackIntent } from '../../orchestrator/port.ts';
+import { isSameRevision } from '../model/claims.ts';
 import { type Generation, idOfGeneration, meantOf, type Observed, shownOf } from '../model/observed.ts';
 import { hasServed, isGood, outcomeOf } from '../model/served.ts';
 import type { KubernetesPorts } from '../ports.ts';
@@ -12,9 +13,9 @@ import { declaredOf, type KubePrepared, prepare, workloadOf } from './prepare.ts
  * it goes on.
  */
 function wayBack(past: readonly Generation[], now: Generation | undefined): Generation | undefined {
-  const isNow = ({ claim }: Generation): boolean => claim.specHash === now?.claim.specHash;
+  const isNow = ({ claim }: Generation): boolean => now !== undefined && isSameRevision(claim, now.claim);
   const isLeft = ({ claim }: Generation, index: number): boolean =>
-    past.slice(index).some((later) => later.claim.specHash === claim.specHash && outcomeOf(later) === 'rolled-back');
+    past.slice(index).some((later) => isSameRevision(later.claim, claim) && outcomeOf(later) === 'rolled-back');
   const served = past.filter((one, index) => isGood(one) && !isLeft(one, index));
   const last = served.at(-1);
   const isUnderway = now !== undefined && !hasServed(now) && last !== undefined && !isNow(last);
@@ -80,6 +81,7 @@ export async function planRollback(
       undesired: 'ignore',
       keepFailed,
       rollbackTo: to,
+      pins: new Map(target.claim.image === undefined ? [] : [[name, target.claim.image.digest]]),
       untrusted: untrusted === undefined ? [] : [untrusted],
     },
   );

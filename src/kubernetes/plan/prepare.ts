@@ -40,6 +40,8 @@ type Asked = Pick<DecideInput, 'desired' | 'undesired' | 'movedAway'> & {
   readonly stop?: readonly ServerName[];
   readonly keepFailed?: boolean;
   readonly rollbackTo?: number;
+  /** Digests that images of servers shall have, as they had them then. */
+  readonly pins?: ReadonlyMap<ServerName, string>;
   readonly untrusted?: readonly UntrustedRecord[];
 };
 
@@ -134,6 +136,7 @@ export async function prepare(
     keepFailed: asked.keepFailed ?? false,
     registry: ports.settings.registry,
     buildable: new Set(recipesOf(intent).keys()),
+    pins: asked.pins ?? new Map(),
     doubtful,
     warnings: [...counted.warnings, ...secrets.warnings, ...driftWarnings(drift)],
   });

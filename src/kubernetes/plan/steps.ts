@@ -22,6 +22,8 @@ export type Operation =
       /** Its name where it is built. */
       readonly ref: string;
       readonly there: string;
+      /** By which pods had it before; absent: none had it, or by its name alone. */
+      readonly digest?: string;
       /** Whether what it is built from is known; else it is there, or nowhere. */
       readonly canBuild: boolean;
       readonly mayPull: boolean;
@@ -38,6 +40,8 @@ export type Operation =
       readonly generation: number;
       readonly newPods: boolean;
       readonly replicas: number;
+      /** The digest by which new pods pull an image that looms does not publish; absent: by its name. */
+      readonly digest?: string;
       /** Absent: none is there. */
       readonly over?: OverDeployment;
     }

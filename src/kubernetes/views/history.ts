@@ -2,6 +2,8 @@ import { compareSpecs } from '../../model/compare-specs.ts';
 import type { ServerName } from '../../model/ids.ts';
 import { serverNotFound } from '../../model/server-not-found.ts';
 import type { GenerationView } from '../../model/server-view.ts';
+import type { Claim } from '../model/claims.ts';
+import { withDigest } from '../model/image-digest.ts';
 import { annotation } from '../model/names.ts';
 import { serverContainer, serverStatus, timeOf } from '../model/objects.ts';
 import { type Generation, idOfGeneration, mainPod, type Observed, shownOf, type Workload } from '../model/observed.ts';
@@ -10,6 +12,10 @@ import { stateOf } from './server-views.ts';
 
 /** What stands for the failure of a generation that went before any run saw it pass its gate. */
 const neverSeen = 'interrupted: no run saw it pass its gate';
+
+/** The image that a generation's pods had, by the digest of it where one is known. */
+const imageThen = (image: string, { image: known }: Claim): string =>
+  known === undefined ? image : withDigest(image, known.digest);
 
 function entryOf(
   generation: Generation,
@@ -28,7 +34,7 @@ function entryOf(
     generation: claim.generation,
     container: idOfGeneration(generation, workload.deployment),
     image: claim.recorded?.image ?? template?.image ?? '',
-    imageId: (pod && serverStatus(pod)?.imageID) ?? template?.image ?? '',
+    imageId: (pod && serverStatus(pod)?.imageID) ?? imageThen(template?.image ?? '', claim),
     source: claim.source ?? null,
     specHash: claim.specHash,
     ...(claim.recorded === undefined ? {} : { recorded: claim.recorded }),

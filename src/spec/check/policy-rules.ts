@@ -1,9 +1,9 @@
 import { dockerCapabilities } from '../../model/container/capabilities.ts';
 import { egressText, isTlsPort } from '../../model/container/egress.ts';
+import { parseImageRef } from '../../model/container/image-ref.ts';
 import type { EgressTarget, ImageSource, Security } from '../../model/desired.ts';
 import { assertNever } from '../../model/errors.ts';
 import type { LimitName, Policy, PolicyBreach, PolicyRule } from '../../model/policy.ts';
-import { parseImageRef } from '../fields/image-ref.ts';
 import { contains } from '../fields/mounts.ts';
 import type { ReadServer } from '../fields/normalize.ts';
 import type { FieldLocation } from '../load.ts';

@@ -1,8 +1,8 @@
+import { parseImageRef } from '../../model/container/image-ref.ts';
 import { type CopyFile, defaultVersions, type ImageSource } from '../../model/desired.ts';
 import { type Reader, sortedRecord } from '../read/reader.ts';
 import { childPath } from '../read/tree.ts';
 import { lastName } from '../read/words.ts';
-import { parseImageRef } from './image-ref.ts';
 import type { BackendInput, BuildConfigInput } from './input.ts';
 import { pathInside } from './paths.ts';
 

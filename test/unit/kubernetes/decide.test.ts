@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { type ImageDigest, withDigest } from '../../../src/kubernetes/model/image-digest.ts';
 import { label, workloadName } from '../../../src/kubernetes/model/names.ts';
 import type { Deployment, KubeObject, Pod, ReplicaSet } from '../../../src/kubernetes/model/objects.ts';
 import { revisionKey } from '../../../src/kubernetes/model/objects.ts';
@@ -16,10 +17,15 @@ const meta = (kind: string, name: string, more: object = {}) => ({
 
 const space: KubeObject = meta('Namespace', `looms-${project}`, { labels: { [label.project]: project } });
 
-type There = { readonly generation?: number; readonly ready?: boolean; readonly replicas?: number };
+type There = {
+  readonly generation?: number;
+  readonly ready?: boolean;
+  readonly replicas?: number;
+  readonly image?: ImageDigest;
+};
 
 /** A server as it is after an apply. */
-function there(declared: DeclaredServer, { generation = 1, ready = true, replicas = 1 }: There = {}): Workload {
+function there(declared: DeclaredServer, { generation = 1, ready = true, replicas = 1, image }: There = {}): Workload {
   const { name } = declared.spec;
   const claim = {
     server: name,
@@ -27,8 +33,11 @@ function there(declared: DeclaredServer, { generation = 1, ready = true, replica
     recorded: { spec: declared.spec, image: declared.image.ref },
     specHash: declared.hash,
     managedBy: 'looms/1.0.0',
+    ...(image === undefined ? {} : { image }),
   };
-  const template = { spec: { containers: [{ name: 'server', image: declared.image.ref }] } };
+  const { ref } = declared.image;
+  const pulled = image?.kind === 'pinned' ? withDigest(ref, image.digest) : ref;
+  const template = { spec: { containers: [{ name: 'server', image: pulled }] } };
   const deployment: Deployment = {
     ...meta('Deployment', workloadName(name), { generation: 4, annotations: { [revisionKey]: '1' } }),
     spec: { replicas, template },
@@ -101,6 +110,7 @@ const plan = (at: Observed, desired: readonly DeclaredServer[], more: Partial<De
     doubtful: new Set(),
     registry: undefined,
     buildable: new Set(),
+    pins: new Map(),
     warnings: [],
     ...more,
   });
@@ -304,6 +314,10 @@ describe('images that are built for a cluster', () => {
     expect(opsOf(off)).toEqual(['put-server', 'await-gone']);
   });
 
+  /** A server whose pods were made of that image. */
+  const pulledBy = (name: string, image: ImageDigest): Workload =>
+    there({ ...built(name), image: { ...one.image, ref: 'registry.example/team/node:0' } }, { image });
+
   it('are only asked for where nobody knows what they are built from', () => {
     const at = observed([there({ ...one, image: { ...one.image, ref: 'registry.example/team/node:0' } })]);
     const context: DecideInput['context'] = {
@@ -323,10 +337,61 @@ describe('images that are built for a cluster', () => {
     });
   });
 
+  it('are looked for by the digest that pods of any server of the project had, or that is gone back to', () => {
+    const [then, now] = [`sha256:${'1'.repeat(64)}`, `sha256:${'2'.repeat(64)}`] as const;
+    const there = (image: ImageDigest) => pulledBy('two', image);
+    const asked = (at: Observed, pins: readonly string[] = []) =>
+      plan(at, [one], { ...known, pins: new Map(pins.map((digest) => [one.spec.name, digest])) }).steps[0];
+    expect(asked(observed([there({ kind: 'pinned', digest: then })]))).toMatchObject({ wasPulled: true, digest: then });
+    expect(asked(observed([there({ kind: 'seen', digest: then })]))).toMatchObject({ digest: then });
+    expect(asked(observed([there({ kind: 'pinned', digest: now })]), [then])).toMatchObject({ digest: then });
+    const [theirs] = [there({ kind: 'pinned', digest: then })];
+    const foreignRecord = { digest: '', maker: { kind: 'other-key' }, imageId: '' } as const;
+    const generations = theirs.generations.map((each) => ({ ...each, claim: { ...each.claim, foreignRecord } }));
+    expect(asked(observed([{ ...theirs, generations }]))).not.toHaveProperty('digest');
+  });
+
   it('block their server where nothing says where nodes pull them from', () => {
     const made = plan(observed([]), [one], { buildable: known.buildable });
     expect(made.changes).toMatchObject([{ action: 'blocked', why: { kind: 'unsupported' } }]);
     expect([made.steps, made.images]).toEqual([[], []]);
+  });
+});
+
+describe('the image of a server that is gone back to', () => {
+  const [then, now] = [`sha256:${'1'.repeat(64)}`, `sha256:${'2'.repeat(64)}`] as const;
+  const context: DecideInput['context'] = {
+    executions: new Map(),
+    changedSecrets: new Map(),
+    replace: new Set(),
+    unhealthy: new Map(),
+    rollbackTo: 1,
+  };
+  const back = (image: ImageDigest | undefined, digest: string | undefined, to = fs) => {
+    const pins = new Map(digest === undefined ? [] : [[fs.spec.name, digest] as const]);
+    return plan(observed([there(fs, image === undefined ? {} : { image })]), [to], { context, pins });
+  };
+  const { ref } = fs.image;
+
+  it('is the one of then, where that is another than pods have now', () => {
+    const made = back({ kind: 'seen', digest: now }, then);
+    expect(made.changes).toMatchObject([
+      {
+        action: 'replace',
+        reasons: [
+          { kind: 'requested', detail: 'rollback to generation 1' },
+          { kind: 'image-changed', fields: [{ path: 'image', from: `${ref}@${now}`, to: `${ref}@${then}` }] },
+        ],
+      },
+    ]);
+    expect(made.steps[0]).toMatchObject({ op: 'put-server', newPods: true, digest: then });
+    expect(back(undefined, then).changes).toMatchObject([{ action: 'replace' }]);
+    expect(back({ kind: 'pinned', digest: then }, then).changes).toMatchObject([{ action: 'unchanged' }]);
+  });
+
+  it('is what its name means where nobody knows more', () => {
+    const other = server('fs', { mcp: { command: 'node', args: ['other.js'] } });
+    expect(back({ kind: 'seen', digest: now }, undefined, other).steps[0]).not.toHaveProperty('digest');
   });
 });
 

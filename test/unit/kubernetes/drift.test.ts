@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { type ImageDigest, withDigest } from '../../../src/kubernetes/model/image-digest.ts';
 import {
   annotation,
   isSecretName,
@@ -24,11 +25,17 @@ const settings = {
   recordOf: () => 'record',
 };
 
+type Made = {
+  readonly secret?: string;
+  readonly prints?: SecretPrints;
+  /** By which its pods pull its image. */
+  readonly digest?: string;
+  /** The digest that was signed with its record. */
+  readonly signed?: ImageDigest;
+};
+
 /** A server as looms wrote it, whose pods take their secrets from this Secret. */
-function there(
-  name: string,
-  { secret = secretName(asServerName(name)), prints }: { secret?: string; prints?: SecretPrints } = {},
-): Workload {
+function there(name: string, { secret = secretName(asServerName(name)), prints, digest, signed }: Made = {}): Workload {
   const declared = server(name, {
     mcp: {
       command: 'node',
@@ -37,7 +44,7 @@ function there(
     },
   });
   const { spec, hash, image } = declared;
-  const made = deploymentOf(declared, settings, { secret, annotations: {}, podAnnotations: {} }) as Deployment;
+  const made = deploymentOf(declared, settings, { secret, digest, annotations: {}, podAnnotations: {} }) as Deployment;
   const deployment: Deployment = {
     ...made,
     metadata: { ...made.metadata, annotations: { ...made.metadata.annotations, [annotation.record]: 'record' } },
@@ -49,6 +56,7 @@ function there(
     specHash: hash,
     managedBy: '',
     ...(prints === undefined ? {} : { secretPrints: prints }),
+    ...(signed === undefined ? {} : { image: signed }),
   };
   return { server: spec.name, deployment, claim, generations: [] };
 }
@@ -93,6 +101,20 @@ describe('what was changed by hand', () => {
     expect([asked, [...found.servers]]).toEqual([['looms-b'], [['b', { ofPods: [], beside: [] }]]]);
     await findDrift(cluster, at, [], settings);
     expect(asked).toEqual(['looms-b', 'looms-a', 'looms-b']);
+  });
+
+  it('is no digest that was signed with the record, and one that was not', async () => {
+    const digest = `sha256:${'a'.repeat(64)}`;
+    const found = async (more: Made) => {
+      const at = observed([there('a', { digest, ...more })]);
+      return (await findDrift(clusterOf().cluster, at, [], settings)).servers.get('a');
+    };
+    expect(await found({ signed: { kind: 'pinned', digest } })).toEqual({ ofPods: [], beside: [] });
+    const { ref } = server('a').image;
+    expect(await found({})).toEqual({
+      ofPods: [{ path: 'containers[server].image', from: withDigest(ref, digest), to: ref }],
+      beside: [{ path: `metadata.annotations.${annotation.image}`, from: digest, to: 'none' }],
+    });
   });
 
   it('is unknown of a server whose dry run is refused, and known of the others', async () => {

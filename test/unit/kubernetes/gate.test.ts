@@ -22,9 +22,12 @@ const owned = (name: string, kind: string, owner: string) => ({
   uid: name,
   ownerReferences: [{ uid: owner, kind, name: owner, controller: true }],
 });
-const template = { spec: { containers: [{ name: 'server', image: 'a' }] } };
+const template = { spec: { containers: [{ name: 'server', image: 'debian:bookworm-slim' }] } };
+const digest = `sha256:${'a'.repeat(64)}`;
 
 let api: ApiServer;
+/** What the node says that the pod runs. */
+let runs = '';
 beforeAll(async () => {
   api = await apiServer();
   // A Deployment whose only pod is ready.
@@ -37,7 +40,10 @@ beforeAll(async () => {
     if (pathname.endsWith('/replicasets')) {
       return json(response, 200, { items: [{ metadata: owned('rs', 'Deployment', 'd'), spec: { template } }] });
     }
-    const status = { conditions: [{ type: 'Ready', status: 'True' }] };
+    const status = {
+      conditions: [{ type: 'Ready', status: 'True' }],
+      containerStatuses: [{ name: 'server', imageID: runs }],
+    };
     return json(response, 200, {
       items: [{ metadata: owned('pod', 'ReplicaSet', 'rs'), spec: template.spec, status }],
     });
@@ -45,11 +51,11 @@ beforeAll(async () => {
 });
 afterAll(() => api?.close());
 
-const gated = async (failure: Failure) => {
+const gated = async (failure: Failure, signature?: string) => {
   const healthy: unknown[] = [];
   const ports = {
     cluster: api.cluster(),
-    settings: { records: { read: () => undefined, makerOf: () => ({ kind: 'unsigned' }) } },
+    settings: { records: { read: () => undefined, makerOf: () => ({ kind: 'unsigned' }), sign: () => signature } },
     monotonicMs: () => 0,
     gate: async () => ({ passed: false, failure }),
   };
@@ -76,6 +82,19 @@ it('is passed by a pod that answered its probe and is full of the sessions of cl
     note: 'it answered, and is full of sessions by now',
     healthy: [],
   });
+});
+
+it('notes with which image a pod passed it, signed, where that can be pulled again', async () => {
+  const full: Failure = { code: 'server-crowded', message: 'no room', detail: [] };
+  const noted = async (imageId: string, signature?: string): Promise<unknown> => {
+    runs = imageId;
+    await gated(full, signature);
+    const patch = api.arrived.findLast(({ method }) => method === 'PATCH');
+    return JSON.parse(patch?.body ?? '').metadata.annotations[annotation.imageSeen];
+  };
+  expect(await noted(`docker.io/library/debian@${digest}`, 'key:abc')).toBe(`${digest} key:abc`);
+  expect(await noted(`docker.io/library/debian@${digest}`)).toBeNull();
+  expect(await noted(digest, 'key:abc')).toBeNull();
 });
 
 it('is not passed by a server that answers no session', async () => {

@@ -1,4 +1,5 @@
 import { describe, expect, it, test } from 'vitest';
+import { writeSeen } from '../../../src/kubernetes/model/image-digest.ts';
 import { annotation, label, workloadName } from '../../../src/kubernetes/model/names.ts';
 import { revisionKey } from '../../../src/kubernetes/model/objects.ts';
 import { planIntent } from '../../../src/kubernetes/plan/plan-intent.ts';
@@ -195,6 +196,25 @@ describe('a rollback on a cluster', () => {
     await expect(backTo({ of: a, notes: nonsense }, { of: c, notes: served })).rejects.toMatchObject({
       code: 'generation-not-found',
     });
+  });
+
+  it('goes to the same spec where its image was another one, and has that', async () => {
+    const of = (digest: string) => ({
+      ...served,
+      [annotation.imageSeen]: writeSeen(`sha256:${digest.repeat(64)}`, 'x'),
+    });
+    const past = [
+      { of: a, notes: of('1') },
+      { of: b, notes: of('2') },
+      { of: b, notes: of('3') },
+    ];
+    const { intent, plan } = await world(past).plan(back);
+    expect(intent).toMatchObject({ to: 2 });
+    expect(plan.steps.find(({ text }) => text.includes('generation 4'))).toMatchObject({
+      digest: `sha256:${'2'.repeat(64)}`,
+    });
+    expect(await backTo({ of: a, notes: of('1') }, { of: b, notes: of('3') }, { of: b, notes: of('3') })).toBe(1);
+    expect(await backTo({ of: a, notes: of('1') }, { of: b, notes: served }, { of: b, notes: of('3') })).toBe(1);
   });
 
   it('that was cut off goes on', async () => {

@@ -21,9 +21,13 @@ const step = {
   wasPulled: false,
 } as const;
 
-const run = (publish: ImagePublisher['publish'], { recipes = [recipe], wasPulled = false } = {}) =>
+const [now, then] = [`sha256:${'1'.repeat(64)}`, `sha256:${'2'.repeat(64)}`] as const;
+
+type Case = { readonly recipes?: readonly Recipe[]; readonly wasPulled?: boolean; readonly digest?: string };
+
+const run = (publish: ImagePublisher['publish'], { recipes = [recipe], ...more }: Case = {}) =>
   publishImage(
-    { ...step, wasPulled },
+    { ...step, ...more },
     {
       ports: { settings: { images: { publish, close: async () => {} } } } as unknown as KubernetesPorts,
       recipes: new Map(recipes.map((one) => [one.ref, one])),
@@ -37,9 +41,31 @@ describe('the step that brings an image to its registry', () => {
     throw new LoomsError('engine-unreachable', 'no Docker Engine was found on this machine', { hint: 'start one' });
   };
 
-  it('says what the registry had', async () => {
-    expect(await run(async () => 'there')).toEqual({ note: 'its registry has it' });
-    expect(await run(async () => 'pushed')).toEqual({ note: 'pushed to its registry' });
+  it('says what the registry had, and by which digest pods pull it', async () => {
+    expect(await run(async () => ({ how: 'there', digest: now }))).toEqual({
+      note: 'its registry has it: sha256:111111111111',
+      digest: now,
+    });
+    expect(await run(async () => ({ how: 'pushed', digest: now }), { digest: now })).toEqual({
+      note: 'pushed to its registry: sha256:111111111111',
+      digest: now,
+    });
+    expect(await run(async () => ({ how: 'pushed' }))).toEqual({
+      note: 'pushed to its registry, and nothing told its digest: nodes find it by its name',
+    });
+  });
+
+  it('asks for the digest that pods had, and says where that is gone', async () => {
+    const asked: unknown[] = [];
+    const publish: ImagePublisher['publish'] = async ({ digest }) => {
+      asked.push(digest);
+      return { how: 'there', digest: now };
+    };
+    expect(await run(publish, { digest: then })).toEqual({
+      note: 'its registry has it: sha256:111111111111, another build than pods had before, which is there no more',
+      digest: now,
+    });
+    expect(asked).toEqual([then]);
   });
 
   it('fails without an engine where it has to be built, and says what that is for', async () => {
@@ -53,6 +79,7 @@ describe('the step that brings an image to its registry', () => {
     const note = 'nobody here can ask for it: no Docker Engine was found on this machine';
     expect(await run(noEngine, { wasPulled: true })).toEqual({ note });
     expect(await run(noEngine, { recipes: [] })).toEqual({ note });
+    expect(await run(noEngine, { wasPulled: true, digest: then })).toEqual({ note, digest: then });
   });
 
   it('tells all else as it is', async () => {

@@ -21,7 +21,7 @@ const pushHeaders = (credential: Credential): Readonly<Record<string, string>> =
 /**
  * Brings an image to the registry that `ref` names, with the user's credentials for it. Progress is in bytes over all layers.
  * The engine pushes by a name alone: the image has it meanwhile, and not after, so that `looms prune` still knows it as one
- * that looms built.
+ * that looms built. The digest that it has there, where the engine tells it.
  *
  * @throws LoomsError `registry-unauthorized`, `image-push-failed`, `image-not-found` where the image is gone, `interrupted`,
  *   `engine-…`
@@ -31,32 +31,40 @@ export async function pushImage(
   id: ImageId,
   ref: string,
   onProgress: ProgressSink,
-): Promise<void> {
+): Promise<string | undefined> {
   const { registry, name, version } = parseReference(ref);
   const credential = await client.credentials(registry);
   const wasNamed = (await inspectImage(client, ref)) !== null;
   await ask(client, `name image ${ref}`, post(`/images/${id}/tag`, { repo: name, tag: version }));
   try {
-    await push(client, ref, credential, onProgress);
+    return await push(client, ref, credential, onProgress);
   } finally {
     if (!wasNamed) await forgetName(client, ref);
   }
 }
 
-async function push(client: ImageClient, ref: string, credential: Credential, onProgress: ProgressSink): Promise<void> {
+async function push(
+  client: ImageClient,
+  ref: string,
+  credential: Credential,
+  onProgress: ProgressSink,
+): Promise<string | undefined> {
   const { name, version } = parseReference(ref);
   const what = `push ${ref}`;
   const progress = layerProgress(ref, pushed);
   let refusal: string | undefined;
+  let digest: string | undefined;
   onProgress({ text: `pushing ${ref}` });
   try {
     const request = { ...post(`/images/${name}/push`, { tag: version }), headers: pushHeaders(credential) };
     await followStream(client, what, request, (entry) => {
       refusal ??= entry.errorDetail?.message ?? entry.error;
+      if (typeof entry.aux?.Digest === 'string') digest = entry.aux.Digest;
       const report = progress(entry);
       if (report !== null) onProgress(report);
     });
     if (refusal !== undefined) throw new LoomsError('engine-rejected', refusal);
+    return digest;
   } catch (error) {
     throw error instanceof LoomsError ? registryError(ref, what, error, credential, pushing) : error;
   }

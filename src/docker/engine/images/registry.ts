@@ -1,6 +1,7 @@
 import { LoomsError } from '../../../model/errors.ts';
 import { duration } from '../../../model/times.ts';
 import type { RegistryAnswer } from '../../model/observed.ts';
+import type { RegistryHolding } from '../../port.ts';
 import { ask, get } from '../connection/ask.ts';
 import { type StatusError, statusOf } from '../connection/errors.ts';
 import { imageNamed } from '../containers/inspected.ts';
@@ -76,22 +77,21 @@ async function digestOf(
 const lookMs = 30_000;
 
 /**
- * Whether a registry has an image, asked anew. null: it does not tell (Podman cannot ask; registries that hide what they do
- * not have refuse it). Throws `image-push-failed` where the engine does not reach it, `interrupted`, `engine-…`.
+ * What a registry has under a reference, asked anew; `unknown`: Podman cannot ask, and registries that hide what they do not
+ * have refuse it. Throws `image-push-failed` where the engine does not reach it, `interrupted`, `engine-…`.
  */
-export async function registryHas(client: ImageClient, ref: string): Promise<boolean | null> {
+export async function registryHolds(client: ImageClient, ref: string): Promise<RegistryHolding> {
   const { registry } = parseReference(ref);
   const credential = await client.credentials(registry);
   const what = `ask the registry for ${ref}`;
   try {
-    await digestOf(client, ref, { credential, what, timeoutMs: lookMs });
-    return true;
+    return { holds: 'image', digest: await digestOf(client, ref, { credential, what, timeoutMs: lookMs }) };
   } catch (error) {
     if (!(error instanceof LoomsError)) throw error;
-    if (hasNoSuchCall(error)) return null;
+    if (hasNoSuchCall(error)) return { holds: 'unknown' };
     const meant = registryError(ref, what, error, credential, pushing);
-    if (meant.code === 'image-not-found') return false;
-    if (meant.code === 'registry-unauthorized') return null;
+    if (meant.code === 'image-not-found') return { holds: 'none' };
+    if (meant.code === 'registry-unauthorized') return { holds: 'unknown' };
     throw meant;
   }
 }

@@ -41,8 +41,8 @@ export type StreamEntry = {
   readonly status?: string;
   readonly id?: string;
   readonly progressDetail?: { readonly current?: number; readonly total?: number };
-  /** A build's result. */
-  readonly aux?: { readonly ID?: string };
+  /** What came of a build, or of a push. */
+  readonly aux?: { readonly ID?: string; readonly Digest?: unknown };
   /** An event's. */
   readonly Action?: string;
   readonly Actor?: { readonly ID?: string; readonly Attributes?: Readonly<Record<string, string>> };

@@ -21,7 +21,8 @@ type Faults = {
   readonly isHere?: boolean;
 };
 
-const found: Answer = { body: { Descriptor: { digest: id } } };
+const [digest, earlier] = [`sha256:${'d'.repeat(64)}`, `sha256:${'e'.repeat(64)}`] as const;
+const found: Answer = { body: { Descriptor: { digest } } };
 const absent: Answer = { status: 404, body: { message: 'manifest unknown: manifest unknown' } };
 
 /** An engine whose registry and pushes go wrong as a test says. */
@@ -66,7 +67,8 @@ async function world({ looks = [absent], push = [], isHere = true }: Faults) {
     calls,
     auth,
     progress,
-    publish: () => publisher.publish({ here, there, mayPull: true }, (update) => progress.push(update)),
+    publish: (before?: string) =>
+      publisher.publish({ here, there, digest: before, mayPull: true }, (update) => progress.push(update)),
     async [Symbol.asyncDispose]() {
       await publisher.close();
       server.close();
@@ -84,8 +86,17 @@ const look = `GET /distribution/${there}/json`;
 describe('publishing an image', () => {
   test('does nothing where the registry has it', async () => {
     await using one = await world({ looks: [found] });
-    expect(await one.publish()).toBe('there');
+    expect(await one.publish()).toEqual({ how: 'there', digest });
     expect(one.calls).toEqual([look]);
+  });
+
+  test('looks for what pods had before it takes another build of the same name', async () => {
+    await using same = await world({ looks: [{ body: { Descriptor: { digest: earlier } } }] });
+    expect(await same.publish(earlier)).toEqual({ how: 'there', digest: earlier });
+    await using other = await world({ looks: [absent, found] });
+    expect(await other.publish(earlier)).toEqual({ how: 'there', digest });
+    const lookForIt = `GET /distribution/${there}@${earlier}/json`;
+    expect([same.calls, other.calls]).toEqual([[lookForIt], [lookForIt, look]]);
   });
 
   test('pushes it under a name that it has no longer than that, and counts bytes', async () => {
@@ -94,8 +105,9 @@ describe('publishing an image', () => {
       status,
       ...(current === undefined ? {} : { progressDetail: { current, total: 200 } }),
     });
-    await using one = await world({ push: [layer('Preparing'), layer('Pushing', 100), layer('Pushed')] });
-    expect(await one.publish()).toBe('pushed');
+    const told = { aux: { Tag: '0', Digest: digest, Size: 1 } };
+    await using one = await world({ push: [layer('Preparing'), layer('Pushing', 100), layer('Pushed'), told] });
+    expect(await one.publish()).toEqual({ how: 'pushed', digest });
     expect(one.calls).toEqual([look, named, pushedIt, unnamed]);
     expect(one.auth).toEqual(['e30']);
     expect(one.progress).toEqual([
@@ -129,15 +141,22 @@ describe('publishing an image', () => {
 
   test('pushes to a registry that does not tell what it has', async () => {
     await using hidden = await world({ looks: [{ status: 403, body: { message: 'denied' } }] });
-    expect(await hidden.publish()).toBe('pushed');
+    expect(await hidden.publish()).toEqual({ how: 'pushed' });
     // An engine that cannot ask answers in no JSON.
     await using podman = await world({ looks: [{ status: 404 }] });
-    expect(await podman.publish()).toBe('pushed');
+    expect(await podman.publish()).toEqual({ how: 'pushed' });
+  });
+
+  test('asks for the digest of what was pushed where the push did not tell it, and takes no other text for one', async () => {
+    await using silent = await world({ looks: [absent, found] });
+    expect(await silent.publish()).toEqual({ how: 'pushed', digest });
+    await using odd = await world({ push: [{ aux: { Digest: 'sha256:no' } }] });
+    expect(await odd.publish()).toEqual({ how: 'pushed' });
   });
 
   test('is done where another run has pushed the same meanwhile', async () => {
     await using one = await world({ looks: [absent, found], push: [refusal('no such image')] });
-    expect(await one.publish()).toBe('there');
+    expect(await one.publish()).toEqual({ how: 'there', digest });
   });
 
   test('cannot make one that is nowhere and that nobody can build', async () => {

@@ -1,3 +1,6 @@
+/** Whether a text is the digest of an image, as registries name content. */
+export const isDigest = (text: string): boolean => /^sha256:[0-9a-f]{64}$/.test(text);
+
 /** An image reference in its parts, with Docker's defaults filled in. */
 type ImageRef = {
   /** `docker.io` when none is written. */
@@ -14,7 +17,7 @@ type ImageRef = {
  */
 export function parseImageRef(text: string): ImageRef | undefined {
   const [named = '', digest, ...more] = text.split('@');
-  if (more.length > 0 || (digest !== undefined && !/^sha256:[0-9a-f]{64}$/.test(digest))) return undefined;
+  if (more.length > 0 || (digest !== undefined && !isDigest(digest))) return undefined;
   const colon = named.lastIndexOf(':');
   const hasTag = colon > named.lastIndexOf('/');
   const name = hasTag ? named.slice(0, colon) : named;
