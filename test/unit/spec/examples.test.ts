@@ -96,6 +96,7 @@ describe('schemas/spec.schema.json', () => {
     network: (network) => ({ docker_backend: { base_image: 'x', network } }),
     lifecycle: (lifecycle) => ({ docker_backend: { base_image: 'x', lifecycle } }),
     mcp_server: (mcp_server) => ({ docker_backend: { base_image: 'x' }, mcp_server }),
+    scale: (scale) => ({ docker_backend: { base_image: 'x' }, mcp_server: { scale: { max: 3, ...scale } } }),
     tools: (tools) => ({ docker_backend: { base_image: 'x' }, mcp_server: { tools } }),
   };
   const defaults = Object.entries<{ properties?: Record<string, { default?: unknown }> }>(
