@@ -11,6 +11,7 @@ export type ServerStatus = Pick<
   | 'name'
   | 'project'
   | 'state'
+  | 'replicas'
   | 'renamed'
   | 'generation'
   | 'image'
@@ -23,7 +24,7 @@ export type ServerStatus = Pick<
   readonly transport: string;
   /** Since the container was created, on the engine's clock, ms. */
   readonly ageMs: number;
-  /** More containers of this server than the one shown: an interrupted rotation, or duplicates. */
+  /** More containers of this server than there shall be: an interrupted rotation, or duplicates. */
   readonly others: number;
 };
 
@@ -61,6 +62,7 @@ export const statusOf = (view: ServerView, now: EngineTime): ServerStatus => ({
   name: view.name,
   project: view.project,
   state: view.state,
+  replicas: view.replicas,
   renamed: view.renamed,
   generation: view.generation,
   image: view.image,
@@ -71,7 +73,7 @@ export const statusOf = (view: ServerView, now: EngineTime): ServerStatus => ({
   restarts: view.restarts,
   engineHealth: view.engineHealth,
   source: view.source,
-  others: view.instances.length - 1,
+  others: Math.max(0, view.instances.length - Math.max(1, view.replicas.asked)),
 });
 
 /** Everything that is told of a server. */

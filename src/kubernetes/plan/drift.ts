@@ -40,6 +40,7 @@ const kept = [
   annotation.signature,
   annotation.secrets,
   annotation.managedBy,
+  annotation.stopped,
   revisionKey,
 ] as const;
 const keptOfPods = [annotation.generation, 'kubectl.kubernetes.io/restartedAt'] as const;
@@ -65,6 +66,13 @@ export const madeAsThere = (workload: Workload): Made => ({
   annotations: picked(workload.deployment.metadata.annotations, kept),
   podAnnotations: picked(workload.deployment.spec.template.metadata?.annotations, keptOfPods),
 });
+
+/** A Deployment with so many pods; one without says by itself that it was stopped, as another may only sleep. */
+export function withCount(object: KubeObject, replicas: number): KubeObject {
+  const { [annotation.stopped]: _, ...others } = object.metadata.annotations ?? {};
+  const annotations = replicas === 0 ? { ...others, [annotation.stopped]: 'true' } : others;
+  return withReplicas({ ...object, metadata: { ...object.metadata, annotations } }, replicas);
+}
 
 /** A Deployment with so many pods. */
 export const withReplicas = (object: KubeObject, replicas: number): KubeObject => ({

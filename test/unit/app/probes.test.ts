@@ -370,7 +370,8 @@ test('that a server which had failed answers calls is kept, for the container an
 });
 
 test('what was found of one that was replaced meanwhile says nothing of what serves now', async () => {
-  const next = { name: fs, project, container: 'c2', run: 'r2', status: { status: 'running', paused: true } };
+  const status = { status: 'running', paused: true };
+  const next = { name: fs, project, container: 'c2', run: 'r2', status, instances: [] };
   const { probes, pass, kept, told, tries } = world(() => ({
     servers: [next],
     engine: { cpus: 1 },
