@@ -41,6 +41,7 @@ export function dockerOrchestrator(engine: Engine, needs: OrchestratorPorts): Or
       return generationsOf(await engine.observe({ project, images: [], checkRegistry: [] }), project, server);
     },
     serving: (project, server, options) => servingServer(engine, project, server, options),
+    scales: false,
     scale: async (_project, server) => {
       throw runsOne(server);
     },

@@ -39,6 +39,7 @@ export function kubernetesOrchestrator(
       return historyOf(await look(project), server);
     },
     serving: (project, server, options) => servingServer(ports, project, server, options),
+    scales: true,
     scale: async (project, server, to, options) =>
       (await import('./apply/scale-server.ts')).scaleServer(ports, project, server, to, options),
     wake: async (project, server, options) =>

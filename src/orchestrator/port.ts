@@ -262,6 +262,8 @@ export type Orchestrator = {
    * or is just waking, `image-not-found`.
    */
   serving(project: ProjectName, server: ServerName, options?: ServingOptions): Promise<Serving>;
+  /** Whether servers can have another number of containers than one here; else `scale` and `wake` throw. */
+  readonly scales: boolean;
   /**
    * Asks for another number of containers, within what the spec says that they were made from; how many there shall be by then.
    * What is stopped, is being replaced or is not scaled stays as it is. Waits for none of them. Throws `server-not-found`,

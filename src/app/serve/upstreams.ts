@@ -186,7 +186,9 @@ export function upstreamsOf(
       return { channel, container, generation, spec, ...defined({ run }) };
     },
     async scaled() {
-      const { servers } = await (await ports.orchestrator()).servers(project, { signal: AbortSignal.timeout(lookMs) });
+      const orchestrator = await ports.orchestrator();
+      if (!orchestrator.scales) return [];
+      const { servers } = await orchestrator.servers(project, { signal: AbortSignal.timeout(lookMs) });
       return servers.flatMap(({ name, state, recorded, replicas: { asked } }) => {
         const scale = recorded?.spec.scale;
         const isOff = state === 'stopped' || state === 'disabled';

@@ -103,14 +103,15 @@ const lookMs = 2_000;
 async function saidReplaced(
   ports: Ports,
   { project, server }: OfServer,
-  { container }: OpenServer,
+  { container, generation }: OpenServer,
   error: unknown,
 ): Promise<unknown> {
   if (!isFailure(error, 'server-exited')) return error;
   try {
     const orchestrator = await ports.orchestrator();
     const now = await orchestrator.serving(project, server, { signal: AbortSignal.timeout(lookMs) });
-    if (now.container === container) return error;
+    // Of several that serve alike the shown one may be another.
+    if (now.container === container || now.generation === generation) return error;
     const hint = `${server} was replaced meanwhile, and generation ${now.generation} serves; what was asked may have been done`;
     return withHint(error, hint);
   } catch {
