@@ -169,6 +169,11 @@ describe.skipIf(kubernetesProgram === '')('servers with several pods', () => {
       await does(...words);
     }
     expect(await pods('scaled')).toEqual([]);
+    // Another bound is written beside what is not there, and makes no pod.
+    await apply(scaled({ ...sleepy, max: 4 }));
+    expect(await shown('scaled')).toMatchObject({ state: 'asleep' });
+    await apply(scaled(sleepy));
+    await isAsleep('scaled');
   }, 240_000);
 
   it('are woken by a session, of a command and of a client alike', async () => {

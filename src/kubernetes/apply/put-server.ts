@@ -15,7 +15,7 @@ import { askedOf, type Generation, type Observed, type Workload } from '../model
 import { deploymentOf, type Made, strategyOf } from '../objects/objects.ts';
 import { podLabels } from '../objects/pod.ts';
 import { findObject, lookAtServer } from '../observe/observe.ts';
-import { asRecorded, madeAsThere, withCount, withReplicas } from '../plan/drift.ts';
+import { asRecorded, madeAsThere, withReplicas, withStop } from '../plan/drift.ts';
 import { overDeployment } from '../plan/over.ts';
 import { objectSettings } from '../plan/prepare.ts';
 import type { KubeStep } from '../plan/steps.ts';
@@ -122,7 +122,8 @@ export async function putServer(
     if (there === null || !isAlike(overDeployment(there), over)) throw changedSince(step);
     const asIs: Deployment = { ...there.deployment, apiVersion: 'apps/v1', kind: 'Deployment' };
     const again = step.counts ? recordedAnew(ports, observed, server, there) : asRecorded(there, settings);
-    const object = withCount(made ?? again ?? asIs, within(replicas, askedOf(there)));
+    const stopped = withStop(made ?? again ?? asIs, replicas.most === 0);
+    const object = withReplicas(stopped, within(replicas, askedOf(there)));
     const { resourceVersion = '' } = there.deployment.metadata;
     try {
       return await replaceObject(ports.cluster, object, { uid: over.uid, resourceVersion }, options);
@@ -148,7 +149,7 @@ export async function putWithoutPods(
     const there = await findObject(ports.cluster, 'Deployment', namespace, name, options);
     if (there === null || there.metadata.uid !== uid) return;
     const { resourceVersion = '' } = there.metadata;
-    const object = withCount({ ...there, apiVersion: 'apps/v1', kind: 'Deployment' }, 0);
+    const object = withReplicas(withStop({ ...there, apiVersion: 'apps/v1', kind: 'Deployment' }, true), 0);
     try {
       await replaceObject(ports.cluster, object, { uid, resourceVersion }, options);
       return;

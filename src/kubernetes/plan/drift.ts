@@ -67,11 +67,11 @@ export const madeAsThere = (workload: Workload): Made => ({
   podAnnotations: picked(workload.deployment.spec.template.metadata?.annotations, keptOfPods),
 });
 
-/** A Deployment with so many pods; one without says by itself that it was stopped, as another may only sleep. */
-export function withCount(object: KubeObject, replicas: number): KubeObject {
+/** A Deployment that was stopped, and says so, as another one without pods may only sleep; or one that was not. */
+export function withStop(object: KubeObject, isStopped: boolean): KubeObject {
   const { [annotation.stopped]: _, ...others } = object.metadata.annotations ?? {};
-  const annotations = replicas === 0 ? { ...others, [annotation.stopped]: 'true' } : others;
-  return withReplicas({ ...object, metadata: { ...object.metadata, annotations } }, replicas);
+  const annotations = isStopped ? { ...others, [annotation.stopped]: 'true' } : others;
+  return { ...object, metadata: { ...object.metadata, annotations } };
 }
 
 /** A Deployment with so many pods. */
