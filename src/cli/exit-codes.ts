@@ -60,7 +60,7 @@ export function exitCodeOfOutcome(
   return codes.size === 1 && only !== undefined ? only : exitCode.failed;
 }
 
-/** The exit code of a look at servers: one stopped counts if named; failures on this side keep their own code. */
+/** The exit code of a look at servers: one stopped counts if named, one asleep does not; failures on this side keep their own code. */
 export function exitCodeOfHealth(
   servers: readonly Pick<ServerHealth, 'verdict' | 'failure'>[],
   named: boolean,

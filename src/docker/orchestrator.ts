@@ -1,10 +1,16 @@
 import { LoomsError } from '../model/errors.ts';
+import type { ServerName } from '../model/ids.ts';
 import { projectLock } from '../orchestrator/common/project-lock.ts';
 import type { Orchestrator, OrchestratorPorts } from '../orchestrator/port.ts';
 import { slotsOf } from './model/generations.ts';
 import type { Engine } from './port.ts';
 import type { DockerPorts } from './ports.ts';
 import { servingServer } from './views/serving.ts';
+
+const runsOne = (server: ServerName): LoomsError =>
+  new LoomsError('engine-unsupported', `an engine runs one container of ${server}, and scales none`, {
+    hint: 'mcp_server.scale is for clusters',
+  });
 
 /** A Docker Engine's orchestrator, or Podman's. Planning and views are loaded when used: a call needs neither. */
 export function dockerOrchestrator(engine: Engine, needs: OrchestratorPorts): Orchestrator {
@@ -35,6 +41,13 @@ export function dockerOrchestrator(engine: Engine, needs: OrchestratorPorts): Or
       return generationsOf(await engine.observe({ project, images: [], checkRegistry: [] }), project, server);
     },
     serving: (project, server, options) => servingServer(engine, project, server, options),
+    scales: false,
+    scale: async (_project, server) => {
+      throw runsOne(server);
+    },
+    wake: async (_project, server) => {
+      throw runsOne(server);
+    },
     instances: async (project, options) =>
       [...slotsOf(await engine.locate(project, options))].flatMap(([server, located]) =>
         located.map((one) => ({ ...one, server })),

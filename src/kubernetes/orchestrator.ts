@@ -39,6 +39,11 @@ export function kubernetesOrchestrator(
       return historyOf(await look(project), server);
     },
     serving: (project, server, options) => servingServer(ports, project, server, options),
+    scales: true,
+    scale: async (project, server, to, options) =>
+      (await import('./apply/scale-server.ts')).scaleServer(ports, project, server, to, options),
+    wake: async (project, server, options) =>
+      (await import('./apply/scale-server.ts')).wakeServer(ports, project, server, options),
     instances: async (project, options) => {
       const { containersOf } = await import('./views/instances.ts');
       return containersOf(await look(project, options));

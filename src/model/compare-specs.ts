@@ -1,4 +1,4 @@
-import { type RecordedSpec, serverFields } from './desired.ts';
+import { hashedOf, type RecordedSpec, serverFields } from './desired.ts';
 import { type Choice, type Field, type Fields, type Group, group } from './fields.ts';
 import { isRecord } from './is-record.ts';
 import type { FieldDifference } from './plan.ts';
@@ -117,11 +117,9 @@ function walk(node: Node, path: string, key: string, from: unknown, to: unknown)
   });
 }
 
-/** Fields in which recorded specs differ, as a user wrote them; `enabled` is left out, as it replaces nothing. */
+/** Fields in which recorded specs differ, as a user wrote them, but for those that replace nothing (`hashedOf`). */
 export function compareSpecs(recorded: RecordedSpec, desired: RecordedSpec): FieldDifference[] {
-  const { enabled: _before, ...before } = recorded.spec;
-  const { enabled: _after, ...after } = desired.spec;
-  const fields = walk(group('', serverFields), '', '', before, after);
+  const fields = walk(group('', serverFields), '', '', hashedOf(recorded.spec), hashedOf(desired.spec));
   if (recorded.image === desired.image) return fields;
   return [...fields, { path: 'image', from: recorded.image, to: desired.image }];
 }

@@ -5,6 +5,7 @@ import {
   group,
   hasFields,
   laterField,
+  laterUsual,
   madeField,
   madeOptional,
   type Of,
@@ -169,6 +170,13 @@ export const mcpFields = {
 };
 export interface McpSpec extends Of<typeof mcpFields> {}
 
+/**
+ * How many containers of a server there may be, by how many sessions it has: for each `sessionsPerReplica` of them one, and
+ * no fewer before that has held for `idleSeconds`. With `min` 0 it sleeps while it has none.
+ */
+export type Scale = Checked<typeof scale>;
+const scale = object({ min: number, max: number, sessionsPerReplica: number, idleSeconds: number });
+
 /** All fields of a spec, in the order in which they are written. */
 export const serverFields = {
   name: madeField('name', text as Check<ServerName>),
@@ -197,11 +205,23 @@ export const serverFields = {
   lifecycle: group('docker_backend.lifecycle', lifecycleFields),
   /** false: the server is kept stopped. Not part of the hash: toggling it starts or stops, never replaces. */
   enabled: usualField('mcp_server.enabled', bool, true),
+  /** Containers that serve side by side; with `scale` it is 1 and says nothing. Of these two, too, nothing is hashed. */
+  replicas: laterUsual('mcp_server.replicas', number, 1),
+  /** Absent: as many as `replicas` says. */
+  scale: madeOptional('mcp_server.scale', scale),
   mcp: group('mcp_server', mcpFields),
 };
 
 /** The normalised spec of one server: every default filled in, nothing machine-dependent but bind mounts. */
 export interface DesiredServer extends Of<typeof serverFields> {}
+
+/** Of a spec what a container is made from: toggling the rest starts, stops and counts containers, it never replaces. */
+export const hashedOf = ({
+  enabled: _,
+  replicas: __,
+  scale: ___,
+  ...hashed
+}: DesiredServer): Omit<DesiredServer, 'enabled' | 'replicas' | 'scale'> => hashed;
 
 /** Whether a server is spoken to over HTTP, and so through a relay; else over the streams of a process. */
 export const isHttp = ({ mcp }: Pick<DesiredServer, 'mcp'>): boolean => mcp.transport.kind !== 'stdio';
@@ -231,7 +251,7 @@ export type ResolvedImage =
 export type DeclaredServer = {
   readonly spec: DesiredServer;
   readonly image: ResolvedImage;
-  /** `v1:<sha256>` of the spec without `enabled`, and of the image's reference. */
+  /** `v1:<sha256>` of the spec without what only starts, stops and counts its containers, and of the image's reference. */
   readonly hash: string;
   readonly source: Source;
   /** Where it may run, of several engines; absent: on any. It is no part of what a container is made from. */

@@ -39,6 +39,7 @@ const errors = {
   'server-crowded': { class: 'unreachable' },
   'server-not-found': { class: 'notFound' },
   'server-not-running': { class: 'unreachable', retry: 'elsewhere' },
+  'server-asleep': { class: 'unreachable' },
   'server-unhealthy': { class: 'unhealthy' },
   'generation-not-found': { class: 'notFound' },
   'call-timeout': { class: 'unreachable' },

@@ -101,6 +101,13 @@ export const laterField = <T>(
   before,
 });
 
+/** The same, made by code of its own. */
+export const laterUsual = <T>(
+  path: string,
+  check: Check<T>,
+  byDefault: NoInfer<T>,
+): Field<T, false, false> & Defaulted<T> => ({ ...laterField(path, check, byDefault), plain: false });
+
 export const group = <F extends Fields>(path: string, fields: F): Group<F> => ({ kind: 'group', path, fields });
 
 export const choice = <Tag extends string, V extends Readonly<Record<string, Fields>>>(

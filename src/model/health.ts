@@ -9,6 +9,7 @@ export const loopStates = [
   'down',
   'repairing',
   'waiting',
+  'asleep',
   'stopped',
   'blocked',
   'unknown',

@@ -68,6 +68,7 @@ export const noticeCodes = [
   'secret-not-masked',
   'secrets-not-compared',
   'secrets-of-another-key',
+  'server-woken',
   'sessions-cut',
   'traces-not-sent',
   'trust-not-kept',

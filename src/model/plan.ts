@@ -72,8 +72,11 @@ type ServerChange =
       readonly why: string;
       readonly reasons: NonEmpty<Reason>;
     }
-  /** The right container in the wrong state or under the wrong name; clean-up: the right one, with others beside it. */
-  | { readonly action: 'start' | 'stop' | 'rename' | 'clean-up'; readonly reasons: NonEmpty<Reason> }
+  /**
+   * The right container in the wrong state or under the wrong name; clean-up: the right one, with others beside it; scale: the
+   * right ones, and its spec asks for another number of them.
+   */
+  | { readonly action: 'start' | 'stop' | 'rename' | 'clean-up' | 'scale'; readonly reasons: NonEmpty<Reason> }
   | { readonly action: 'remove'; readonly reasons: NonEmpty<Reason> }
   | { readonly action: 'blocked'; readonly why: Blocker };
 

@@ -6,8 +6,11 @@ import type { FieldDifference } from './plan.ts';
 import type { ForeignRecord } from './records.ts';
 import type { SecretPrints } from './secrets/secret-prints.ts';
 
-/** How a server is doing as far as the engine alone can tell; whether it answers MCP is asked by a gate or a call. */
-export type ServerState = 'running' | 'paused' | 'stopped' | 'disabled' | 'restarting' | 'pending' | 'dead';
+/**
+ * How a server is doing as far as the engine alone can tell; whether it answers MCP is asked by a gate or a call. `asleep`: it
+ * has no container while it has no session, and the next one wakes it (`mcp_server.scale`).
+ */
+export type ServerState = 'running' | 'paused' | 'asleep' | 'stopped' | 'disabled' | 'restarting' | 'pending' | 'dead';
 
 /** One container of a server. */
 export type ServerInstance = {
@@ -51,6 +54,8 @@ export type ServerView = ServerInstance &
     /** Of the secrets that its container was given when it was made. */
     readonly secretPrints?: SecretPrints;
     readonly state: ServerState;
+    /** How many containers of it are ready, and how many there shall be. */
+    readonly replicas: { readonly ready: number; readonly asked: number };
     /** It runs under a name that somebody gave it by hand, so that nothing finds it under its own. */
     readonly renamed: boolean;
     readonly status: ContainerState;
@@ -61,7 +66,7 @@ export type ServerView = ServerInstance &
     readonly source: string | null;
     readonly specHash: string;
     readonly managedBy: string;
-    /** All containers of the server, this one included; more than one: an interrupted rotation, or duplicates. */
+    /** All containers of the server, this one included; more than `replicas.asked`: an interrupted rotation, or duplicates. */
     readonly instances: readonly ServerInstance[];
     /** What PID 1 is, without secrets; null: it only waits for sessions, each of which is a process of its own. */
     readonly pidOne: readonly string[] | null;
@@ -244,6 +249,8 @@ export type Serving = {
   readonly hasShell: boolean;
   /** Id of the container's image: what is learned about the server's protocol is remembered for it. */
   readonly image: string;
+  /** What else serves the same just now, by the same listing, with the run that each is in (`ServerInstance.run`). */
+  readonly beside?: readonly Pick<ServerInstance, 'container' | 'run'>[];
   /** Of an HTTP server. */
   readonly reach?: Reach;
   /** Of a server with an allow-list. */

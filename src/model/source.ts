@@ -40,3 +40,7 @@ export function parseSource(text: string, directory: string): Source {
     ...(commitBy === undefined ? {} : { commitBy }),
   };
 }
+
+/** Where a server was declared, before what is to be said of it: `specs/a.yaml:3: `; '' where that is not known. */
+export const declaredAt = ({ file, line }: Source): string =>
+  line === 0 ? '' : `${file === '-' ? '<stdin>' : file}:${line}: `;

@@ -9,6 +9,7 @@ import type { LockHolder } from '../model/lock.ts';
 import type { Notice } from '../model/notices.ts';
 import type { NonEmpty, Plan, PlanWarning } from '../model/plan.ts';
 import type { ForeignRecord, UntrustedRecord } from '../model/records.ts';
+import type { Scaling } from '../model/replicas.ts';
 import type { SecretPrints } from '../model/secrets/secret-prints.ts';
 import type {
   GenerationView,
@@ -37,6 +38,11 @@ export type EngineAttempt = {
   readonly url?: string;
   readonly outcome: 'chosen' | 'not-set' | 'absent' | 'refused' | 'not-needed';
   readonly detail: string;
+};
+
+export type ServingOptions = CallOptions & {
+  readonly ended?: ContainerId | undefined;
+  readonly sessions?: ReadonlyMap<ContainerId, number> | undefined;
 };
 
 /** What becomes of servers on the engine that are not declared. */
@@ -271,14 +277,25 @@ export type Orchestrator = {
   /** The generations of a server that are known of, newest first. Throws `server-not-found` when there is none. */
   history(project: ProjectName, server: ServerName): Promise<readonly GenerationView[]>;
   /**
-   * What sessions of a server go to, by one listing. `ended` is known to run no more, whatever the listing says. Throws
-   * `server-not-found`, `server-not-running`, `image-not-found`.
+   * What sessions of a server go to, by one listing. `ended` is known to run no more, whatever the listing says. Where several
+   * containers serve alike it is the one that the server is shown by; with `sessions`, which the caller has in them by its own
+   * count, one of those with the fewest. Throws `server-not-found`, `server-not-running`, `server-asleep` for one that sleeps
+   * or is just waking, `image-not-found`.
    */
-  serving(
-    project: ProjectName,
-    server: ServerName,
-    options?: CallOptions & { readonly ended?: ContainerId },
-  ): Promise<Serving>;
+  serving(project: ProjectName, server: ServerName, options?: ServingOptions): Promise<Serving>;
+  /** Whether servers can have another number of containers than one here; else `scale` and `wake` throw. */
+  readonly scales: boolean;
+  /**
+   * Asks for another number of containers, within what the spec says that they were made from; how many there shall be by then.
+   * What is stopped, is being replaced or is not scaled stays as it is. Waits for none of them. Throws `server-not-found`,
+   * `engine-unsupported` on an engine that runs one container of a server.
+   */
+  scale(project: ProjectName, server: ServerName, to: Scaling, options?: CallOptions): Promise<number>;
+  /**
+   * Has a server that is asleep serve again: asks for a container where there is none, and waits until one has passed its gate.
+   * Throws what `scale` throws, `server-not-running` for one that was stopped, and what keeps containers of it from starting.
+   */
+  wake(project: ProjectName, server: ServerName, options?: CallOptions): Promise<void>;
   /** All containers of servers, by one listing, sorted by server and generation. */
   instances(project: ProjectName, options?: CallOptions): Promise<readonly ServerContainer[]>;
   /** What all containers of servers take now, in no order. May take a second, in which the engine measures. */

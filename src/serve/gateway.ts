@@ -19,7 +19,9 @@ import { createAsk } from './page/ask.ts';
 import type { Assets } from './page/assets.ts';
 import { createPage } from './page/page.ts';
 import type { PageSource } from './page/source.ts';
-import { createRoomMaker, type Spare } from './sessions/room.ts';
+import { createPlaces } from './scaling/places.ts';
+import { createScaler } from './scaling/scaler.ts';
+import { createRoomMaker, type Parkable, type Spare } from './sessions/room.ts';
 import type { Seal } from './sessions/seal.ts';
 import { createSessions, type SessionBounds, type SessionNotes } from './sessions/sessions.ts';
 import { createStreamIds } from './sessions/stream-ids.ts';
@@ -106,7 +108,18 @@ export function createGateway(
 ): Gateway {
   const metrics = createMetrics();
   const counted = measured(given, metrics);
-  const upstreams: Upstreams = { ...counted, open: (server) => counted.open(server, () => makeRoom(server)) };
+  const places = createPlaces();
+  const upstreams: Upstreams = {
+    ...counted,
+    open: (server) => places.open(server, (own) => counted.open(server, () => makeRoom(server), own)),
+    watch: ({ onReady, onChange }, signal) => {
+      const heard = (server: ServerName): void => {
+        scaler.changed();
+        onChange(server);
+      };
+      return counted.watch({ onReady, onChange: heard }, signal);
+    },
+  };
   const sessions = createSessions(upstreams, bounds, seal, notes);
   const bridge = createBridge(sessions, seal);
   const stateless = createStateless(upstreams, {
@@ -117,13 +130,19 @@ export function createGateway(
     names: settings.aggregate,
     onListener: () => following.onlookerCame(),
   });
-  const makeRoom = createRoomMaker(
-    () => kept?.() ?? [],
-    () => [
-      ...stateless.unused().map((leg) => ({ leg, isHeard: false })),
-      ...sessions.all().flatMap((one) => one.legs().map((leg) => ({ leg, isHeard: one.isListening() }))),
-    ],
-  );
+  const spare = (): readonly (Followed & Spare)[] => kept?.() ?? [];
+  const conversations = (): readonly Parkable[] => [
+    ...stateless.unused().map((leg) => ({ leg, isHeard: false })),
+    ...sessions.all().flatMap((one) => one.legs().map((leg) => ({ leg, isHeard: one.isListening() }))),
+  ];
+  const makeRoom = createRoomMaker(spare, conversations);
+  const scaler = createScaler(upstreams, {
+    openOf: places.countOf,
+    conversations,
+    spare,
+    log,
+    now: () => performance.now(),
+  });
   const servers = new Set<Server>();
   const guardOf = createGuards(guarding);
   const limits = createLimits(settings);
@@ -159,8 +178,9 @@ export function createGateway(
 
   const following = followServing(
     upstreams,
-    () => [...sessions.all().flatMap((session) => session.legs()), ...stateless.legs(), ...(kept?.() ?? [])],
+    () => [...sessions.all().flatMap((session) => session.legs()), ...stateless.legs(), ...spare()],
     () => {
+      scaler.tick();
       sessions.sweep();
       stateless.sweep();
       bridge.sweep();

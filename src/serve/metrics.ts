@@ -131,9 +131,9 @@ export const measured = (upstreams: Upstreams, { opened, ended, listed }: Metric
   ...upstreams,
   ended,
   listed,
-  async open(server, makeRoom) {
+  async open(server, makeRoom, places) {
     try {
-      const upstream = await upstreams.open(server, makeRoom);
+      const upstream = await upstreams.open(server, makeRoom, places);
       opened('ok');
       return upstream;
     } catch (error) {

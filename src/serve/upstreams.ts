@@ -1,7 +1,8 @@
 import type { Channel } from '../mcp/link/channel.ts';
-import type { DesiredServer } from '../model/desired.ts';
+import type { DesiredServer, Scale } from '../model/desired.ts';
 import type { ErrorCode } from '../model/errors.ts';
 import type { ContainerId, ServerName } from '../model/ids.ts';
+import type { Scaling } from '../model/replicas.ts';
 import type { TraceContext, Tracing } from '../model/trail/tracing.ts';
 
 /** What a conversation goes to. */
@@ -12,10 +13,27 @@ export type Serves = {
    * and nothing of its connections says so. Absent for one over stdio, whose processes end with their container.
    */
   readonly run?: string;
+  /** Containers of one generation are made from the same, and so have the same tools. Absent: not known. */
+  readonly generation?: number;
 };
 
 /** What serves by now, in the place of something else as the case may be, and how long that is drained, s. */
-export type Successor = Serves & { readonly drainSeconds: number };
+export type Successor = Serves & {
+  readonly drainSeconds: number;
+  /** What else serves the same. */
+  readonly beside?: readonly Serves[];
+};
+
+/** Where conversations are, so that a new one goes to where the fewest are. */
+export type Places = {
+  /** How many are in each container, as it is just now. */
+  readonly sessions: ReadonlyMap<ContainerId, number>;
+  /** Hears in which container one is about to be opened. */
+  readonly took: (container: ContainerId) => void;
+};
+
+/** A server with as many containers as its sessions need, and how many it has been asked for. */
+export type ScaledServer = { readonly server: ServerName; readonly scale: Scale; readonly asked: number };
 
 /** A way to the container that serves a server now. */
 export type Upstream = Serves & {
@@ -59,9 +77,14 @@ export type Upstreams = {
   readonly engineAnswers: () => Promise<boolean>;
   /**
    * Opens a way to what serves now. Throws `server-not-found`, `server-not-running`, `record-untrusted`, `secret-missing`
-   * and what opening a link throws. `makeRoom` is called about once a second while its container has no room for it.
+   * and what opening a link throws; one that is asleep is woken first. `makeRoom` is called about once a second while its
+   * container has no room for it.
    */
-  readonly open: (server: ServerName, makeRoom?: () => void) => Promise<Upstream>;
+  readonly open: (server: ServerName, makeRoom?: () => void, places?: Places) => Promise<Upstream>;
+  /** The servers that are scaled by their sessions, asleep or not, without those that were stopped. Throws what the engine throws. */
+  readonly scaled: () => Promise<readonly ScaledServer[]>;
+  /** Asks for another number of containers (`Orchestrator.scale`); how many there shall be by then. Throws what that throws. */
+  readonly scale: (server: ServerName, to: Scaling) => Promise<number>;
   /**
    * Tells of servers that something else may serve by now, as long as the signal lets it; `onReady` when nothing is missed
    * from now on. Resolves when it ends, for whatever reason. Does not throw.
@@ -70,8 +93,11 @@ export type Upstreams = {
     hear: { readonly onReady: () => void; readonly onChange: (server: ServerName) => void },
     signal: AbortSignal,
   ) => Promise<void>;
-  /** What conversations go to; `unknown` where the engine does not say whether there is something. Does not throw. */
-  readonly serving: (server: ServerName) => Promise<Successor | 'nothing' | 'unknown'>;
+  /**
+   * What conversations go to; `asleep`: what the next one wakes; `unknown` where the engine does not say whether there is
+   * something. Wakes nothing. Does not throw.
+   */
+  readonly serving: (server: ServerName) => Promise<Successor | 'asleep' | 'nothing' | 'unknown'>;
   /**
    * Makes a call after its first record in the audit trail, counted against `max_executions`; the second one is written
    * within 10 ms of its end, or with what is written next. Throws `refused` when a

@@ -136,6 +136,30 @@ describe.skipIf(kubectlProgram === '')('a user with the rights of the recipe', (
     expect((await loop.finished).stderr).not.toMatch(/error|may not/);
   }, 180_000);
 
+  it('scales a server by its sessions, asleep and awake', async () => {
+    const scale = { min: 0, max: 2, sessions_per_replica: 1, idle_seconds: 1 };
+    write(fs({ mcp: { scale } }), web);
+    await does('apply', '-f', 'mcp.yaml', '--yes');
+    const gateway = startLooms(['serve', ...flags], { cwd, env: env() });
+    const state = async (): Promise<string> => JSON.parse(await does('get', '-o', 'json'))[0].state;
+    try {
+      await eventually(async () => expect(await state()).toBe('asleep'), 60_000);
+      expect(await does('mcp', 'call', 'fs', 'echo', '{"text":"awake"}')).toContain('awake');
+      // One too many without a session: which goes first is said.
+      await ofProject('scale', 'deployment/looms-fs', '--replicas=2');
+      const one = startLooms(['mcp', 'call', 'fs', 'wait', ...flags], { cwd, env: env() });
+      await eventually(async () => {
+        const { stdout } = await kubectl(['-n', namespace, 'get', 'pods', '-o', 'yaml']);
+        expect(stdout).toContain('controller.kubernetes.io/pod-deletion-cost');
+      }, 60_000);
+      one.child.kill('SIGINT');
+      await one.finished;
+    } finally {
+      gateway.child.kill('SIGINT');
+    }
+    expect((await gateway.finished).stderr).not.toMatch(/may not/);
+  }, 240_000);
+
   it('removes what is not needed any more, data too', async () => {
     write(fs({ memoryMiB: 160 }));
     await does('apply', '-f', 'mcp.yaml', '--yes', '--prune');

@@ -3,12 +3,12 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { eventually } from '../support/eventually.ts';
-import { kubectl, kubernetesProgram } from '../support/kubectl.ts';
+import { kubectl, kubectlProgram } from '../support/kubectl.ts';
 import { emptyFolder, type Finished, looms, startLooms } from '../support/looms.ts';
 import { changed } from '../support/odd-servers.ts';
 import { specs, tinyHttpSpec, tinySpec } from '../support/tiny-server.ts';
 
-describe.skipIf(kubernetesProgram === '')('a project on a Docker Engine and a cluster', () => {
+describe.skipIf(kubectlProgram === '')('a project on a Docker Engine and a cluster', () => {
   const project = `e2e-kube-${randomBytes(3).toString('hex')}`;
   const namespace = `looms-${project}`;
   const cwd = emptyFolder();

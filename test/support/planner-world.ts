@@ -17,6 +17,7 @@ export type SpecChange = {
 const baseSpec: DesiredServer = {
   name: asServerName('a'),
   enabled: true,
+  replicas: 1,
   image: { kind: 'image', ref: 'example:1' },
   pullPolicy: 'missing',
   hostname: '',

@@ -41,6 +41,8 @@ export type TinySpec = {
   readonly env?: Readonly<Record<string, string>>;
   /** More of `docker_backend`. */
   readonly backend?: Readonly<Record<string, unknown>>;
+  /** More of `mcp_server`. */
+  readonly mcp?: Readonly<Record<string, unknown>>;
 };
 
 const scripts = {
@@ -58,6 +60,7 @@ export const tinySpec = ({
   image = onNodes('node:24-slim'),
   env = {},
   backend = {},
+  mcp = {},
 }: TinySpec): string =>
   `${JSON.stringify({
     name,
@@ -67,7 +70,7 @@ export const tinySpec = ({
       resource_limits: { memory_mb: memoryMiB },
       ...backend,
     },
-    mcp_server: { command: 'node', args: ['-e', scripts[kind]], timeout_seconds: timeoutSeconds, env },
+    mcp_server: { command: 'node', args: ['-e', scripts[kind]], timeout_seconds: timeoutSeconds, env, ...mcp },
   })}\n`;
 
 /** A server over HTTP, without any library, which offers nothing. */

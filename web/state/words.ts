@@ -24,6 +24,7 @@ const healthMarks: Readonly<Record<PageHealth['state'], Omit<MarkWords, 'word'>>
   down: { tone: 'bad', shape: 'cross' },
   repairing: { tone: 'busy', shape: 'turn' },
   waiting: { tone: 'warn', shape: 'dots' },
+  asleep: { tone: 'quiet', shape: 'half' },
   stopped: { tone: 'quiet', shape: 'square' },
   blocked: { tone: 'bad', shape: 'diamond' },
   unknown: { tone: 'quiet', shape: 'ring' },
@@ -32,6 +33,7 @@ const healthMarks: Readonly<Record<PageHealth['state'], Omit<MarkWords, 'word'>>
 const stateMarks: Readonly<Record<NonNullable<PageServer['state']>, Omit<MarkWords, 'word'>>> = {
   running: { tone: 'quiet', shape: 'ring' },
   paused: { tone: 'warn', shape: 'square' },
+  asleep: { tone: 'quiet', shape: 'half' },
   stopped: { tone: 'quiet', shape: 'square' },
   disabled: { tone: 'quiet', shape: 'square' },
   restarting: { tone: 'bad', shape: 'turn' },
@@ -60,6 +62,7 @@ const signs = {
   stop: '~',
   rename: '~',
   'clean-up': '~',
+  scale: '~',
   remove: '-',
   blocked: '!',
 } as const;

@@ -136,7 +136,7 @@ function Deeds({ server: { name, state } }: { readonly server: PageServer }) {
       agree: () => void run(deed),
     };
   };
-  const isOn = state === 'running' || state === 'restarting' || state === 'paused';
+  const isOn = state === 'running' || state === 'restarting' || state === 'paused' || state === 'asleep';
   return (
     <>
       <span class="deeds">

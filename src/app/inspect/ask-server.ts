@@ -48,6 +48,7 @@ export async function askServer(
       signal,
       fresh: true,
       mayAskForTrust: false,
+      wakes: false,
       boundsOf: ({ container: one, spec }) => {
         tried = one;
         limitMs = timeoutMs ?? spec.mcp.timeoutSeconds * 1000;

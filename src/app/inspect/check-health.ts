@@ -20,13 +20,18 @@ import { lookUpServers } from './servers.ts';
 const logLines = 40;
 const shownLines = 10;
 
+/**
+ * `unknown`: what failed is on this side, so nothing is known about the server. `asleep`: it has no container that could be
+ * asked, and none is made for that.
+ */
+export type HealthVerdict = Verdict | 'unknown' | 'asleep';
+
 /** How one server is, with what each step took. */
 export type ServerHealth = Pick<
   ServerView,
   'name' | 'project' | 'container' | 'generation' | 'restarts' | 'engineHealth'
 > & {
-  /** `unknown`: what failed is on this side, so nothing is known about the server. */
-  readonly verdict: Verdict | 'unknown';
+  readonly verdict: HealthVerdict;
   /** Of all steps together, ms. */
   readonly milliseconds: number;
   readonly steps: readonly HealthStep[];
@@ -70,11 +75,13 @@ type HealthReport = {
 
 type StateFinding =
   | { readonly kind: 'runs' }
+  | { readonly kind: 'asleep' }
   | { readonly kind: 'stopped'; readonly failure: Failure }
   | { readonly kind: 'unhealthy'; readonly failure: Failure };
 
 /** What a container's state alone says about its server. */
-function judgeState({ status: state, name: server }: ServerView): StateFinding {
+function judgeState({ status: state, state: known, name: server }: ServerView): StateFinding {
+  if (known === 'asleep') return { kind: 'asleep' };
   const failure = (message: string, hint: string): Failure => ({
     code: 'server-not-running',
     message: `server ${server} ${message}`,
@@ -82,6 +89,9 @@ function judgeState({ status: state, name: server }: ServerView): StateFinding {
     detail: [],
   });
   const start = `\`looms mcp start ${server}\` starts it`;
+  // On a cluster nothing is left of one that was stopped.
+  const isGone = state.status === 'created' && (known === 'stopped' || known === 'disabled');
+  if (isGone) return { kind: 'stopped', failure: failure('is stopped', start) };
   switch (state.status) {
     case 'running':
       if (!state.paused) return { kind: 'runs' };
@@ -144,6 +154,8 @@ async function checkOne(
   const { sessions } = await ports.orchestrator();
   const started = ports.monotonicMs();
   const verdict = judgeState(view);
+  if (verdict.kind === 'asleep' || options.asked?.failure?.code === 'server-asleep')
+    return asleep(ports, view, engineStep);
   // The engine is asked once more: between a listing of many and the turn of this one it may have ended.
   const now = await sessions.containerRunning(container, { signal: options.signal });
   const containerStep: HealthStep = {
@@ -186,6 +198,23 @@ async function checkOne(
   return { health, run: (met === container ? now?.run : seen?.run) ?? '', at: ports.now() };
 }
 
+/** A look at a server that sleeps, or is just waking: it ends before it would wake it. */
+function asleep(ports: Ports, view: ServerView, engineStep: HealthStep): Look {
+  const { name, project, container, generation, restarts, engineHealth, run } = view;
+  const rest = (['container', 'session', 'handshake', 'tools'] as const).map(skipped);
+  return {
+    health: {
+      ...{ name, project, container, generation, restarts, engineHealth },
+      ...{ tools: null, server: null, protocolVersion: null, failure: null },
+      verdict: 'asleep',
+      milliseconds: engineStep.milliseconds ?? 0,
+      steps: [engineStep, ...rest],
+    },
+    run,
+    at: ports.now(),
+  };
+}
+
 /** A server answers MCP, and the check that its image brings along, which knows more of it, fails. */
 const failsItsOwnCheck = (server: ServerName, { engineHealthCommand }: ServerInstance): Failure => ({
   code: 'server-unhealthy',
@@ -210,10 +239,10 @@ const stoppedAsking = (): LoomsError => new LoomsError('interrupted', 'stopped a
 const sum = (steps: readonly HealthStep[]): number =>
   steps.reduce((total, { milliseconds }) => total + (milliseconds ?? 0), 0);
 
-/** What a look says that is worth keeping: nothing of a server of which nothing is known. */
+/** What a look says that is worth keeping: nothing of a server of which nothing is known, or that was not asked. */
 export const findingOf = ({ health, run, at }: AskedLook): HealthFinding[] => {
   const { verdict, name, container, tools, failure } = health;
-  if (verdict === 'unknown') return [];
+  if (verdict === 'unknown' || verdict === 'asleep') return [];
   return [{ server: name, verdict, container, run, tools, detail: failure?.message ?? '', checkedAt: at }];
 };
 
@@ -261,6 +290,12 @@ async function wellRun(ports: Ports, container: ContainerId, signal: AbortSignal
   return now?.running === true && now.engineHealth !== 'unhealthy' ? now.run : undefined;
 }
 
+/** Whether what was tried of a server serves still, beside what it is shown by; also where nothing was tried. */
+const isStillThere = ({ instances, generation, container }: ServerView, tried: ContainerId | undefined): boolean =>
+  tried === undefined ||
+  tried === container ||
+  instances.some((one) => one.container === tried && one.generation === generation);
+
 /**
  * Asks one server how it is, and looks at the engine's list only where it does not answer: one that answers costs a session,
  * and one look at its container where that is not `still` as it was found well before. Keeps nothing. undefined: it is not
@@ -304,7 +339,7 @@ export async function checkServer(
     insteadOf('server-not-found', () => undefined),
   );
   const [view] = found?.servers ?? [];
-  if (view === undefined || (asked.tried !== undefined && asked.tried !== view.container)) return undefined;
+  if (view === undefined || !isStillThere(view, asked.tried)) return undefined;
   const milliseconds = Math.round(ports.monotonicMs() - started);
   return checkOne(ports, view, { name: 'engine', result: 'ok', milliseconds }, { signal, asked });
 }

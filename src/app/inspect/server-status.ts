@@ -13,6 +13,7 @@ export type ServerStatus = Pick<
   | 'project'
   | 'engine'
   | 'state'
+  | 'replicas'
   | 'renamed'
   | 'generation'
   | 'image'
@@ -25,7 +26,7 @@ export type ServerStatus = Pick<
   readonly transport: string;
   /** Since the container was created, on the engine's clock, ms. */
   readonly ageMs: number;
-  /** More containers of this server than the one shown: an interrupted rotation, or duplicates. */
+  /** More containers of this server than there shall be: an interrupted rotation, or duplicates. */
   readonly others: number;
 };
 
@@ -64,6 +65,7 @@ export const statusOf = (view: ServerView, now: EngineTime): ServerStatus => ({
   project: view.project,
   ...defined({ engine: view.engine }),
   state: view.state,
+  replicas: view.replicas,
   renamed: view.renamed,
   generation: view.generation,
   image: view.image,
@@ -74,7 +76,7 @@ export const statusOf = (view: ServerView, now: EngineTime): ServerStatus => ({
   restarts: view.restarts,
   engineHealth: view.engineHealth,
   source: view.source,
-  others: view.instances.length - 1,
+  others: Math.max(0, view.instances.length - Math.max(1, view.replicas.asked)),
 });
 
 /** Everything that is told of a server. */

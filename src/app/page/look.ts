@@ -116,6 +116,7 @@ export function healthOf(
   if (view !== undefined && (view.state === 'stopped' || view.state === 'disabled')) {
     return { state: 'stopped', detail: '', checkedAt };
   }
+  if (view?.state === 'asleep') return { state: 'asleep', detail: '', checkedAt };
   if (kept === undefined) return { state: 'unknown', detail: 'nobody asked it since it began to run', checkedAt };
   const states = { healthy: 'healthy', unhealthy: 'failing', stopped: 'stopped' } as const;
   return { state: states[kept.verdict], detail: kept.detail, checkedAt };

@@ -2,8 +2,8 @@ import type { LinkOptions } from '../../mcp/link/link.ts';
 import { openChannel } from '../../mcp/link/open-channel.ts';
 import type { LinkSource } from '../../mcp/link/open-link.ts';
 import { isHttp } from '../../model/desired.ts';
-import { type ErrorCode, LoomsError } from '../../model/errors.ts';
-import type { ProjectName } from '../../model/ids.ts';
+import { type ErrorCode, isFailure, LoomsError } from '../../model/errors.ts';
+import type { ContainerId, ProjectName, ServerName } from '../../model/ids.ts';
 import type { Notice } from '../../model/notices.ts';
 import type { Policies, QuotaLimit } from '../../model/policy.ts';
 import type { Serving } from '../../model/server-view.ts';
@@ -18,6 +18,7 @@ import { dailyLimit, requireCallsLeft } from '../talk/call-tool.ts';
 import { trustedTarget } from '../talk/open-server.ts';
 import { recordCall, recordRefusal } from '../talk/record-call.ts';
 import { followWork } from '../talk/server-work.ts';
+import { servingAwake } from '../talk/serving-awake.ts';
 import { heldPolicies } from './held-policies.ts';
 
 /** Lease of a process that is held, ms: whoever holds it renews it, so that it is what a killed gateway leaves behind. */
@@ -26,6 +27,8 @@ const leaseMs = 60_000;
 const graceMs = 1_000;
 /** How long the engine may take to say what serves, ms. */
 const lookMs = 5_000;
+/** How long it may take to have another number of containers, for which it may count the sessions in each, ms. */
+const scaleMs = 30_000;
 /** How long it may take to show that it is there, ms. */
 const answerMs = 2_000;
 
@@ -54,6 +57,8 @@ async function runOf(
 ): Promise<string | undefined> {
   return isHttp(spec) ? (await sessions.containerRunning(container, options))?.run : undefined;
 }
+
+const noneKnown: ReadonlyMap<ContainerId, number> = new Map();
 
 type Served = {
   readonly project: ProjectName;
@@ -119,6 +124,18 @@ export function upstreamsOf(
     await before;
     return end;
   };
+  const waking = new Map<ServerName, Promise<void>>();
+  /** Wakes a server for all who wait for it. */
+  const wakeOnce: Orchestrator['wake'] = (_project, server) => {
+    const woken =
+      waking.get(server) ??
+      ports
+        .orchestrator()
+        .then((one) => one.wake(project, server))
+        .finally(() => waking.delete(server));
+    waking.set(server, woken);
+    return woken;
+  };
   const work = tracing === noTracing ? undefined : followWork(ports, tracing);
   return {
     tracing,
@@ -126,9 +143,17 @@ export function upstreamsOf(
       const { servers } = await (await ports.orchestrator()).servers(project);
       return servers.map(({ name }) => name);
     },
-    async open(server, makeRoom) {
+    async open(server, makeRoom, places) {
       const orchestrator = await ports.orchestrator();
-      const serving = await orchestrator.serving(project, server);
+      const serving = await servingAwake(
+        { ...orchestrator, wake: wakeOnce },
+        { project, server },
+        {
+          sessions: places?.sessions ?? noneKnown,
+          onWaking: () => warn({ code: 'server-woken', message: `${server} is asleep: a session wakes it` }),
+        },
+      );
+      places?.took(serving.container);
       // What is opened may be on another engine than what was, which ended with its processes.
       engineId = undefined;
       const { container, generation, spec } = serving;
@@ -160,6 +185,19 @@ export function upstreamsOf(
       }
       return { channel, container, generation, spec, ...defined({ run }) };
     },
+    async scaled() {
+      const orchestrator = await ports.orchestrator();
+      if (!orchestrator.scales) return [];
+      const { servers } = await orchestrator.servers(project, { signal: AbortSignal.timeout(lookMs) });
+      return servers.flatMap(({ name, state, recorded, replicas: { asked } }) => {
+        const scale = recorded?.spec.scale;
+        const isOff = state === 'stopped' || state === 'disabled';
+        return scale === undefined || scale.min === scale.max || isOff ? [] : [{ server: name, scale, asked }];
+      });
+    },
+    async scale(server, to) {
+      return (await ports.orchestrator()).scale(project, server, to, { signal: AbortSignal.timeout(scaleMs) });
+    },
     engineAnswers: () => engineAnswers(ports, project),
     async watch(hear, signal) {
       // Whoever watches looks and begins anew.
@@ -173,10 +211,21 @@ export function upstreamsOf(
         const orchestrator = await ports.orchestrator();
         const options = { signal: AbortSignal.timeout(lookMs) };
         const serving = await orchestrator.serving(project, server, options);
-        const { container, spec } = serving;
+        const { container, generation, spec } = serving;
         const run = await runOf(orchestrator, serving, options);
-        return { container, drainSeconds: spec.lifecycle.drainSeconds, ...defined({ run }) };
+        const besides = serving.beside?.map((one) => ({
+          container: one.container,
+          generation,
+          ...(run === undefined ? {} : { run: one.run }),
+        }));
+        return {
+          container,
+          generation,
+          drainSeconds: spec.lifecycle.drainSeconds,
+          ...defined({ run, beside: besides }),
+        };
       } catch (error) {
+        if (isFailure(error, 'server-asleep')) return 'asleep';
         return error instanceof LoomsError && servesNothing.has(error.code) ? 'nothing' : 'unknown';
       }
     },

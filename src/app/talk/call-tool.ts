@@ -1,5 +1,5 @@
 import { type ContentPart, resultParts } from '../../mcp/client/answers/content.ts';
-import type { CallProgress, CallResult, SessionOptions } from '../../mcp/client/session.ts';
+import type { CallProgress, CallResult } from '../../mcp/client/session.ts';
 import { isHttp } from '../../model/desired.ts';
 import { isFailure, LoomsError, withHint } from '../../model/errors.ts';
 import type { ProjectName } from '../../model/ids.ts';
@@ -13,7 +13,7 @@ import { quotaOf, sayQuota } from '../../spec/check/quotas.ts';
 import { refusedTo } from '../inspect/servers.ts';
 import type { Ports } from '../ports.ts';
 import { type ArgumentSource, readArguments } from './call-arguments.ts';
-import { type OfServer, type OpenServer, onServer } from './open-server.ts';
+import { type OfServer, type OpenServer, onServer, type TalkOptions } from './open-server.ts';
 import { recordCall, recordRefusal } from './record-call.ts';
 import { prepareFolder, type SavedFile, saveParts } from './save-content.ts';
 import { tellWorkSince } from './server-work.ts';
@@ -29,7 +29,7 @@ type CallRequest = OfServer & {
   readonly out?: string;
 };
 
-export type ToolCallOptions = SessionOptions & {
+export type ToolCallOptions = TalkOptions & {
   readonly onProgress?: (progress: CallProgress) => void;
   /** Hears of things worth saying that do not stop the call, also when the call fails then. */
   readonly onWarning: (warning: Notice) => void;

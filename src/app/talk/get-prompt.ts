@@ -1,10 +1,10 @@
 import { type PromptMessage, promptMessages } from '../../mcp/client/answers/content.ts';
 import { promptSchema } from '../../mcp/client/prompts.ts';
-import type { PromptResult, SessionOptions } from '../../mcp/client/session.ts';
+import type { PromptResult } from '../../mcp/client/session.ts';
 import { plainText } from '../../model/values/exact-number.ts';
 import type { Ports } from '../ports.ts';
 import { type ArgumentSource, readArguments } from './call-arguments.ts';
-import { type OfServer, onServer } from './open-server.ts';
+import { type OfServer, onServer, type TalkOptions } from './open-server.ts';
 import { prepareFolder, type SavedFile, saveParts } from './save-content.ts';
 
 type PromptRequest = OfServer & {
@@ -25,7 +25,7 @@ type PromptOutcome = {
 export async function getPrompt(
   ports: Ports,
   request: PromptRequest,
-  options: SessionOptions = {},
+  options: TalkOptions = {},
 ): Promise<PromptOutcome> {
   const { signal } = options;
   return onServer(ports, request, options, async ({ session, spec }) => {

@@ -1,8 +1,8 @@
 import { type ToolDetails, toolDetails, toolSignature } from '../../mcp/client/arguments/tool-details.ts';
-import type { SessionOptions, Tool } from '../../mcp/client/session.ts';
+import type { Tool } from '../../mcp/client/session.ts';
 import type { ServerName } from '../../model/ids.ts';
 import type { Ports } from '../ports.ts';
-import { type OfServer, onServer } from './open-server.ts';
+import { type OfServer, onServer, type TalkOptions } from './open-server.ts';
 
 export type { SchemaRow } from '../../mcp/client/arguments/schema-rows.ts';
 
@@ -21,7 +21,7 @@ export type ToolList = {
 export async function listTools(
   ports: Ports,
   request: OfServer & { readonly tool?: string },
-  options: SessionOptions = {},
+  options: TalkOptions = {},
 ): Promise<ToolList> {
   return onServer(ports, request, options, async ({ session }) => {
     const listed = await session.listTools(options);

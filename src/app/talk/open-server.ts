@@ -1,7 +1,7 @@
 import type { Session, SessionOptions, SessionTarget } from '../../mcp/client/session.ts';
 import { isHttp } from '../../model/desired.ts';
 import { isFailure, LoomsError, traitsOf, withHint } from '../../model/errors.ts';
-import type { ProjectName, ServerName } from '../../model/ids.ts';
+import type { ContainerId, ProjectName, ServerName } from '../../model/ids.ts';
 import { untrustedRecord } from '../../model/records.ts';
 import type { Serving } from '../../model/server-view.ts';
 import { inSpan } from '../../model/trail/tracing.ts';
@@ -10,6 +10,7 @@ import type { Orchestrator } from '../../orchestrator/port.ts';
 import { requireTrust } from '../apply/require-trust.ts';
 import type { Ports } from '../ports.ts';
 import { knowSecrets } from './know-secrets.ts';
+import { servingAwake } from './serving-awake.ts';
 import { sessionTarget } from './session-target.ts';
 
 /** Which server is talked to. */
@@ -20,18 +21,30 @@ export type OpenServer = Pick<Serving, 'container' | 'generation' | 'spec' | 'se
   readonly session: Session;
 };
 
-type OpenOptions = SessionOptions & {
+/** How a session is opened for somebody who talks to a server. */
+export type TalkOptions = SessionOptions & {
+  /** Hears that the server sleeps, and is woken first, which takes seconds. */
+  readonly onWaking?: (() => void) | undefined;
+};
+
+type OpenOptions = TalkOptions & {
+  /** False where nobody wants something of the server: one that sleeps is left asleep, and it is the shown container that is asked. */
+  readonly wakes?: boolean;
   /** False where no person waits for the answer to a question about a record; default true. */
   readonly mayAskForTrust?: boolean;
   /** Bounds the session of each container that is tried, and so hears of it before. */
   readonly boundsOf?: (serving: Serving) => Pick<SessionOptions, 'connectTimeoutMs' | 'lifetimeMs'>;
 };
 
+/** Who opens one session knows of no other ones. */
+const noneKnown: ReadonlyMap<ContainerId, number> = new Map();
+
 /**
  * Opens a session to a running server of a project, found by the labels on its container alone. A container that ends
  * while the session is opened was perhaps just replaced: as nothing was asked of it yet, the other generation that runs
  * is tried before the failure counts.
- * Throws `server-not-found`, `server-not-running`, `record-untrusted`, `secret-missing`, and what opening a session throws.
+ * Throws `server-not-found`, `server-not-running`, `record-untrusted`, `secret-missing`, what waking a server throws that is
+ * asleep (`server-asleep` where that is not wanted), and what opening a session throws.
  */
 export async function openServer(
   ports: Ports,
@@ -40,8 +53,10 @@ export async function openServer(
   options: OpenOptions,
 ): Promise<OpenServer> {
   const orchestrator = await ports.orchestrator();
-  const { signal } = options;
-  const first = await orchestrator.serving(project, server, { signal });
+  const { signal, wakes = true, onWaking } = options;
+  const first = wakes
+    ? await servingAwake(orchestrator, { project, server }, { signal, sessions: noneKnown, onWaking })
+    : await orchestrator.serving(project, server, { signal });
   try {
     return await openSession(ports, orchestrator, first, options);
   } catch (error) {
@@ -88,14 +103,15 @@ const lookMs = 2_000;
 async function saidReplaced(
   ports: Ports,
   { project, server }: OfServer,
-  { container }: OpenServer,
+  { container, generation }: OpenServer,
   error: unknown,
 ): Promise<unknown> {
   if (!isFailure(error, 'server-exited')) return error;
   try {
     const orchestrator = await ports.orchestrator();
     const now = await orchestrator.serving(project, server, { signal: AbortSignal.timeout(lookMs) });
-    if (now.container === container) return error;
+    // Of several that serve alike the shown one may be another.
+    if (now.container === container || now.generation === generation) return error;
     const hint = `${server} was replaced meanwhile, and generation ${now.generation} serves; what was asked may have been done`;
     return withHint(error, hint);
   } catch {

@@ -1,10 +1,10 @@
 import { join } from 'node:path';
 import { type ContentPart, readParts } from '../../mcp/client/answers/content.ts';
 import { nameOfUri } from '../../mcp/client/answers/file-names.ts';
-import type { ReadResult, SessionOptions } from '../../mcp/client/session.ts';
+import type { ReadResult } from '../../mcp/client/session.ts';
 import { isFailure, LoomsError } from '../../model/errors.ts';
 import type { Ports } from '../ports.ts';
-import { type OfServer, onServer } from './open-server.ts';
+import { type OfServer, onServer, type TalkOptions } from './open-server.ts';
 import { isFolder, prepareFolder, type SavedFile, saveAs } from './save-content.ts';
 
 type ReadRequest = OfServer & {
@@ -24,7 +24,7 @@ type ReadOutcome = {
 export async function readResource(
   ports: Ports,
   request: ReadRequest,
-  options: SessionOptions = {},
+  options: TalkOptions = {},
 ): Promise<ReadOutcome> {
   return onServer(ports, request, options, async ({ session, spec }) => {
     const result = await session.readResource(request.uri, {

@@ -35,6 +35,8 @@ type State = {
   /** The container that was asked when it was found down. */
   downIn?: ContainerId;
   isSlow: boolean;
+  /** It had no container when it was asked last, as it had no session. */
+  isAsleep?: true;
   /** Whether it ever answered, and how long that took, s, where it was measured. */
   hasAnswered: boolean;
   seconds?: number;
@@ -46,7 +48,7 @@ type Probe = { readonly at: number; readonly steps: AskedHealth['steps']; readon
 
 /** How a server answers, as far as it was asked. */
 export type ProbeState = {
-  readonly state: 'healthy' | 'slow' | 'failing' | 'down' | 'unknown';
+  readonly state: 'healthy' | 'slow' | 'failing' | 'down' | 'asleep' | 'unknown';
   /** Of the last probe. */
   readonly seconds?: number;
   readonly probe?: Probe;
@@ -157,9 +159,21 @@ export function createProbes(
       states.set(server, { nextAt: now + calm, askedAt, failures: 0, isSlow, hasAnswered: true, seconds, probe });
       return wasFailing;
     }
+    if (verdict === 'asleep') {
+      states.set(server, {
+        nextAt: now + calm,
+        askedAt,
+        failures: 0,
+        isSlow: false,
+        isAsleep: true,
+        hasAnswered: state.hasAnswered,
+      });
+      return state.failures > 0;
+    }
     // One that does not run is the plan's to start; of one that could not be asked nothing is known.
     if (verdict !== 'unhealthy') {
-      states.set(server, { ...state, nextAt: now + calm, askedAt, probe });
+      const { isAsleep: _, ...before } = state;
+      states.set(server, { ...before, nextAt: now + calm, askedAt, probe });
       return verdict === 'stopped';
     }
     const failures = state.failures + 1;
@@ -182,7 +196,7 @@ export function createProbes(
   /** A real call says what a probe would; that a server which had failed is well is kept as well. */
   const heardByCall = async (
     server: ServerName,
-    { failures, downAt: _, downIn: __, probe, ...state }: State,
+    { failures, downAt: _, downIn: __, isAsleep: ___, probe, ...state }: State,
     { at, container }: AnsweredCall,
     signal: AbortSignal,
   ): Promise<boolean> => {
@@ -324,8 +338,8 @@ export function createProbes(
     stateOf(server) {
       const found = states.get(server);
       if (found === undefined) return undefined;
-      const { failures, downAt, isSlow, hasAnswered, seconds, probe } = found;
-      const bad = downAt !== undefined ? 'down' : failures > 0 ? 'failing' : undefined;
+      const { failures, downAt, isSlow, isAsleep, hasAnswered, seconds, probe } = found;
+      const bad = downAt !== undefined ? 'down' : failures > 0 ? 'failing' : isAsleep ? 'asleep' : undefined;
       const state = bad ?? (isSlow ? 'slow' : hasAnswered ? 'healthy' : 'unknown');
       return { state, ...defined({ seconds, probe }) };
     },

@@ -1,5 +1,6 @@
 import { createQuestionnaire } from '../../app/talk/answer-questions.ts';
-import type { CallProgress, ServerLog, SessionOptions } from '../../mcp/client/session.ts';
+import type { TalkOptions } from '../../app/talk/open-server.ts';
+import type { CallProgress, ServerLog } from '../../mcp/client/session.ts';
 import type { ProtocolChoice } from '../../model/desired.ts';
 import { LoomsError } from '../../model/errors.ts';
 import { renderNotice, renderWarning } from '../render/error.ts';
@@ -17,16 +18,20 @@ type SessionFlags = {
 /** Refusals of one session that are told. */
 const mostRefusals = 100;
 
-/** What a server says on the side, as notices: all of it with `--verbose`, else only a question that is turned down. */
+/** What a server says on the side, as notices: all of it with `--verbose`, else only a question that is turned down; and that it is woken. */
 export function sessionNotices(
   server: string,
   { verbose, protocol }: SessionFlags,
   { notice, noticePalette: palette }: Pick<Terminal, 'notice' | 'noticePalette'>,
-): Pick<SessionOptions, 'onStray' | 'onLog' | 'onRefused' | 'protocol'> {
+): Pick<TalkOptions, 'onStray' | 'onLog' | 'onRefused' | 'onWaking' | 'protocol'> {
   const head = palette.quiet(`[${server}]`);
   const told = new Set<string>();
   return {
     ...(protocol === undefined ? {} : { protocol }),
+    onWaking: () =>
+      notice(
+        renderNotice('note', { code: 'server-woken', message: `${server} is asleep: it is woken for this` }, palette),
+      ),
     onRefused: ({ what, why }) => {
       const text = visible(`${what} refused: ${why}`);
       // Each once: a server may ask the same without end.
@@ -46,7 +51,7 @@ export function sessionNotices(
 
 /** How a person takes part in one call: sees its progress, and answers what the server asks. */
 type CallSession = {
-  readonly options: SessionOptions & { readonly onProgress: (progress: CallProgress) => void };
+  readonly options: TalkOptions & { readonly onProgress: (progress: CallProgress) => void };
   readonly notice: (text: string) => void;
   /** Takes progress down, tells of unused answers. Always call it. Throws `usage` for two answers to one value. */
   readonly finish: () => void;

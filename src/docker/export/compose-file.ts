@@ -4,6 +4,7 @@ import { keptByLooms } from '../../model/container/kept-by-looms.ts';
 import { ownedBy } from '../../model/container/tmpfs.ts';
 import { builtDirOf, usualHome } from '../../model/container/usual-process.ts';
 import { type DeclaredServer, type DesiredServer, type Env, isHttp } from '../../model/desired.ts';
+import { boundsOf, countedBy } from '../../model/replicas.ts';
 import { processEnv, secretUses, secretVariable, writtenRef } from '../../model/secrets/secret-names.ts';
 import { present } from '../../model/values/present.ts';
 import type { Exported, Exporter, ExportSettings, Unlike } from '../../orchestrator/export.ts';
@@ -162,6 +163,12 @@ function unlike(spec: DesiredServer): readonly Unlike[] {
         'docker_backend.lifecycle.preserve',
         'Compose replaces a container with all that is in it',
         'keep the files in a named volume that is mounted there',
+      ),
+    boundsOf(spec).least > 1 &&
+      refused(
+        countedBy(spec),
+        'Compose would run as many containers, and `docker compose exec` begins each session in the first of them',
+        'leave it out, or run this server with looms on a cluster',
       ),
     spec.mounts.some(({ type }) => type === 'volume') &&
       approximate(

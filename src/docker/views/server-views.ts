@@ -111,6 +111,8 @@ function viewOf(
       ...instanceOf(container),
       ...defined({ recorded, foreignRecord, secretPrints }),
       state,
+      // One runs of a server; what stands beside it takes its place, or is a duplicate.
+      replicas: { ready: Number(state === 'running'), asked: Number(state !== 'stopped' && state !== 'disabled') },
       renamed: state === 'running' && container.name !== containerName(project, name),
       status: container.state,
       image: container.imageRef,

@@ -8,7 +8,7 @@ import type { SecretPrints } from '../../model/secrets/secret-prints.ts';
 import { serverNotFound } from '../../model/server-not-found.ts';
 import type { ListedPlace, Serving } from '../../model/server-view.ts';
 import { defined } from '../../model/values/defined.ts';
-import type { CallOptions } from '../../orchestrator/session-host.ts';
+import type { ServingOptions } from '../../orchestrator/port.ts';
 import { servingOf, slotsOf } from '../model/generations.ts';
 import { relayName } from '../model/labels.ts';
 import { resolveArgv } from '../model/resolve-shape.ts';
@@ -120,7 +120,7 @@ export async function servingServer(
   engine: Engine,
   project: ProjectName,
   server: ServerName,
-  { ended, ...options }: CallOptions & { readonly ended?: ContainerId } = {},
+  { ended, sessions: _, ...options }: ServingOptions = {},
 ): Promise<Serving> {
   const own = await engine.locate(project, { ...options, of: { server } });
   // Who misses one is told which there are.

@@ -152,7 +152,7 @@ function reportOfRun(plan: KubePlan, results: StepResults, serving: ReadonlySet<
     const result = back && results.get(back.id);
     // Its way back waits until a pod serves again. Where none was needed, nothing was taken away.
     if (result !== undefined && result.result !== 'skipped') return result.result === 'ok';
-    return action === 'replace' && serving.has(server);
+    return (action === 'replace' || action === 'scale') && serving.has(server);
   };
   return reportOf(plan, results, {
     stillServes,

@@ -7,10 +7,14 @@ import { lookAtServer } from '../observe/observe.ts';
 import type { KubernetesPorts } from '../ports.ts';
 
 type Place = { readonly ports: KubernetesPorts; readonly observed: Observed };
+/** Of a project it is enough to know which one of which cluster it is. */
+type KeptPlace = Pick<Place, 'ports'> & {
+  readonly observed: Pick<Observed, 'project'> & { readonly engine: Pick<Observed['engine'], 'id'> };
+};
 
 /** Keeps the logs of pods that are about to go. Why one could not be kept, for people; the work goes on in any case. */
 export async function keepLogsOf(
-  { ports, observed }: Place,
+  { ports, observed }: KeptPlace,
   { server, generations }: Workload,
   which: (pod: Pod) => boolean,
   { signal }: CallOptions,

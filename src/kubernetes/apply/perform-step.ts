@@ -20,7 +20,7 @@ import { publishImage } from './publish-image.ts';
 import { putServer, putWithoutPods } from './put-server.ts';
 import { createObject, deleteObject, labelNamespace, replaceObject } from './requests.ts';
 import { restoreServer } from './restore.ts';
-import { awaitRollout } from './rollout.ts';
+import { awaitRollout, gateMs } from './rollout.ts';
 
 /** What steps need besides the cluster; decisions are not among it. */
 export type StepEnvironment = {
@@ -49,9 +49,6 @@ const done: Done = { result: 'ok' };
 /** Done, and a log could not be kept. */
 const doneBut = (problem: string | undefined): Done =>
   problem === undefined ? done : { result: 'ok', code: 'log-not-kept', note: problem };
-
-/** Times that a probe fails before its container is begun again (`startupProbe`), and slack between two of them, s. */
-const probes = { times: 3, slackSeconds: 10 } as const;
 
 /** Carries one step out. A gate that refused is a result; everything else that fails is thrown. */
 export async function performStep(
@@ -84,7 +81,7 @@ export async function performStep(
     }
     case 'put-server': {
       const server = requireServer(step);
-      const problem = step.replicas === 0 ? await keepLogs(env, server, options) : undefined;
+      const problem = step.replicas.most === 0 ? await keepLogs(env, server, options) : undefined;
       const declared = env.find(server);
       const digest = step.digest ?? env.digests.get(imageOf(declared, ports.settings));
       const put = { ...step, ...defined({ digest }) };
@@ -121,7 +118,7 @@ const requireServer = ({ id, server }: KubeStep): ServerName => {
   return server;
 };
 
-/** Waits for a ready pod, and opens one session to it as any client would. */
+/** Waits until all pods are ready, and opens one session to one of them as any client would. */
 async function gate(
   step: Extract<KubeStep, { op: 'gate' }>,
   env: StepEnvironment,
@@ -130,9 +127,13 @@ async function gate(
   const { ports, observed } = env;
   const server = requireServer(step);
   const { spec } = env.find(server);
-  const timeoutMs = probes.times * (2 * step.timeoutSeconds + probes.slackSeconds) * 1000;
+  const timeoutMs = gateMs(step.timeoutSeconds);
   try {
-    const { workload, pod, generation } = await awaitRollout(ports, observed, server, { ...options, timeoutMs });
+    const { workload, pod, generation } = await awaitRollout(ports, observed, server, {
+      ...options,
+      timeoutMs,
+      enough: 'all',
+    });
     if (generation.claim.generation !== step.generation) {
       throw new LoomsError('engine-conflict', `somebody has changed Deployment ${step.name} meanwhile`, {
         hint: 'looms diff shows it',

@@ -1,19 +1,21 @@
 import { randomBytes } from 'node:crypto';
 import type { DeclaredServer } from '../../model/desired.ts';
 import { isFailure, LoomsError } from '../../model/errors.ts';
+import { awakeBounds, within } from '../../model/replicas.ts';
 import { secretUses } from '../../model/secrets/secret-names.ts';
 import { type SecretPrints, writeSecretPrints } from '../../model/secrets/secret-prints.ts';
 import { isAlike } from '../../model/values/alike.ts';
+import { defined } from '../../model/values/defined.ts';
 import type { CallOptions } from '../../orchestrator/session-host.ts';
 import { recordSpec } from '../../spec/record/record.ts';
 import { signedText } from '../model/claims.ts';
 import { annotation, label, secretName, secretPrint } from '../model/names.ts';
 import { type Deployment, type KubeObject, templateHash } from '../model/objects.ts';
-import type { Generation, Observed } from '../model/observed.ts';
+import { askedOf, type Generation, type Observed, type Workload } from '../model/observed.ts';
 import { deploymentOf, type Made, strategyOf } from '../objects/objects.ts';
 import { podLabels } from '../objects/pod.ts';
 import { findObject, lookAtServer } from '../observe/observe.ts';
-import { asRecorded, withReplicas } from '../plan/drift.ts';
+import { asRecorded, madeAsThere, withReplicas, withStop } from '../plan/drift.ts';
 import { overDeployment } from '../plan/over.ts';
 import { objectSettings } from '../plan/prepare.ts';
 import type { KubeStep } from '../plan/steps.ts';
@@ -89,6 +91,14 @@ function madeNow(
   };
 }
 
+/** The Deployment that is there, with what the server's spec says of it by now that no pod is made from. */
+function recordedAnew(ports: KubernetesPorts, observed: Observed, server: DeclaredServer, there: Workload): KubeObject {
+  const { secret, digest, podAnnotations } = madeAsThere(there);
+  const { generation, secretPrints: prints } = there.claim;
+  const made = madeNow(ports, observed, server, { generation, digest }, { name: secret, ...defined({ prints }) });
+  return deploymentOf(server, objectSettings(ports, observed), { ...made, podAnnotations });
+}
+
 /**
  * Writes a server's Deployment. Throws `engine-conflict` where another one is there by now, or somebody changed what is asked
  * for since the plan was made.
@@ -105,16 +115,18 @@ export async function putServer(
   const make = async (): Promise<KubeObject> => {
     const secret = await putSecret(ports, observed, server, options);
     const made = madeNow(ports, observed, server, { generation, digest }, secret);
-    return withReplicas(deploymentOf(server, settings, made), replicas);
+    return deploymentOf(server, settings, made);
   };
-  if (over === undefined) return createObject(ports.cluster, await make(), options);
+  if (over === undefined) return createObject(ports.cluster, withReplicas(await make(), within(replicas, 1)), options);
   // Before the look: secrets may take their time, and a Deployment whose pods end again and again is written all the time.
   const made = step.newPods ? await make() : undefined;
   for (let tries = 1; ; tries += 1) {
     const there = await lookAtServer(ports, observed, server.spec.name, options);
-    if (there === null || !isAlike(overDeployment(there.deployment), over)) throw changedSince(step);
+    if (there === null || !isAlike(overDeployment(there), over)) throw changedSince(step);
     const asIs: Deployment = { ...there.deployment, apiVersion: 'apps/v1', kind: 'Deployment' };
-    const object = made ?? withReplicas(asRecorded(there, settings) ?? asIs, replicas);
+    const again = step.counts ? recordedAnew(ports, observed, server, there) : asRecorded(there, settings);
+    const stopped = withStop(made ?? again ?? asIs, replicas.most === 0);
+    const object = withReplicas(stopped, within(replicas, askedOf(there)));
     const { resourceVersion = '' } = there.deployment.metadata;
     try {
       return await replaceObject(ports.cluster, object, { uid: over.uid, resourceVersion }, options);
@@ -140,7 +152,7 @@ export async function putWithoutPods(
     const there = await findObject(ports.cluster, 'Deployment', namespace, name, options);
     if (there === null || there.metadata.uid !== uid) return;
     const { resourceVersion = '' } = there.metadata;
-    const object = withReplicas({ ...there, apiVersion: 'apps/v1', kind: 'Deployment' }, 0);
+    const object = withReplicas(withStop({ ...there, apiVersion: 'apps/v1', kind: 'Deployment' }, true), 0);
     try {
       await replaceObject(ports.cluster, object, { uid, resourceVersion }, options);
       return;
@@ -153,7 +165,13 @@ export async function putWithoutPods(
 /** Annotations of a past generation's pods that are Kubernetes' or its own alone. */
 const ofPodsAlone = new Set<string>([annotation.generation, annotation.specHash, 'kubectl.kubernetes.io/restartedAt']);
 /** What is noted on a ReplicaSet of its time, and is none of what it was made with. */
-const ofItsTime = new Set<string>([annotation.failure, annotation.outcome, annotation.served, annotation.imageSeen]);
+const ofItsTime = new Set<string>([
+  annotation.failure,
+  annotation.outcome,
+  annotation.served,
+  annotation.imageSeen,
+  annotation.stopped,
+]);
 
 /** The Deployment that a past generation was, as its ReplicaSet tells. */
 export function restored(deployment: Deployment, { claim, replicaSet }: Generation): KubeObject {
@@ -173,7 +191,8 @@ export function restored(deployment: Deployment, { claim, replicaSet }: Generati
     spec: {
       ...deployment.spec,
       strategy,
-      replicas: 1,
+      replicas:
+        claim.recorded === undefined ? 1 : within(awakeBounds(claim.recorded.spec), deployment.spec.replicas ?? 1),
       template: { ...template, metadata: { ...template.metadata, labels } },
     },
   };

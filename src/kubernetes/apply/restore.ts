@@ -7,6 +7,7 @@ import { annotation } from '../model/names.ts';
 import type { KubeObject } from '../model/objects.ts';
 import { type Generation, meantOf, type Observed, type Workload } from '../model/observed.ts';
 import { lookAtServer } from '../observe/observe.ts';
+import { contentOf } from '../plan/over.ts';
 import type { KubeStep } from '../plan/steps.ts';
 import type { KubernetesPorts } from '../ports.ts';
 import { keepLogsOf } from './keep-logs.ts';
@@ -51,7 +52,7 @@ export async function restoreServer(
       continue;
     }
     if (failed !== undefined) await noteFailure(place, failed, answered, options);
-    await awaitRollout(ports, observed, server, { ...options, timeoutMs: againMs });
+    await awaitRollout(ports, observed, server, { ...options, timeoutMs: againMs, enough: 'one' });
     return;
   }
 }
@@ -70,8 +71,7 @@ async function lookForTarget(
       hint: 'looms apply makes it as declared',
     });
   }
-  const { uid, generation } = there.deployment.metadata;
-  if (uid !== written.metadata.uid || generation !== written.metadata.generation) {
+  if (!isAsWritten(there, written)) {
     throw new LoomsError(
       'engine-conflict',
       `somebody has changed Deployment ${step.name} meanwhile: it is left as it is`,
@@ -81,6 +81,14 @@ async function lookForTarget(
     );
   }
   return { there, target };
+}
+
+/** Whether nobody asked for something else since; how many pods a server has that is scaled says whoever serves it. */
+function isAsWritten({ deployment, claim }: Workload, { metadata, ...written }: KubeObject): boolean {
+  const { uid, generation } = deployment.metadata;
+  if (uid !== metadata.uid) return false;
+  if (claim.recorded?.spec.scale === undefined) return generation === metadata.generation;
+  return contentOf(deployment, true) === contentOf({ ...written, metadata }, true);
 }
 
 async function noteFailure(

@@ -3,7 +3,16 @@ import type { ServerName } from '../../model/ids.ts';
 import { tellingLines } from '../../model/values/telling-lines.ts';
 import { objectPath } from '../model/kinds.ts';
 import { isReady, type Pod, serverContainer, serverStatus } from '../model/objects.ts';
-import { type Generation, idOfPod, mainPod, meantOf, type Observed, podsOf, type Workload } from '../model/observed.ts';
+import {
+  askedOf,
+  type Generation,
+  idOfPod,
+  mainPod,
+  meantOf,
+  type Observed,
+  podsOf,
+  type Workload,
+} from '../model/observed.ts';
 import { isPassing } from '../model/refusals.ts';
 import { lookAtServer } from '../observe/observe.ts';
 import type { KubernetesPorts } from '../ports.ts';
@@ -11,6 +20,13 @@ import { eventsOf } from './requests.ts';
 
 /** Between two looks at a rollout, ms: the first pause, and the longest that it grows to. */
 const [shortestPauseMs, longestPauseMs] = [500, 1500];
+
+/** Times that a probe fails before its container is begun again (`startupProbe`), and slack between two of them, s. */
+const probes = { times: 3, slackSeconds: 10 } as const;
+
+/** How long a pod may take from its start until it has passed its gate, or has failed it for good, ms. */
+export const gateMs = (timeoutSeconds: number): number =>
+  probes.times * (2 * timeoutSeconds + probes.slackSeconds) * 1000;
 
 /** How long a pod may take until its node has it and its image, ms, beyond what its server takes. */
 const placingMs = 300_000;
@@ -32,7 +48,10 @@ const restartsOf = (pod: Pod): number => serverStatus(pod)?.restartCount ?? 0;
 
 const uidOf = ({ metadata }: Pod): string => metadata.uid ?? '';
 
-function troubleOf({ replicaSet }: Generation, pod: Pod | undefined, restartsBefore: Restarts): Trouble | undefined {
+function troubleOf(
+  { replicaSet, pods }: Generation,
+  restartsBefore: Restarts,
+): (Trouble & { readonly pod?: Pod }) | undefined {
   // The same condition of the Deployment is that of any of its ReplicaSets, past ones included.
   const refused = replicaSet.status?.conditions?.find(
     ({ type, status }) => type === 'ReplicaFailure' && status === 'True',
@@ -40,13 +59,21 @@ function troubleOf({ replicaSet }: Generation, pod: Pod | undefined, restartsBef
   if (refused !== undefined) {
     return { code: 'container-start-failed', why: refused.message ?? refused.reason ?? 'the cluster makes no pod' };
   }
-  for (const status of pod?.status?.containerStatuses ?? []) {
+  for (const pod of pods.filter(({ metadata }) => metadata.deletionTimestamp === undefined)) {
+    const trouble = troubleOfPod(pod, restartsBefore);
+    if (trouble !== undefined) return { ...trouble, pod };
+  }
+  return undefined;
+}
+
+function troubleOfPod(pod: Pod, restartsBefore: Restarts): Trouble | undefined {
+  for (const status of pod.status?.containerStatuses ?? []) {
     const { reason = '', message = '' } = status.state?.waiting ?? {};
     if (imageReasons.has(reason)) return { code: 'image-pull-failed', why: `${reason}: ${message}` };
     if (startReasons.has(reason)) return { code: 'container-start-failed', why: `${reason}: ${message}` };
   }
-  const status = pod && serverStatus(pod);
-  if (pod === undefined || status === undefined || status.ready === true) return undefined;
+  const status = serverStatus(pod);
+  if (status === undefined || status.ready === true) return undefined;
   if (restartsOf(pod) <= (restartsBefore.get(uidOf(pod)) ?? 0)) return undefined;
   const last = status.lastState?.terminated;
   return {
@@ -62,17 +89,23 @@ const isSeen = ({ deployment }: Workload): boolean =>
 export type RolledOut = { readonly workload: Workload; readonly generation: Generation; readonly pod: Pod };
 
 /**
- * Waits until a pod of what the Deployment means is ready: `timeoutMs` beyond what a node takes to have it. A look that fails for a reason that may pass is made again, as
+ * Waits until the pods that the Deployment means are ready, or one of them: `timeoutMs` for each, as they may come one by one,
+ * beyond what nodes take to have them. A look that fails for a reason that may pass is made again, as
  * long as there is time. Throws `server-unhealthy` when its server did not answer, `image-pull-failed`,
  * `container-start-failed`, `server-not-found` when it is gone, `engine-timeout`, `interrupted`.
  */
 export async function awaitRollout(
   ports: KubernetesPorts,
-  observed: Observed,
+  observed: Pick<Observed, 'project' | 'namespace'>,
   server: ServerName,
-  { timeoutMs, signal }: { readonly timeoutMs: number; readonly signal?: AbortSignal | undefined },
+  {
+    timeoutMs,
+    enough,
+    signal,
+  }: { readonly timeoutMs: number; readonly enough: 'one' | 'all'; readonly signal?: AbortSignal | undefined },
 ): Promise<RolledOut> {
-  const deadline = ports.monotonicMs() + timeoutMs + placingMs;
+  const began = ports.monotonicMs();
+  let deadline = began + timeoutMs + placingMs;
   let restartsBefore: Restarts | undefined;
   for (let wait = shortestPauseMs; ; wait = Math.min(wait * 1.5, longestPauseMs)) {
     if (signal?.aborted) throw new LoomsError('interrupted', `stopped waiting for ${server}`);
@@ -87,24 +120,33 @@ export async function awaitRollout(
     if (workload === null) throw new LoomsError('server-not-found', `the Deployment of ${server} is gone`);
     // Pods that come later have been begun again by what is waited for.
     restartsBefore ??= new Map(podsOf(workload).map((pod) => [uidOf(pod), restartsOf(pod)]));
+    const wanted = enough === 'one' ? 1 : Math.max(1, askedOf(workload));
+    deadline = began + timeoutMs * wanted + placingMs;
     const generation = isSeen(workload) ? meantOf(workload) : undefined;
-    const pod = generation?.pods.findLast(isReady);
-    if (generation !== undefined && pod !== undefined) return { workload, generation, pod };
-    const main = generation && mainPod(generation);
-    const trouble = generation && troubleOf(generation, main, restartsBefore);
-    if (trouble !== undefined) throw await failureOf(ports, server, main, trouble);
+    const ready = generation?.pods.filter(isReady) ?? [];
+    const pod = ready.at(-1);
+    if (generation !== undefined && pod !== undefined && ready.length >= wanted) return { workload, generation, pod };
+    const trouble = generation && troubleOf(generation, restartsBefore);
+    if (trouble !== undefined) throw await failureOf(ports, server, trouble.pod, trouble);
     if (ports.monotonicMs() >= deadline) {
+      const main = generation && (generation.pods.findLast((one) => !isReady(one)) ?? mainPod(generation));
       const unplaced = main?.status?.conditions?.find(
         ({ type, status }) => type === 'PodScheduled' && status === 'False',
       );
       throw await failureOf(ports, server, main, {
         code: 'server-unhealthy',
-        why: unplaced?.message === undefined ? 'it is not ready' : `no node takes its pod: ${unplaced.message}`,
+        why:
+          unplaced?.message === undefined
+            ? notReady(ready.length, wanted)
+            : `no node takes its pod: ${unplaced.message}`,
       });
     }
     await ports.pause(wait, signal);
   }
 }
+
+const notReady = (ready: number, wanted: number): string =>
+  wanted === 1 ? 'it is not ready' : `${ready} of its ${wanted} pods are ready`;
 
 /** Longest detail of a failure, lines. */
 const detailLines = 12;

@@ -42,6 +42,10 @@ export const annotation = {
   outcome: 'looms.dev/outcome',
   /** Of a ReplicaSet: when it last passed its gate (RFC 3339); what has none has not served. */
   served: 'looms.dev/served',
+  /** Of a Deployment without pods: somebody stopped it. Without this, one whose spec lets it sleep is asleep. */
+  stopped: 'looms.dev/stopped',
+  /** Of a pod, Kubernetes' own: those with less go first where there shall be fewer. */
+  deletionCost: 'controller.kubernetes.io/pod-deletion-cost',
   source: 'looms.dev/source',
   description: 'kubernetes.io/description',
 } as const;

@@ -2,7 +2,7 @@ import type { EngineDescription, EngineTime } from '../../model/engine.ts';
 import type { ContainerId, ProjectName, ServerName } from '../../model/ids.ts';
 import { podId } from '../port.ts';
 import type { Claim } from './claims.ts';
-import { label } from './names.ts';
+import { annotation, label } from './names.ts';
 import {
   type Deployment,
   isReady,
@@ -109,6 +109,16 @@ export const servingOf = ({ generations }: Workload): Generation | undefined => 
   const serving = generations.filter(({ pods }) => pods.some(isReady));
   return serving.find(({ isMeant }) => isMeant) ?? serving.at(-1);
 };
+
+/** How many pods a Deployment asks for. */
+export const askedOf = ({ deployment }: Pick<Workload, 'deployment'>): number => deployment.spec.replicas ?? 1;
+
+/** Whether a server has no pods since it has no sessions (`mcp_server.scale`), and not since somebody stopped it. */
+export const isAsleep = (workload: Pick<Workload, 'deployment' | 'claim'>): boolean =>
+  askedOf(workload) === 0 &&
+  workload.claim.recorded?.spec.enabled === true &&
+  workload.claim.recorded.spec.scale?.min === 0 &&
+  workload.deployment.metadata.annotations?.[annotation.stopped] === undefined;
 
 /** The pod that stands for a generation: a ready one, else one that is not being ended, else the newest. */
 export const mainPod = ({ pods }: Pick<Generation, 'pods'>): Pod | undefined =>

@@ -2,6 +2,7 @@ import { argvTemplateOf } from '../../model/container/argv.ts';
 import { hasForwarder, isIpv4 } from '../../model/container/egress.ts';
 import { keptByLooms } from '../../model/container/kept-by-looms.ts';
 import { type DesiredServer, isHttp } from '../../model/desired.ts';
+import { boundsOf, countedBy } from '../../model/replicas.ts';
 import { present } from '../../model/values/present.ts';
 import type { Unlike } from '../../orchestrator/export.ts';
 import { isLabelValue, isObjectName, isOpenKey, isPodHostName } from '../model/names.ts';
@@ -54,6 +55,8 @@ export const fits: Readonly<Record<string, Fit>> = {
   'docker_backend.lifecycle.preserve': 'refused',
   'docker_backend.lifecycle.restart': 'approximate',
   'mcp_server.enabled': 'exact',
+  'mcp_server.replicas': 'exact',
+  'mcp_server.scale': 'looms',
   'mcp_server.transport': 'exact',
   'mcp_server.port': 'exact',
   'mcp_server.path': 'exact',
@@ -143,6 +146,8 @@ function ofContainer(spec: DesiredServer): readonly Unlike[] {
   const entries = Object.entries(labels);
   const closed = entries.find(([key]) => !isOpenKey(key));
   const long = entries.find(([key, value]) => isOpenKey(key) && !isLabelValue(value));
+  const ofOneNode = mounts.find(({ type }) => type === 'volume');
+  const { most } = boundsOf(spec);
   const misnamed = mounts.find(({ type, source }) => type === 'volume' && !isObjectName(source));
   return present([
     hostname !== '' &&
@@ -175,7 +180,14 @@ function ofContainer(spec: DesiredServer): readonly Unlike[] {
         `${folder.source} is a folder of one machine, and a pod may run on any`,
         'name a volume (without a slash), or put the files into the image',
       ),
-    mounts.some(({ type }) => type === 'volume') &&
+    ofOneNode !== undefined &&
+      most > 1 &&
+      refused(
+        countedBy(spec),
+        `its volume ${ofOneNode.source} is for one node at a time, and there may be ${most} pods of it`,
+        'leave it out, or keep what the pods share elsewhere',
+      ),
+    ofOneNode !== undefined &&
       approximate(
         'docker_backend.volume_mounts',
         'a named volume is a claim of 1 GiB that begins empty, for one node at a time: pods of several servers that use it have to be there',

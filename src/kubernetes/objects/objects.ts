@@ -1,4 +1,5 @@
 import type { DeclaredServer, DesiredServer } from '../../model/desired.ts';
+import { awakeBounds } from '../../model/replicas.ts';
 import { processEnv, secretUses, writtenValue } from '../../model/secrets/secret-names.ts';
 import type { Exported, Exporter, ExportSettings } from '../../orchestrator/export.ts';
 import { withDigest } from '../model/image-digest.ts';
@@ -78,6 +79,16 @@ const exported = ({ spec }: DeclaredServer): Made => ({
   podAnnotations: {},
 });
 
+/**
+ * How many pods are asked for. What is scaled begins with one where that may be, which is what no count says: it is nobody's
+ * then, so that whoever writes the object again sets nothing back.
+ */
+function countOf(spec: DesiredServer): { readonly replicas?: number } {
+  if (!spec.enabled) return { replicas: 0 };
+  const { least, most } = awakeBounds(spec);
+  return least === 1 && most > 1 ? {} : { replicas: least };
+}
+
 /** The Deployment of a server. */
 export function deploymentOf(server: DeclaredServer, settings: ExportSettings, made = exported(server)): KubeObject {
   const { spec, hash, source } = server;
@@ -99,7 +110,7 @@ export function deploymentOf(server: DeclaredServer, settings: ExportSettings, m
     kind: 'Deployment',
     metadata: { ...meta, labels: { ...own.labels, ...meta.labels }, annotations },
     spec: {
-      replicas: spec.enabled ? 1 : 0,
+      ...countOf(spec),
       revisionHistoryLimit: 10,
       selector: { matchLabels: { [label.server]: spec.name } },
       strategy: strategyOf(spec),

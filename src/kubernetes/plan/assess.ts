@@ -4,10 +4,12 @@ import type { EngineTime } from '../../model/engine.ts';
 import type { Unanswered } from '../../model/health.ts';
 import type { ContainerId, ServerName } from '../../model/ids.ts';
 import { type FieldDifference, isNonEmpty, type NonEmpty, type Reason } from '../../model/plan.ts';
+import { boundsOf, compareCounts, within } from '../../model/replicas.ts';
 import { rotationDue } from '../../model/rotation.ts';
 import { withDigest } from '../model/image-digest.ts';
 import { isReady, serverStatus, timeOf } from '../model/objects.ts';
-import { type Generation, idOfPod, mainPod, meantOf, type Workload } from '../model/observed.ts';
+import { askedOf, type Generation, idOfPod, isAsleep, mainPod, meantOf, type Workload } from '../model/observed.ts';
+import { hasServed } from '../model/served.ts';
 import type { ServerDrift } from './drift.ts';
 
 /** What the decision about a server depends on besides its spec and what is there of it. */
@@ -31,6 +33,8 @@ export type Assessed = {
   readonly stale: readonly Reason[];
   /** What is set back without that. */
   readonly beside: readonly Reason[];
+  /** How its spec counts its pods otherwise by now; told with `stale` where that is of the spec, too. */
+  readonly counts: readonly Reason[];
   /** Why its pods that are right do not serve yet. */
   readonly waits: readonly Reason[];
   /** All that somebody has changed by hand. */
@@ -42,7 +46,10 @@ const noDrift: ServerDrift = { ofPods: [], beside: [] };
 function specReasons(server: DeclaredServer, { claim }: Workload): readonly Reason[] {
   if (claim.recorded === undefined) return [{ kind: 'unreadable-record' }];
   if (claim.specHash === server.hash) return [];
-  const fields = compareSpecs(claim.recorded, { spec: server.spec, image: server.image.ref });
+  const fields = [
+    ...compareSpecs(claim.recorded, { spec: server.spec, image: server.image.ref }),
+    ...compareCounts(claim.recorded.spec, server.spec),
+  ];
   return isNonEmpty(fields) ? [{ kind: 'spec-changed', fields }] : [];
 }
 
@@ -61,6 +68,23 @@ function imageReasons(
   return [{ kind: 'image-changed', fields: [{ path: 'image', from, to: withDigest(ref, pin) }] }];
 }
 
+/** What only counts pods of a spec is no reason to replace them. */
+function countReasons(server: DeclaredServer, { claim }: Workload): readonly Reason[] {
+  if (claim.recorded === undefined || claim.specHash !== server.hash) return [];
+  const fields = compareCounts(claim.recorded.spec, server.spec);
+  return isNonEmpty(fields) ? [{ kind: 'spec-changed', fields }] : [];
+}
+
+/** A number of pods that somebody set by hand, beyond what the spec says that they were made from. */
+function countDrift({ spec }: DeclaredServer, workload: Workload): readonly FieldDifference[] {
+  const asked = askedOf(workload);
+  const recorded = workload.claim.recorded?.spec;
+  // One that was stopped is started; that is told as such.
+  if (!spec.enabled || asked === 0 || recorded === undefined) return [];
+  if (within(boundsOf(recorded), asked) === asked) return [];
+  return [{ path: 'replicas', from: String(asked), to: String(within(boundsOf(spec), asked)) }];
+}
+
 const driftReasons = (fields: readonly FieldDifference[]): readonly Reason[] =>
   isNonEmpty(fields) ? [{ kind: 'live-drift', fields }] : [];
 
@@ -76,18 +100,37 @@ export const agedOf = ({ replicaSet }: Generation) => ({
 
 function rotationReasons(server: DeclaredServer, workload: Workload, context: AssessContext): readonly Reason[] {
   const meant = meantOf(workload);
+  // What sleeps has nothing that grows old: a session that wakes it gets another pod.
+  if (isAsleep(workload)) return [];
   const due =
     meant && rotationDue(server.spec.lifecycle, agedOf(meant), context.now, callsOf(meant, context.executions));
   return due === undefined ? [] : [due];
 }
 
+/** How long a pod of a server that is just woken may take to be ready before that is a deviation, ms. */
+const wakingMs = 300_000;
+
+/** Whether a server that passed its gate before is just waking: whoever woke it waits for it. */
+const isComing = ({ claim }: Workload, meant: Generation, now: EngineTime): boolean =>
+  claim.recorded?.spec.scale?.min === 0 &&
+  hasServed(meant) &&
+  meant.pods.every(
+    (pod) =>
+      now - timeOf(pod.metadata.creationTimestamp) < wakingMs && serverStatus(pod)?.lastState?.terminated === undefined,
+  );
+
 /** Why the pods that are meant do not serve yet, or others are still there beside them. */
-function waitReasons(workload: Workload): readonly Reason[] {
+function waitReasons(workload: Workload, now: EngineTime): readonly Reason[] {
   const meant = meantOf(workload);
-  if (meant?.pods.some(isReady)) {
+  const ready = meant?.pods.filter(isReady).length ?? 0;
+  if (meant !== undefined && ready > 0) {
     const others = workload.generations.filter((one) => one !== meant).flatMap(({ pods }) => pods);
-    return others.some(({ metadata }) => metadata.deletionTimestamp === undefined) ? [{ kind: 'gate-pending' }] : [];
+    const isLeaving = others.some(({ metadata }) => metadata.deletionTimestamp === undefined);
+    // Once it has passed, one that is lost comes back by itself while the others serve.
+    const isHalf = ready < askedOf(workload) && !hasServed(meant);
+    return isLeaving || isHalf ? [{ kind: 'gate-pending' }] : [];
   }
+  if (meant !== undefined && isComing(workload, meant, now)) return [];
   const ended = meant && mainPod(meant);
   const status = ended && serverStatus(ended);
   const last = status?.state?.terminated ?? status?.lastState?.terminated;
@@ -105,9 +148,6 @@ export function assess(server: DeclaredServer, workload: Workload, context: Asse
   const unanswered = meantOf(workload)?.pods.some((pod) => idOfPod(pod) === silent?.container)
     ? silent?.why
     : undefined;
-  const replicas = workload.deployment.spec.replicas ?? 1;
-  const scaled: readonly FieldDifference[] =
-    enabled && replicas > 1 ? [{ path: 'replicas', from: String(replicas), to: '1' }] : [];
   const stale: readonly Reason[] = [
     ...specReasons(server, workload),
     ...imageReasons(server, workload, context),
@@ -121,11 +161,12 @@ export function assess(server: DeclaredServer, workload: Workload, context: Asse
     context.rollbackTo === undefined || stale.length === 0
       ? []
       : [{ kind: 'requested', detail: `rollback to generation ${context.rollbackTo}` }];
-  const beside = [...drift.beside, ...scaled];
+  const beside = [...drift.beside, ...countDrift(server, workload)];
   return {
     stale: [...asked, ...stale],
     beside: driftReasons(beside),
-    waits: enabled && replicas > 0 ? waitReasons(workload) : [],
+    counts: countReasons(server, workload),
+    waits: enabled && askedOf(workload) > 0 ? waitReasons(workload, context.now) : [],
     drift: [...drift.ofPods, ...beside],
   };
 }

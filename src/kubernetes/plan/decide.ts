@@ -11,13 +11,17 @@ import {
   type Reason,
 } from '../../model/plan.ts';
 import { basisOf } from '../../model/plan-basis.ts';
+import { awakeBounds, type Bounds, boundsOf, within } from '../../model/replicas.ts';
 import { nextRotation } from '../../model/rotation.ts';
+import { declaredAt } from '../../model/source.ts';
 import { defined } from '../../model/values/defined.ts';
 import type { Undesired } from '../../orchestrator/port.ts';
 import { isSecretName, label, workloadName } from '../model/names.ts';
 import type { KubeObject } from '../model/objects.ts';
 import {
+  askedOf,
   idOfGeneration,
+  isAsleep,
   isOurs,
   meantOf,
   type Observed,
@@ -163,7 +167,7 @@ const takenBy = (what: KubeObject, name: string, image: string, hint: string): B
 });
 
 /** What keeps a server from being made; undefined for nothing. */
-function blockerOf({ spec }: DeclaredServer, input: DecideInput): Blocker | undefined {
+function blockerOf({ spec, source }: DeclaredServer, input: DecideInput): Blocker | undefined {
   const { space, foreign, project, namespace } = input.observed;
   if (space != null && !isOurs(space, project)) {
     const hint = `label it looms.dev/project=${project} if looms may have it, or use another --project`;
@@ -181,7 +185,7 @@ function blockerOf({ spec }: DeclaredServer, input: DecideInput): Blocker | unde
   const where = { registry: input.registry !== undefined, keptByLooms: true };
   const refused = spec.enabled ? unlikeOnKubernetes(spec, where).find(({ kind }) => kind === 'refused') : undefined;
   return refused?.kind === 'refused'
-    ? { kind: 'unsupported', detail: `${refused.path}: ${refused.message}`, hint: refused.hint }
+    ? { kind: 'unsupported', detail: `${declaredAt(source)}${refused.path}: ${refused.message}`, hint: refused.hint }
     : undefined;
 }
 
@@ -201,27 +205,33 @@ function decideServer(server: DeclaredServer, input: DecideInput, before: readon
     pin: input.pins.get(name),
   });
   const container = idOfGeneration(shownOf(workload), workload.deployment);
-  const replicas = workload.deployment.spec.replicas ?? 1;
+  const asked = askedOf(workload);
+  const bounds = boundsOf(server.spec);
   const change = { server: name, container };
   if (!enabled) return stopping(server, workload, found, input);
   const stale: readonly Reason[] = found.stale;
   if (isNonEmpty(stale)) return replacement(server, workload, { ...found, stale }, input, ready);
-  const scaledUp: readonly Reason[] = replicas === 0 ? [{ kind: 'exited', exitCode: 0, outOfMemory: false }] : [];
+  const sleeps = isAsleep(workload) && bounds.least === 0;
+  const scaledUp: readonly Reason[] =
+    asked === 0 && !sleeps ? [{ kind: 'exited', exitCode: 0, outOfMemory: false }] : [];
   const starts = [...scaledUp, ...found.waits];
-  const reasons = [...starts, ...found.beside];
+  const reasons = [...starts, ...found.counts, ...found.beside];
   if (!isNonEmpty(reasons)) return { change: { ...change, action: 'unchanged' }, steps: [], drift: [] };
   const isWaiting = isNonEmpty(starts);
+  const isCounted = found.counts.length > 0;
   const put = stepOf(name, 'put-server', isWaiting ? ready : support, {
     op: 'put-server',
-    ...putAgain(workload, 1),
+    ...putAgain(workload, isWaiting ? awakeBounds(server.spec) : bounds),
+    ...(isCounted ? { counts: true } : {}),
   });
-  const writes = scaledUp.length > 0 || found.beside.length > 0;
+  const writes = scaledUp.length > 0 || isCounted || found.beside.length > 0;
+  const isGated = isWaiting || (isCounted && within(bounds, asked) > asked);
   const gate = gateOf(server, workload.claim.generation, writes ? [put.id] : ready);
   return {
-    change: { ...change, action: isWaiting ? 'start' : 'clean-up', reasons },
+    change: { ...change, action: isWaiting ? 'start' : isCounted ? 'scale' : 'clean-up', reasons },
     steps: [
       ...(writes ? [put] : []),
-      ...(isWaiting ? [gate, ...wayBack(workload, writes ? [put, gate] : [gate], false)] : []),
+      ...(isGated ? [gate, ...wayBack(workload, writes ? [put, gate] : [gate], false)] : []),
     ],
     drift: found.drift,
   };
@@ -232,14 +242,15 @@ const nothing = (server: ServerName): Decided => ({ change: { server, action: 'u
 /** The digest of an image that is only pulled; that of one which is published is known once it is there. */
 const pinnedTo = ({ spec, image }: DeclaredServer, { pins }: DecideInput): { readonly digest?: string } =>
   image.kind === 'built' ? {} : defined({ digest: pins.get(spec.name) });
+const noPods: Bounds = { least: 0, most: 0 };
 
 /** Writes a Deployment as it is, but for what is beside its pods. */
-const putAgain = ({ server, claim, deployment }: Workload, replicas: number) => ({
-  name: workloadName(server),
-  generation: claim.generation,
+const putAgain = (workload: Workload, replicas: Bounds) => ({
+  name: workloadName(workload.server),
+  generation: workload.claim.generation,
   newPods: false,
   replicas,
-  over: overDeployment(deployment),
+  over: overDeployment(workload),
 });
 
 const gateOf = ({ spec }: DeclaredServer, generation: number, after: readonly StepId[]): StepDraft =>
@@ -261,7 +272,7 @@ function creation(server: DeclaredServer, input: DecideInput, ready: readonly St
     name: workloadName(name),
     generation: 1,
     newPods: true,
-    replicas: 1,
+    replicas: awakeBounds(server.spec),
     ...pinnedTo(server, input),
   });
   const gate = gateOf(server, 1, [put.id]);
@@ -293,13 +304,14 @@ function replacement(
     name: workloadName(name),
     generation,
     newPods: true,
-    replicas: 1,
+    replicas: awakeBounds(server.spec),
     ...pinnedTo(server, input),
-    over: overDeployment(workload.deployment),
+    over: overDeployment(workload),
   });
   const gate = gateOf(server, generation, [put.id]);
   const container = idOfGeneration(shownOf(workload), workload.deployment);
-  const reasons = withDrift(found.stale, found.drift);
+  const [first, ...more] = found.stale;
+  const reasons = withDrift([first, ...more, ...found.counts], found.drift);
   const volume = mounts.find(({ type }) => type === 'volume');
   return {
     change: {
@@ -348,11 +360,11 @@ function wayBack(workload: Workload, answers: readonly StepDraft[], replaces: bo
 function stopping(server: DeclaredServer, workload: Workload, found: Assessed, input: DecideInput): Decided {
   const { name } = server.spec;
   const container = idOfGeneration(shownOf(workload), workload.deployment);
-  const runs = (workload.deployment.spec.replicas ?? 1) > 0;
+  const runs = askedOf(workload) > 0 || isAsleep(workload);
   const asked: Reason = input.stop.has(name) ? { kind: 'requested' } : { kind: 'disabled' };
   // What a stopped server is made of is put right when it is started.
   if (!runs) return { change: { server: name, container, action: 'unchanged' }, steps: [], drift: [] };
-  const put = stepOf(name, 'put-server', [], { op: 'put-server', ...putAgain(workload, 0) });
+  const put = stepOf(name, 'put-server', [], { op: 'put-server', ...putAgain(workload, noPods) });
   const wait = stepOf(name, 'await-gone', [put.id], {
     op: 'await-gone',
     name: workloadName(name),

@@ -40,6 +40,7 @@ const kept = [
   annotation.signature,
   annotation.secrets,
   annotation.managedBy,
+  annotation.stopped,
   revisionKey,
 ] as const;
 const keptOfPods = [annotation.generation, 'kubectl.kubernetes.io/restartedAt'] as const;
@@ -66,6 +67,13 @@ export const madeAsThere = (workload: Workload): Made => ({
   annotations: picked(workload.deployment.metadata.annotations, kept),
   podAnnotations: picked(workload.deployment.spec.template.metadata?.annotations, keptOfPods),
 });
+
+/** A Deployment that was stopped, and says so, as another one without pods may only sleep; or one that was not. */
+export function withStop(object: KubeObject, isStopped: boolean): KubeObject {
+  const { [annotation.stopped]: _, ...others } = object.metadata.annotations ?? {};
+  const annotations = isStopped ? { ...others, [annotation.stopped]: 'true' } : others;
+  return { ...object, metadata: { ...object.metadata, annotations } };
+}
 
 /** A Deployment with so many pods. */
 export const withReplicas = (object: KubeObject, replicas: number): KubeObject => ({

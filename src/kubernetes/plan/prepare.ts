@@ -10,7 +10,7 @@ import { parseSource } from '../../model/source.ts';
 import type { ExportSettings } from '../../orchestrator/export.ts';
 import type { Intent, MadeServer, Prepared } from '../../orchestrator/port.ts';
 import { recordSpec, specHash } from '../../spec/record/record.ts';
-import { idOfGeneration, idOfPod, type Observed, podsOf, shownOf, type Workload } from '../model/observed.ts';
+import { askedOf, idOfGeneration, idOfPod, type Observed, podsOf, shownOf, type Workload } from '../model/observed.ts';
 import { servicesOf, supportObjects } from '../objects/objects.ts';
 import type { KubernetesPorts } from '../ports.ts';
 import { type DecideInput, decide, goesAway } from './decide.ts';
@@ -166,7 +166,7 @@ export function preparedOf(
     untrusted,
     records: observed.servers.map((workload) => ({
       container: idOfGeneration(shownOf(workload), workload.deployment),
-      runs: (workload.deployment.spec.replicas ?? 1) > 0,
+      runs: askedOf(workload) > 0,
       ...(workload.claim.recorded === undefined ? {} : { recorded: workload.claim.recorded }),
       ...(workload.claim.foreignRecord === undefined ? {} : { foreignRecord: workload.claim.foreignRecord }),
     })),

@@ -1,4 +1,5 @@
 import type { Plan, StepHeader } from '../../model/plan.ts';
+import { type Bounds, boundsText } from '../../model/replicas.ts';
 import { duration } from '../../model/times.ts';
 import type { Kind } from '../model/kinds.ts';
 import type { KubeObject } from '../model/objects.ts';
@@ -32,20 +33,22 @@ export type Operation =
     }
   /**
    * Writes a server's Deployment, and before it the Secret that its pods need. `newPods`: under another generation, so that
-   * pods are replaced; else as the one that is there.
+   * pods are replaced; else as the one that is there, `counts`: with what its spec says by now of how many there are.
    */
   | {
       readonly op: 'put-server';
       readonly name: string;
       readonly generation: number;
       readonly newPods: boolean;
-      readonly replicas: number;
+      readonly counts?: true;
+      /** As many as there are by then, within these. */
+      readonly replicas: Bounds;
       /** The digest by which new pods pull an image that looms does not publish; absent: by its name. */
       readonly digest?: string;
       /** Absent: none is there. */
       readonly over?: OverDeployment;
     }
-  /** Waits until a pod of the generation is ready, and opens a session to it. */
+  /** Waits until all pods of the generation are ready, and opens a session to one. */
   | { readonly op: 'gate'; readonly name: string; readonly generation: number; readonly timeoutSeconds: number }
   /** Makes the Deployment mean the pods again that served before. */
   | { readonly op: 'restore-server'; readonly name: string; readonly replicaSet: string; readonly generation: number }
@@ -67,10 +70,11 @@ const texts: { readonly [Op in Operation['op']]: (step: Extract<Operation, { op:
   'label-namespace': ({ name }) => `label Namespace ${name}`,
   'delete-object': ({ kind, name }) => `delete ${kind} ${name}`,
   'publish-image': ({ there, canBuild }) => `${canBuild ? 'publish image' : 'look for image'} ${there}`,
-  'put-server': ({ name, over, newPods, generation, replicas }) =>
-    replicas === 0
-      ? `scale Deployment ${name} to 0`
-      : `${over === undefined ? 'create' : 'update'} Deployment ${name}${newPods ? ` (generation ${generation})` : ''}`,
+  'put-server': ({ name, over, newPods, generation, replicas, counts }) => {
+    if (replicas.most === 0 || counts) return `scale Deployment ${name} to ${boundsText(replicas)}`;
+    const which = newPods ? ` (generation ${generation})` : '';
+    return `${over === undefined ? 'create' : 'update'} Deployment ${name}${which}`;
+  },
   gate: ({ name, timeoutSeconds }) =>
     `gate: a pod of ${name} answers MCP, each time within ${duration(timeoutSeconds * 1000)}`,
   'restore-server': ({ name, generation }) => `take Deployment ${name} back to generation ${generation}`,

@@ -8,7 +8,7 @@ import { annotation } from '../model/names.ts';
 import { serverContainer, serverStatus, timeOf } from '../model/objects.ts';
 import { type Generation, idOfGeneration, mainPod, type Observed, shownOf, type Workload } from '../model/observed.ts';
 import { hasServed, outcomeOf } from '../model/served.ts';
-import { stateOf } from './server-views.ts';
+import { stateOf } from './state.ts';
 
 /** What stands for the failure of a generation that went before any run saw it pass its gate. */
 const neverSeen = 'interrupted: no run saw it pass its gate';

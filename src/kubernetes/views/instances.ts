@@ -1,7 +1,7 @@
 import type { ServerContainer } from '../../model/server-view.ts';
 import { defined } from '../../model/values/defined.ts';
 import { idOfPod, type Observed } from '../model/observed.ts';
-import { statusOf } from './server-views.ts';
+import { statusOf } from './state.ts';
 
 /** `Orchestrator.instances`: the pods of servers, sorted by server and generation. */
 export const containersOf = ({ servers }: Observed): readonly ServerContainer[] =>

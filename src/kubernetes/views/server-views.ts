@@ -1,9 +1,8 @@
 import { argvTemplateOf } from '../../model/container/argv.ts';
 import { isHttp, type RecordedSpec } from '../../model/desired.ts';
-import type { ContainerState } from '../../model/engine.ts';
 import type { ServerName } from '../../model/ids.ts';
 import { rotationTime } from '../../model/rotation.ts';
-import type { ServerInstance, ServerListing, ServerState, ServerView } from '../../model/server-view.ts';
+import type { ServerInstance, ServerListing, ServerView } from '../../model/server-view.ts';
 import { defined } from '../../model/values/defined.ts';
 import { label, volumeClaimName } from '../model/names.ts';
 import {
@@ -18,6 +17,7 @@ import {
   timeOf,
 } from '../model/objects.ts';
 import {
+  askedOf,
   type Generation,
   idOfGeneration,
   idOfPod,
@@ -31,32 +31,9 @@ import { amountOf } from '../model/quantity.ts';
 import { egressPolicyName } from '../objects/network-policies.ts';
 import { runFolder, scriptsFolder } from '../objects/scripts.ts';
 import { agedOf } from '../plan/assess.ts';
+import { stateOf, statusOf } from './state.ts';
 
 const mebibyte = 1024 * 1024;
-
-/** How a pod's server is, as its node tells. */
-export function statusOf(pod: Pod | undefined): ContainerState {
-  const status = pod && serverStatus(pod);
-  const { running, terminated } = status?.state ?? {};
-  if (running !== undefined) return { status: 'running', startedAt: timeOf(running.startedAt), paused: false };
-  const last = terminated ?? status?.lastState?.terminated;
-  if (last === undefined) return { status: 'created' };
-  if (terminated === undefined) return { status: 'restarting', exitCode: last.exitCode };
-  return {
-    status: 'exited',
-    exitCode: terminated.exitCode,
-    finishedAt: timeOf(terminated.finishedAt),
-    oomKilled: terminated.reason === 'OOMKilled',
-  };
-}
-
-/** How a server is doing: it runs once a pod of it is ready. */
-export function stateOf({ deployment, claim }: Workload, generation: Generation | undefined): ServerState {
-  if (deployment.spec.replicas === 0) return claim.recorded?.spec.enabled === false ? 'disabled' : 'stopped';
-  if (generation?.pods.some(isReady)) return 'running';
-  const { status } = statusOf(generation && mainPod(generation));
-  return status === 'restarting' || status === 'exited' ? 'restarting' : 'pending';
-}
 
 export const instanceOf = ({ claim }: Generation, pod: Pod): ServerInstance => ({
   container: idOfPod(pod),
@@ -212,6 +189,7 @@ function viewOf(workload: Workload, observed: Observed): ServerView {
       secretPrints: said.secretPrints,
     }),
     state: stateOf(workload, generation),
+    replicas: { ready: (generation?.pods ?? []).filter(isReady).length, asked: askedOf(workload) },
     renamed: false,
     status: statusOf(pod),
     image: said.recorded?.image ?? container?.image ?? '',

@@ -5,13 +5,14 @@ import type { ContainerId, ProjectName, ServerName } from '../../model/ids.ts';
 import { serverNotFound } from '../../model/server-not-found.ts';
 import type { Serving } from '../../model/server-view.ts';
 import { defined } from '../../model/values/defined.ts';
-import type { CallOptions } from '../../orchestrator/session-host.ts';
+import type { ServingOptions } from '../../orchestrator/port.ts';
 import type { Claim } from '../model/claims.ts';
 import { annotation, label, namespaceOf } from '../model/names.ts';
-import { isReady, type Pod, serverStatus } from '../model/objects.ts';
-import { idOfPod, type Workload } from '../model/observed.ts';
+import { isReady, type Pod, runOf, serverStatus } from '../model/objects.ts';
+import { askedOf, idOfPod, isAsleep, meantOf, type Workload } from '../model/observed.ts';
 import { listOf, lookAtServer } from '../observe/observe.ts';
 import type { KubernetesPorts } from '../ports.ts';
+import { stateOf } from './state.ts';
 
 /** A pod as sessions reach it. */
 export function servingPod(project: ProjectName, spec: DesiredServer, claim: Claim, pod: Pod): Serving {
@@ -34,19 +35,47 @@ export function servingPod(project: ProjectName, spec: DesiredServer, claim: Cla
   };
 }
 
-const ready = ({ generations }: Workload, ended: ContainerId | undefined) =>
-  generations.flatMap((generation) =>
-    generation.pods
-      .filter((pod) => isReady(pod) && idOfPod(pod) !== ended)
-      .map((pod) => ({ pod, claim: generation.claim, isMeant: generation.isMeant })),
-  );
+/** The pods that serve alike: the ready ones of what the Deployment means, else of the newest that has any. */
+function alikeIn({ generations }: Workload, ended: ContainerId | undefined) {
+  const found = generations.flatMap(({ claim, isMeant, pods: all }) => {
+    const pods = all.filter((pod) => isReady(pod) && idOfPod(pod) !== ended);
+    return pods.length === 0 ? [] : [{ claim, isMeant, pods }];
+  });
+  return found.find(({ isMeant }) => isMeant) ?? found.at(-1);
+}
+
+/** One of the pods with the fewest sessions, of which any may be had: who asks knows of no others' sessions. */
+function leastLoaded(pods: readonly Pod[], sessions: ReadonlyMap<ContainerId, number>): Pod | undefined {
+  const loadOf = (pod: Pod): number => sessions.get(idOfPod(pod)) ?? 0;
+  const least = Math.min(...pods.map(loadOf));
+  const free = pods.filter((pod) => loadOf(pod) === least);
+  return free[Math.floor(Math.random() * free.length)];
+}
+
+/** That somebody stopped a server. */
+export const stoppedServer = (server: ServerName): LoomsError =>
+  new LoomsError('server-not-running', `server ${server} is stopped`, {
+    hint: `\`looms mcp start ${server}\` starts it; so does \`looms apply\`, unless its spec says mcp_server.enabled: false`,
+  });
+
+/** Why nothing of a server serves. */
+function servesNothing(workload: Workload): LoomsError {
+  const { server, claim } = workload;
+  if (isAsleep(workload)) return new LoomsError('server-asleep', `server ${server} is asleep`);
+  if (askedOf(workload) === 0) return stoppedServer(server);
+  const isWaking = claim.recorded?.spec.scale?.min === 0 && stateOf(workload, meantOf(workload)) === 'pending';
+  if (isWaking) return new LoomsError('server-asleep', `server ${server} is about to wake`);
+  return new LoomsError('server-not-running', `server ${server} is not ready`, {
+    hint: `\`looms describe ${server}\` shows its pods`,
+  });
+}
 
 /** `Orchestrator.serving`: a ready pod of what the Deployment means, else of what served before. */
 export async function servingServer(
   ports: Pick<KubernetesPorts, 'cluster' | 'settings'>,
   project: ProjectName,
   server: ServerName,
-  { ended, ...options }: CallOptions & { readonly ended?: ContainerId } = {},
+  { ended, sessions, ...options }: ServingOptions = {},
 ): Promise<Serving> {
   const namespace = namespaceOf(project);
   const workload = await lookAtServer(ports, { project, namespace }, server, options);
@@ -58,17 +87,10 @@ export async function servingServer(
       all.flatMap(({ metadata }) => metadata.labels?.[label.server] ?? []),
     );
   }
-  const pods = ready(workload, ended);
-  const chosen = pods.findLast(({ isMeant }) => isMeant) ?? pods.at(-1);
-  if (chosen === undefined) {
-    const isStopped = workload.deployment.spec.replicas === 0;
-    throw new LoomsError('server-not-running', `server ${server} is ${isStopped ? 'stopped' : 'not ready'}`, {
-      hint: isStopped
-        ? `\`looms mcp start ${server}\` starts it; so does \`looms apply\`, unless its spec says mcp_server.enabled: false`
-        : `\`looms describe ${server}\` shows its pods`,
-    });
-  }
-  const { recorded } = chosen.claim;
+  const alike = alikeIn(workload, ended);
+  const pod = alike && (sessions === undefined ? alike.pods.at(-1) : leastLoaded(alike.pods, sessions));
+  if (alike === undefined || pod === undefined) throw servesNothing(workload);
+  const { recorded } = alike.claim;
   if (recorded === undefined) {
     const what = `Deployment ${workload.deployment.metadata.name}`;
     throw new LoomsError(
@@ -77,5 +99,8 @@ export async function servingServer(
       { hint: 'looms apply replaces it' },
     );
   }
-  return servingPod(project, recorded.spec, chosen.claim, chosen.pod);
+  const beside = alike.pods
+    .filter((one) => one !== pod)
+    .map((one) => ({ container: idOfPod(one), run: runOf(serverStatus(one)) }));
+  return { ...servingPod(project, recorded.spec, alike.claim, pod), ...(beside.length === 0 ? {} : { beside }) };
 }

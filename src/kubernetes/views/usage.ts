@@ -5,11 +5,12 @@ import { mapBounded } from '../../model/values/map-bounded.ts';
 import type { UsageOptions } from '../../orchestrator/port.ts';
 import type { CallOptions, ExecSession } from '../../orchestrator/session-host.ts';
 import { serverContainer, serverStatus, timeOf } from '../model/objects.ts';
-import { idOfPod, type Observed } from '../model/observed.ts';
+import { idOfGeneration, idOfPod, isAsleep, type Observed, podsOf, type Workload } from '../model/observed.ts';
 import { amountOf } from '../model/quantity.ts';
 import { clusterTime } from '../observe/describe.ts';
 import type { KubernetesPorts } from '../ports.ts';
-import { instanceOf, statusOf } from './server-views.ts';
+import { instanceOf } from './server-views.ts';
+import { statusOf } from './state.ts';
 
 /**
  * What the kernel counts of a container, as its own cgroup files say it in there: cgroup v2, else v1. Each line a word and a
@@ -68,7 +69,8 @@ export async function usageOf(
   const pods = observed.servers.flatMap((workload) =>
     workload.generations.flatMap((generation) => generation.pods.map((pod) => ({ workload, generation, pod }))),
   );
-  return mapBounded(pods, atOnce, async ({ workload, generation, pod }) => {
+  const without = observed.servers.filter((workload) => podsOf(workload).length === 0).map(usageWithoutPods);
+  const measured = await mapBounded(pods, atOnce, async ({ workload, generation, pod }): Promise<ContainerUsage> => {
     const status = statusOf(pod);
     const isRunning = status.status === 'running';
     const id = idOfPod(pod);
@@ -99,6 +101,26 @@ export async function usageOf(
       sample,
     };
   });
+  return [...measured, ...without];
+}
+
+/** What stands for a server that has no pods: that it takes nothing. */
+function usageWithoutPods(workload: Workload): ContainerUsage {
+  const { server, claim, deployment } = workload;
+  return {
+    server,
+    container: idOfGeneration(undefined, deployment),
+    containerName: deployment.metadata.name,
+    generation: claim.generation,
+    status: isAsleep(workload) ? 'asleep' : 'stopped',
+    run: '',
+    startedAt: 0,
+    restarts: 0,
+    image: claim.recorded?.image ?? '',
+    limits: { cpuCores: null, memoryBytes: null, processes: null },
+    sessions: 0,
+    sample: null,
+  };
 }
 
 /** What a pod may say of itself, bytes, and how long it may take. */

@@ -25,9 +25,15 @@ export type WarmSessions = {
   /** The servers of which sessions are kept, as what follows their containers knows them. */
   readonly kept: () => readonly {
     readonly server: ServerName;
-    readonly follow: (serves: { readonly container: ContainerId }) => Promise<boolean>;
+    readonly follow: (serves: {
+      readonly container: ContainerId;
+      readonly beside?: readonly { readonly container: ContainerId }[];
+    }) => Promise<boolean>;
     /** Ends the one that is kept for the longest time. */
     readonly endOldest: () => Promise<void>;
+    readonly endAll: () => Promise<void>;
+    /** How long none of them was used, ms. */
+    readonly idleMs: () => number;
   }[];
   /** Ends those without use, and keeps none any more. */
   readonly close: () => Promise<void>;
@@ -40,6 +46,8 @@ type Kept = {
   readonly container: ContainerId;
   /** Who uses it; hears what its server says meanwhile. */
   user: SessionOptions | undefined;
+  /** When it was given back, ms of a clock that never goes back. */
+  usedAt: number;
   /** Its server has asked something: the time that questions may take is that of a session. */
   hasAsked: boolean;
   timer?: NodeJS.Timeout;
@@ -68,6 +76,7 @@ export function warmSessions(source: SessionSource, { idleMs, most }: Bounds): W
   };
   const keep = async (one: Kept): Promise<void> => {
     one.user = undefined;
+    one.usedAt = performance.now();
     const around = [...waiting].filter(({ container }) => container === one.container);
     const next = around.find(({ key }) => key === one.key);
     const isKept = !isClosed && !one.hasAsked && one.session.capabilities.tools !== undefined;
@@ -134,7 +143,15 @@ export function warmSessions(source: SessionSource, { idleMs, most }: Bounds): W
             },
           }),
     });
-    one = { session, key, server: target.spec.name, container: target.container, user: options, hasAsked: false };
+    one = {
+      session,
+      key,
+      server: target.spec.name,
+      container: target.container,
+      user: options,
+      usedAt: performance.now(),
+      hasAsked: false,
+    };
     return one;
   };
   /** Whether a session that was kept is there, for its next user. */
@@ -219,8 +236,11 @@ export function warmSessions(source: SessionSource, { idleMs, most }: Bounds): W
           const [oldest] = all;
           if (oldest !== undefined && idle.has(oldest)) await end(oldest);
         },
-        follow: async ({ container }) => {
-          await Promise.all(all.filter((one) => one.container !== container && idle.has(one)).map(end));
+        endAll: async () => void (await Promise.all(all.filter((one) => idle.has(one)).map(end))),
+        idleMs: () => performance.now() - Math.max(...all.map(({ usedAt }) => usedAt)),
+        follow: async ({ container, beside = [] }) => {
+          const serves = new Set([container, ...beside.map((one) => one.container)]);
+          await Promise.all(all.filter((one) => !serves.has(one.container) && idle.has(one)).map(end));
           return true;
         },
       })),

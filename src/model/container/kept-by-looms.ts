@@ -1,7 +1,12 @@
 import { type DesiredServer, lifecycleFields, limitFields } from '../desired.ts';
 
 /** Fields of a spec that no container holds and that looms itself keeps, where they are another than by default. */
-export function keptByLooms({ limits, lifecycle, mcp }: DesiredServer): readonly { path: string; what: string }[] {
+export function keptByLooms({
+  limits,
+  lifecycle,
+  scale,
+  mcp,
+}: DesiredServer): readonly { path: string; what: string }[] {
   const { include, exclude } = mcp.tools;
   const isUsual = (value: unknown, usual: unknown): boolean => value === undefined || value === usual;
   const all = [
@@ -35,6 +40,7 @@ export function keptByLooms({ limits, lifecycle, mcp }: DesiredServer): readonly
       what: 'rotation by a newer image',
       isUsual: isUsual(lifecycle.rotateOnImageChange, lifecycleFields.rotateOnImageChange.default),
     },
+    { path: 'mcp_server.scale', what: 'how many containers there are', isUsual: scale === undefined },
     { path: 'mcp_server.tools.include', what: 'the filter of tools', isUsual: include === undefined },
     { path: 'mcp_server.tools.exclude', what: 'the filter of tools', isUsual: exclude.length === 0 },
   ];

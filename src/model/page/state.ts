@@ -111,7 +111,7 @@ export type PageServer = {
 /** How a server differs from what is declared. */
 export type PageDrift = {
   readonly kind: 'known';
-  /** As a plan has it: unchanged, create, replace, start, stop, rename, clean-up, remove, blocked. */
+  /** As a plan has it: unchanged, create, replace, start, stop, rename, clean-up, scale, remove, blocked. */
   readonly action: Change['action'];
   /** Fields that somebody changed outside looms. */
   readonly fields: number;

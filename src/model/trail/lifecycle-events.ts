@@ -35,7 +35,7 @@ export type EngineTold = About & {
 export type LoomsDid = About & {
   readonly source: 'looms';
   readonly type: 'changed';
-  /** As a plan has it: create, replace, start, stop, rename, clean-up, remove, blocked. */
+  /** As a plan has it: create, replace, start, stop, rename, clean-up, scale, remove, blocked. */
   readonly action: string;
   /** Absent in records of earlier versions. */
   readonly gen?: GenerationStep;

@@ -24,7 +24,8 @@ export type ContainerUsage = {
   readonly container: ContainerId;
   readonly containerName: string;
   readonly generation: number;
-  readonly status: ServerContainer['status'];
+  /** `asleep`: the server has no container just now, as it has no sessions. */
+  readonly status: ServerContainer['status'] | 'asleep';
   /** As `ServerInstance.run`. */
   readonly run: string;
   /** When that run began; 0 for one that never ran. */

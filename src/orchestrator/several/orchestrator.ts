@@ -49,6 +49,12 @@ export function severalOrchestrator(
     history: async (project, server) => (await views()).historyOf(members, project, server),
     serving: async (project, server, options) =>
       (await views()).servingOn({ members, owners, pause: ports.pause }, project, server, options),
+    // Whether a server can is its engine's: that throws where it runs one container of each.
+    scales: true,
+    scale: async (project, server, to, options) =>
+      (await (await views()).holderOf(members, project, server, options)).scale(project, server, to, options),
+    wake: async (project, server, options) =>
+      (await (await views()).holderOf(members, project, server, options)).wake(project, server, options),
     instances: async (project, options) => {
       const instances = await concat(async (orchestrator, member) => {
         const found = await orchestrator.instances(project, options);

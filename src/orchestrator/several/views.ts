@@ -120,7 +120,7 @@ export async function servingOn(
       first.resolve();
     } catch (error) {
       // That it is not there, or does not run, matters only where it runs on no other.
-      if (isFailure(error, 'server-not-running', 'image-not-found')) failures.push(error);
+      if (isFailure(error, 'server-not-running', 'server-asleep', 'image-not-found')) failures.push(error);
       else if (!isFailure(error, 'server-not-found')) throw error;
     }
   });

@@ -38,7 +38,7 @@ export function knownTools(tell: (changed: Message) => void): KnownTools {
       if (tools !== undefined) saw(line, tools);
     },
     replaced(by) {
-      if (known !== undefined && !isOn(by, known.of)) saw(by, unknownTools);
+      if (known !== undefined && !isOn(by, known.of) && !isAlike(by, known.of)) saw(by, unknownTools);
     },
     async compare(line, ask) {
       if (known === undefined || isOn(line, known.of)) return;
@@ -63,6 +63,10 @@ const unknownTools = 'unknown';
 /** Whether a line leads to this run of this container. */
 export const isOn = (line: Serves, { container, run }: Serves): boolean =>
   line.container === container && line.run === run;
+
+/** Whether two containers are made from the same. */
+const isAlike = (one: Serves, other: Serves): boolean =>
+  one.container !== other.container && one.generation !== undefined && one.generation === other.generation;
 
 /** The tools of a list that its client may see, as one text, whatever their order: of some servers it differs from start to start. */
 function toolsText({ message: { result }, spec }: Answered): string | undefined {

@@ -66,7 +66,7 @@ export type Leg = {
   /** Passes the answer to a request of the server on; false for an id that is none of its. */
   readonly answer: (message: Message) => boolean;
   /**
-   * Goes over to this container, or this run of it, where another one is talked to; what is under way ends on the old one.
+   * Goes over to this container, or this run of it, or what is beside it, where another one is talked to; what is under way ends on the old one.
    * False: to be tried again.
    */
   readonly follow: (serves: Successor) => Promise<boolean>;
@@ -76,6 +76,8 @@ export type Leg = {
    * another one, as after a replacement. Resolves when the process is gone; undefined: there is none to end.
    */
   readonly park: () => Promise<void> | undefined;
+  /** Whether `park` would end a process now. */
+  readonly mayPark: () => boolean;
   /** Whether its process was ended so, and none was begun since. */
   readonly isParked: () => boolean;
   /** How long nothing was asked of it, ms; a ping asks nothing. */
@@ -295,6 +297,13 @@ export function createLeg(server: ServerName, upstreams: Upstreams, hooks: LegHo
         memory.subscriptions.set(uri, { jsonrpc: '2.0', method: message.method, params: { uri } });
     }
   };
+  /** The process that could be done without just now. */
+  const spareLine = (): Line | undefined => {
+    const line = current;
+    if (line === undefined || opening !== undefined || moving !== undefined) return undefined;
+    const isAsking = [...asked.values()].some((one) => one.line === line && one.isQuestion);
+    return holds + line.pending.size + memory.subscriptions.size > 0 || isAsking ? undefined : line;
+  };
   return {
     server,
     ready,
@@ -374,25 +383,26 @@ export function createLeg(server: ServerName, upstreams: Upstreams, hooks: LegHo
         if (!isClosed) tools.replaced(serves);
         return true;
       }
-      if (isOn(before, serves)) {
+      const alike = [serves, ...(serves.beside ?? [])];
+      if (alike.some((one) => isOn(before, one))) {
         delete before.leavesAt;
         return true;
       }
       before.leavesAt ??= performance.now() + (serves.drainSeconds * 1_000) / drainParts;
       // What serves so far goes on, and the next look tries again.
       await move(before).catch(() => {});
-      return isClosed || (current !== undefined && isOn(current, serves));
+      const now = current;
+      return isClosed || (now !== undefined && alike.some((one) => isOn(now, one)));
     },
     isBusy: () => opening !== undefined || [...lines].some((line) => line.pending.size > 0),
     park() {
-      const line = current;
-      if (line === undefined || opening !== undefined || moving !== undefined) return undefined;
-      const isAsking = [...asked.values()].some((one) => one.line === line && one.isQuestion);
-      if (holds + line.pending.size + memory.subscriptions.size > 0 || isAsking) return undefined;
+      const line = spareLine();
+      if (line === undefined) return undefined;
       current = undefined;
       isParked = true;
       return shut(line);
     },
+    mayPark: () => spareLine() !== undefined,
     isParked: () => isParked,
     idleMs: () => performance.now() - used,
     hold() {

@@ -12,7 +12,14 @@ const unheardIdleMs = 1_000;
 export type Parkable = { readonly leg: Leg; readonly isHeard: boolean };
 
 /** What is open to a server for whoever comes next, and nobody's conversation. */
-export type Spare = { readonly server: ServerName; readonly endOldest: () => Promise<void> };
+export type Spare = {
+  readonly server: ServerName;
+  readonly endOldest: () => Promise<void>;
+  /** Ends all that are kept with the server. */
+  readonly endAll: () => Promise<void>;
+  /** How long none of them was used, ms. */
+  readonly idleMs: () => number;
+};
 
 /**
  * Makes room in the container of a server for one more process, where another one waits for it: the one goes of which
@@ -20,7 +27,7 @@ export type Spare = { readonly server: ServerName; readonly endOldest: () => Pro
  * process takes its time to end.
  */
 export function createRoomMaker(
-  spare: () => readonly Spare[],
+  spare: () => readonly Pick<Spare, 'server' | 'endOldest'>[],
   conversations: () => readonly Parkable[],
 ): (server: ServerName) => void {
   const ending = new Set<ServerName>();

@@ -1,7 +1,7 @@
 import { createCallClocks } from '../../mcp/client/call-clock.ts';
 import { isHttp } from '../../model/desired.ts';
 import { LoomsError } from '../../model/errors.ts';
-import type { ContainerId, ServerName } from '../../model/ids.ts';
+import type { ServerName } from '../../model/ids.ts';
 import { isRecord } from '../../model/is-record.ts';
 import type { JoinedNames } from '../../model/serve-settings.ts';
 import type { Guard } from '../access/guard.ts';
@@ -26,7 +26,7 @@ import {
 } from '../messages/protocol.ts';
 import type { Reply } from '../messages/reply.ts';
 import type { SessionPlace } from '../sessions/sessions.ts';
-import type { Upstreams } from '../upstreams.ts';
+import type { Serves, Upstream, Upstreams } from '../upstreams.ts';
 import type { AllListeners, AskOne } from './all-listeners.ts';
 import { createAllStateless } from './all-stateless.ts';
 import type { Bridge } from './bridge.ts';
@@ -98,7 +98,7 @@ type StatelessOptions = {
 
 /** Whether a container knows the stateless revisions: not known of one that was silent when it was asked. */
 type Era = 'modern' | 'legacy' | 'unknown';
-type Found = { readonly container: ContainerId; readonly era: Promise<Era>; until: number };
+type Found = Pick<Upstream, 'container' | 'generation'> & { readonly era: Promise<Era>; until: number };
 
 /** How long a container without the stateless revisions is taken for the one that serves, before that is looked up, ms. */
 const trustedMs = 10_000;
@@ -180,13 +180,13 @@ export function createStateless(upstreams: Upstreams, { idleMs, bridge, ...told 
     const era = await known?.era;
     if (known !== undefined && era !== 'modern' && (await isStillSo(server, known, era))) return 'legacy';
     const { leg } = sharedOf(server);
-    const { container, spec } = await leg.ready();
+    const { container, generation, spec } = await leg.ready();
     const now = eras.get(server);
     if (now?.container === container && now !== known) return now.era;
     if (known?.container === container && era === 'modern') return 'modern';
     const { protocol, timeoutSeconds } = spec.mcp;
     const asked = protocol === 'auto' ? probe(leg, (timeoutSeconds * 1000) / 3) : saidBy(protocol);
-    const found: Found = { container, era: asked, until: performance.now() + trustedMs };
+    const found: Found = { container, generation, era: asked, until: performance.now() + trustedMs };
     eras.set(server, found);
     if ((await asked) === 'unknown') found.until = performance.now() + silentMs;
     return asked;
@@ -195,7 +195,9 @@ export function createStateless(upstreams: Upstreams, { idleMs, bridge, ...told 
     if (performance.now() < found.until) return true;
     if (era !== 'legacy') return false;
     const serves = await upstreams.serving(server);
-    if (typeof serves === 'string' || serves.container !== found.container) return false;
+    // What sleeps wakes as what it was; the containers of a generation speak the same.
+    const isSame = (one: Serves): boolean => one.container === found.container || one.generation === found.generation;
+    if (serves !== 'asleep' && (typeof serves === 'string' || !isSame(serves))) return false;
     found.until = performance.now() + trustedMs;
     return true;
   };

@@ -21,6 +21,7 @@ import { canonicalJson } from '../../model/values/canonical-json.ts';
 import { unicodeEscape, unseenInLines } from '../../model/values/unseen.ts';
 import { escapeTemplate } from '../read/template.ts';
 import { defaultPaths } from './network.ts';
+import { writtenScale } from './scale.ts';
 
 type Written = { [key: string]: unknown };
 
@@ -39,6 +40,7 @@ export function formatSpec(spec: DesiredServer): string {
     [serverFields.network.fields.egress, nonEmpty(spec.network.egress.map(writtenTarget))],
     [serverFields.mounts, nonEmpty(spec.mounts.map(mount))],
     [securityFields.tmpfs, tmpfs(spec)],
+    [serverFields.scale, spec.scale && writtenScale(spec.scale)],
     [mcpFields.transport, transport(spec.mcp.transport)],
     [mcpFields.env, env(spec.mcp.env)],
   ]);

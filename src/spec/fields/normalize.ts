@@ -11,6 +11,7 @@ import { contains, type HostPath, mountsAndTmpfs } from './mounts.ts';
 import { networkOf } from './network.ts';
 import { packageIsThere } from './package-is-there.ts';
 import { containerPath } from './paths.ts';
+import { countsOf } from './scale.ts';
 import { securityOf } from './security.ts';
 
 /** Where the server's name stands, and the name when it is a valid one. Reports a missing or wrong one. */
@@ -66,6 +67,7 @@ export function normalize(
     ...plainOf(serverFields, input),
     name,
     enabled: mcp.enabled ?? true,
+    ...countsOf(reader, mcp, at),
     environment: envOf(reader, 'docker_backend.environment', backend.environment ?? {}),
     ...(backend.working_dir === undefined ? {} : { workingDir: workingDir(reader, backend.working_dir) }),
     mounts,

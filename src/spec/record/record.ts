@@ -1,6 +1,7 @@
 import {
   type DeclaredServer,
   type DesiredServer,
+  hashedOf,
   isSpec,
   type RecordedSpec,
   serverFields,
@@ -25,12 +26,12 @@ import {
 const laterFields = onlyLater(serverFields);
 
 /**
- * `v1:<sha256 hex>` of a spec and of its image's reference. `enabled` is left out: toggling it starts or stops, it
- * never replaces. The version changes with the meaning of the text that is hashed, never silently: Compose
+ * `v1:<sha256 hex>` of a spec and of its image's reference. What replaces nothing is left out
+ * (`hashedOf`). The version changes with the meaning of the text that is hashed, never silently: Compose
  * recreated everything on upgrades of which two hashed one spec differently.
  */
-export function specHash({ enabled: _, ...hashed }: DesiredServer, imageRef: string): string {
-  const content = canonicalJson({ image: imageRef, spec: withoutLater(laterFields, hashed) });
+export function specHash(spec: DesiredServer, imageRef: string): string {
+  const content = canonicalJson({ image: imageRef, spec: withoutLater(laterFields, hashedOf(spec)) });
   return `v1:${sha256(content)}`;
 }
 

@@ -21,6 +21,7 @@ function world(whenAsked: () => unknown = () => expect.fail('the engine was aske
   const kept: string[][] = [];
   let isBroken = false;
   let tried: string | undefined;
+  let isAsleep = false;
   let answers = false;
   let inspected = 0;
   let engineHealth: 'healthy' | 'unhealthy' = 'healthy';
@@ -32,6 +33,7 @@ function world(whenAsked: () => unknown = () => expect.fail('the engine was aske
     orchestrator: async () => ({
       describe: async () => ({ id: 'here' }),
       serving: async () => {
+        if (isAsleep) throw new LoomsError('server-asleep', 'fs is asleep');
         if (tried !== undefined) return { container: tried, spec: server('fs').spec };
         throw new LoomsError('server-not-running', 'fs does not run');
       },
@@ -88,6 +90,9 @@ function world(whenAsked: () => unknown = () => expect.fail('the engine was aske
     answersIn: (container: string) => {
       tried = container;
       answers = true;
+    },
+    sleeps: (now: boolean) => {
+      isAsleep = now;
     },
     inspected: () => inspected,
     /** What the engine tells of the server, and what the check of its image says by then. */
@@ -370,7 +375,8 @@ test('that a server which had failed answers calls is kept, for the container an
 });
 
 test('what was found of one that was replaced meanwhile says nothing of what serves now', async () => {
-  const next = { name: fs, project, container: 'c2', run: 'r2', status: { status: 'running', paused: true } };
+  const status = { status: 'running', paused: true };
+  const next = { name: fs, project, container: 'c2', run: 'r2', status, instances: [] };
   const { probes, pass, kept, told, tries } = world(() => ({
     servers: [next],
     engine: { cpus: 1 },
@@ -415,4 +421,26 @@ test('one that answers costs no look at all servers, and one at its container af
     probe: { failure: 'server fs answers MCP, but the HEALTHCHECK of its image fails' },
   });
   expect(kept.map(([text]) => text?.split(' ')[1])).toEqual(['healthy', 'healthy', 'unhealthy']);
+});
+
+test('one that is asleep is not woken to be asked, and is neither failing nor well by that', async () => {
+  const view = { name: fs, project, container: 'd', run: '', state: 'asleep', status: { status: 'created' } };
+  const { probes, pass, told, kept, sleeps, answersIn } = world(() => ({
+    servers: [{ ...view, instances: [] }],
+    engine: { cpus: 1 },
+    notices: [],
+    now: 0,
+  }));
+  sleeps(true);
+  for (let turn = 0; turn < 4; turn += 1) {
+    pass(60);
+    expect(await probes.round(never)).toBe(false);
+  }
+  expect([told, kept, probes.stateOf(fs)]).toEqual([[], [], { state: 'asleep' }]);
+  expect((await probes.toReplace(async () => false)).size).toBe(0);
+  sleeps(false);
+  answersIn('c1');
+  pass(60);
+  await probes.round(never);
+  expect(probes.stateOf(fs)?.state).toBe('healthy');
 });

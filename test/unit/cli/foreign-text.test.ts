@@ -91,6 +91,7 @@ const server = poisoned({
   transport: 'stdio',
   container,
   renamed: true,
+  replicas: { ready: 1, asked: 1 },
   containerName: 'looms-team-fs',
   ageMs: 1000,
   restarts: 0,

@@ -1,10 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { type ImageDigest, withDigest } from '../../../src/kubernetes/model/image-digest.ts';
-import { label, workloadName } from '../../../src/kubernetes/model/names.ts';
+import { annotation, label, workloadName } from '../../../src/kubernetes/model/names.ts';
 import type { Deployment, KubeObject, Pod, ReplicaSet } from '../../../src/kubernetes/model/objects.ts';
 import { revisionKey } from '../../../src/kubernetes/model/objects.ts';
 import { type Generation, idOfPod, type Observed, type Workload } from '../../../src/kubernetes/model/observed.ts';
 import { type DecideInput, decide } from '../../../src/kubernetes/plan/decide.ts';
+import { overDeployment } from '../../../src/kubernetes/plan/over.ts';
 import type { DeclaredServer } from '../../../src/model/desired.ts';
 import type { FieldDifference, NonEmpty } from '../../../src/model/plan.ts';
 import { project, server } from '../../support/planner-world.ts';
@@ -21,11 +22,19 @@ type There = {
   readonly generation?: number;
   readonly ready?: boolean;
   readonly replicas?: number;
+  /** Pods that are there, where those are not as many as are asked for. */
+  readonly pods?: number;
+  /** Annotations of the Deployment, and of what was made of it. */
+  readonly notes?: Readonly<Record<string, string>>;
+  readonly served?: boolean;
   readonly image?: ImageDigest;
 };
 
 /** A server as it is after an apply. */
-function there(declared: DeclaredServer, { generation = 1, ready = true, replicas = 1, image }: There = {}): Workload {
+function there(
+  declared: DeclaredServer,
+  { generation = 1, ready = true, replicas = 1, pods: count = replicas, notes = {}, served = false, image }: There = {},
+): Workload {
   const { name } = declared.spec;
   const claim = {
     server: name,
@@ -39,22 +48,29 @@ function there(declared: DeclaredServer, { generation = 1, ready = true, replica
   const pulled = image?.kind === 'pinned' ? withDigest(ref, image.digest) : ref;
   const template = { spec: { containers: [{ name: 'server', image: pulled }] } };
   const deployment: Deployment = {
-    ...meta('Deployment', workloadName(name), { generation: 4, annotations: { [revisionKey]: '1' } }),
+    ...meta('Deployment', workloadName(name), {
+      generation: 4,
+      annotations: { [revisionKey]: '1', ...notes },
+    }),
     spec: { replicas, template },
   };
   const replicaSet: ReplicaSet = {
     ...meta('ReplicaSet', `${workloadName(name)}-${generation}`, {
-      annotations: { [revisionKey]: '1' },
+      annotations: { [revisionKey]: '1', ...(served ? { [annotation.served]: '2026-11-28T10:00:00Z' } : {}) },
       creationTimestamp: '2026-11-28T10:00:00Z',
     }),
     spec: { template },
   };
-  const pod: Pod = {
-    ...meta('Pod', `${workloadName(name)}-${generation}-a`),
-    spec: template.spec,
-    status: { conditions: [{ type: 'Ready', status: ready ? 'True' : 'False' }] },
-  };
-  const pods = replicas === 0 ? [] : [pod];
+  const pods = Array.from(
+    { length: count },
+    (_, index): Pod => ({
+      ...meta('Pod', `${workloadName(name)}-${generation}-${'abcdefghij'[index]}`, {
+        creationTimestamp: '2026-11-28T10:59:00Z',
+      }),
+      spec: template.spec,
+      status: { conditions: [{ type: 'Ready', status: ready ? 'True' : 'False' }] },
+    }),
+  );
   return { server: name, deployment, claim, generations: [{ claim, replicaSet, pods, isMeant: true }] };
 }
 
@@ -488,5 +504,124 @@ describe('what stands behind servers on a cluster', () => {
       doubtful,
     });
     expect(kept.steps).toEqual([]);
+  });
+});
+
+describe('a server with several pods', () => {
+  const three = server('fs', { mcp: { command: 'node', args: ['server.js'] }, replicas: 3 });
+  const one = server('fs', { mcp: { command: 'node', args: ['server.js'] } });
+
+  it('is made with all of them, and gated', () => {
+    const made = plan(observed([]), [three]);
+    expect(made.steps.find(({ op }) => op === 'put-server')).toMatchObject({ replicas: { least: 3, most: 3 } });
+    expect(plan(observed([there(three, { replicas: 3 })]), [three]).changes[0]?.action).toBe('unchanged');
+  });
+
+  it('is scaled, and not replaced, where its spec says another number', () => {
+    const more = plan(observed([there(one)]), [three]);
+    expect(more.changes).toMatchObject([
+      {
+        action: 'scale',
+        reasons: [{ kind: 'spec-changed', fields: [{ path: 'mcp_server.replicas', from: '1', to: '3' }] }],
+      },
+    ]);
+    expect(more.steps).toMatchObject([
+      { op: 'put-server', newPods: false, counts: true, text: 'scale Deployment looms-fs to 3' },
+      { op: 'gate', generation: 1 },
+    ]);
+    const fewer = plan(observed([there(three, { replicas: 3 })]), [one]);
+    expect([fewer.changes[0]?.action, opsOf(fewer)]).toEqual(['scale', ['put-server']]);
+  });
+
+  it('is set back where somebody scaled it by hand, to fewer as well', () => {
+    const fewer = plan(observed([there(three, { replicas: 2 })]), [three]);
+    expect(fewer.changes[0]).toMatchObject({ action: 'clean-up' });
+    expect(fewer.drift[0]?.fields).toEqual([{ path: 'replicas', from: '2', to: '3' }]);
+  });
+
+  it('waits for all of them once, and for one that is lost later for none', () => {
+    const half = { ...there(three, { replicas: 3, pods: 2 }) };
+    expect(plan(observed([half]), [three]).changes[0]).toMatchObject({
+      action: 'start',
+      reasons: [{ kind: 'gate-pending' }],
+    });
+    const lost = there(three, { replicas: 3, pods: 2, served: true });
+    expect(plan(observed([lost]), [three]).changes[0]?.action).toBe('unchanged');
+  });
+
+  it('is refused with a volume, which is for one node at a time', () => {
+    const mounts = [{ type: 'volume', source: 'data', target: '/data', readOnly: false }] as const;
+    const [change] = plan(observed([]), [server('fs', { mcp: { command: 'node' }, replicas: 2, mounts })]).changes;
+    expect(change).toMatchObject({
+      action: 'blocked',
+      why: {
+        kind: 'unsupported',
+        detail:
+          'mcp.yaml:1: mcp_server.replicas: its volume data is for one node at a time, and there may be 2 pods of it',
+      },
+    });
+  });
+});
+
+describe('a server that is scaled by its sessions', () => {
+  const scale = { min: 0, max: 5, sessionsPerReplica: 2, idleSeconds: 60 };
+  const scaled = server('fs', { mcp: { command: 'node', args: ['server.js'] }, scale });
+  const stopped = { [annotation.stopped]: 'true' };
+  const actionOf = (at: Workload, declared = scaled) => plan(observed([at]), [declared]).changes[0]?.action;
+
+  it('is made with one pod, so that its gate passes', () => {
+    const made = plan(observed([]), [scaled]);
+    expect(made.steps.find(({ op }) => op === 'put-server')).toMatchObject({ replicas: { least: 1, most: 5 } });
+  });
+
+  it('may have any number within its bounds, and none: then it is asleep', () => {
+    expect([0, 1, 4, 5].map((replicas) => actionOf(there(scaled, { replicas })))).toEqual(Array(4).fill('unchanged'));
+    const over = plan(observed([there(scaled, { replicas: 7 })]), [scaled]);
+    expect([over.changes[0]?.action, over.drift[0]?.fields]).toEqual([
+      'clean-up',
+      [{ path: 'replicas', from: '7', to: '5' }],
+    ]);
+  });
+
+  it('is started where somebody stopped it, and stopped also while it is asleep', () => {
+    expect(actionOf(there(scaled, { replicas: 0, notes: stopped }))).toBe('start');
+    const off = { ...scaled, spec: { ...scaled.spec, enabled: false } };
+    expect(actionOf(there(scaled, { replicas: 0 }), off)).toBe('stop');
+    expect(actionOf(there(scaled, { replicas: 0, notes: stopped }), off)).toBe('unchanged');
+  });
+
+  it('keeps its number where it is replaced, and wakes for that where it is asleep', () => {
+    const changed = server('fs', { mcp: { command: 'node', args: ['other.js'] }, scale });
+    for (const replicas of [0, 4]) {
+      const made = plan(observed([there(scaled, { replicas })]), [changed]);
+      expect(made.changes[0]?.action).toBe('replace');
+      expect(made.steps[0]).toMatchObject({ op: 'put-server', newPods: true, replicas: { least: 1, most: 5 } });
+    }
+  });
+
+  it('is not waited for while it wakes, but where that takes too long or its pod ends', () => {
+    const waking = there(scaled, { ready: false, served: true });
+    expect(actionOf(waking)).toBe('unchanged');
+    expect(actionOf(there(scaled, { ready: false }))).toBe('start');
+    const late = observed([waking], { now: Date.parse('2026-11-28T11:30:00Z') });
+    expect(plan(late, [scaled]).changes[0]?.action).toBe('start');
+  });
+
+  it('is woken where it may not sleep any more', () => {
+    const awake = server('fs', { mcp: { command: 'node', args: ['server.js'] }, scale: { ...scale, min: 1 } });
+    const woken = plan(observed([there(scaled, { replicas: 0 })]), [awake]);
+    expect([woken.changes[0]?.action, opsOf(woken)]).toEqual(['start', ['put-server', 'gate']]);
+  });
+
+  it('is written over also where a gateway has scaled it meanwhile, and not where its pods are others', () => {
+    const at = (replicas: number, image = 'example:1'): Workload => {
+      const one = there(scaled, { replicas });
+      const template = { spec: { containers: [{ name: 'server', image }] } };
+      return { ...one, deployment: { ...one.deployment, spec: { replicas, template } } };
+    };
+    expect(overDeployment(at(1))).toEqual(overDeployment(at(3)));
+    expect(overDeployment(at(1))).not.toEqual(overDeployment(at(1, 'other:1')));
+    const fixed = (replicas: number) => overDeployment(there(fs, { replicas }));
+    expect(fixed(1)).not.toEqual(fixed(3));
   });
 });

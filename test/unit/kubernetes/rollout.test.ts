@@ -83,7 +83,8 @@ function world(...looks: readonly [Look, ...Look[]]) {
   const observed = { project, namespace } as Observed;
   return {
     pauses,
-    waited: () => awaitRollout(ports, observed, fs, { timeoutMs: 60_000 }).then(({ pod }) => pod.metadata.name),
+    waited: () =>
+      awaitRollout(ports, observed, fs, { timeoutMs: 60_000, enough: 'one' }).then(({ pod }) => pod.metadata.name),
   };
 }
 

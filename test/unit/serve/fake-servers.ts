@@ -56,6 +56,8 @@ export function upstreamsWith(own: DesiredServer, ...channels: Fake[]): Upstream
     servers: async () => [fs],
     watch: async () => {},
     engineAnswers: async () => true,
+    scaled: async () => [],
+    scale: async () => 1,
     open: async () => {
       const channel = channels[opened];
       opened += 1;

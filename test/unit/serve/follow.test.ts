@@ -11,6 +11,7 @@ function world(follow: (container: string) => boolean = () => true, onlookers?: 
   const asked: string[] = [];
   const gone = new Set<string>();
   const unknown = new Set<string>();
+  const asleep = new Set<string>();
   let isThere = onlookers !== undefined;
   const led: string[] = [];
   const hears: Hear[] = [];
@@ -36,6 +37,7 @@ function world(follow: (container: string) => boolean = () => true, onlookers?: 
     serving: async (server: string) => {
       asked.push(server);
       if (unknown.has(server)) return 'unknown';
+      if (asleep.has(server)) return 'asleep';
       return gone.has(server) ? 'nothing' : { container: asContainerId(`${server}2`) };
     },
   } as unknown as Upstreams;
@@ -49,7 +51,7 @@ function world(follow: (container: string) => boolean = () => true, onlookers?: 
     isThere = now;
     if (now) onlookerCame();
   };
-  return { asked, led, gone, unknown, hears, ends, stop, setThere };
+  return { asked, led, gone, unknown, asleep, hears, ends, stop, setThere };
 }
 
 afterEach(() => vi.useRealTimers());
@@ -173,5 +175,20 @@ test('where the engine says nothing to who comes to look, it is asked again, and
   hears[0]?.onChange(web);
   await vi.advanceTimersByTimeAsync(1_000);
   expect(told).toEqual([web]);
+  stop();
+});
+
+test('a server that falls asleep or wakes has neither come nor gone, and nobody is led away from it', async () => {
+  vi.useFakeTimers();
+  const told: string[] = [];
+  const { led, asleep, hears, stop } = world(() => true, told);
+  await vi.advanceTimersByTimeAsync(0);
+  asleep.add(fs);
+  hears[0]?.onChange(fs);
+  await vi.advanceTimersByTimeAsync(2_000);
+  asleep.delete(fs);
+  hears[0]?.onChange(fs);
+  await vi.advanceTimersByTimeAsync(2_000);
+  expect([told, led]).toEqual([[], ['fs to fs2']]);
   stop();
 });

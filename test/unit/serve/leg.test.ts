@@ -101,6 +101,20 @@ describe('a conversation with a server', () => {
     expect(await leg.follow({ container: asContainerId('1'), run: '3', drainSeconds: 30 })).toBe(false);
   });
 
+  test('stays where it is while that serves beside what the server is shown by, and goes elsewhere when it does not', async () => {
+    const [first, second] = [fakeChannel(answering()), fakeChannel(answering())];
+    const upstreams = upstreamsOf(first, second);
+    const leg = createLeg(fs, upstreams, hooks());
+    await leg.initialize(message('initialize'));
+    const [one, two, three] = ['1', '2', '3'].map((id) => ({ container: asContainerId(id), drainSeconds: 30 }));
+    if (one === undefined || two === undefined || three === undefined) throw new Error('there are three');
+    expect(await leg.follow({ ...three, beside: [one, two] })).toBe(true);
+    expect(upstreams.opened()).toBe(1);
+    // It may be led to any of those that are left.
+    expect(await leg.follow({ ...three, beside: [two] })).toBe(true);
+    expect([upstreams.opened(), first.isClosed]).toEqual([2, true]);
+  });
+
   test('a container that takes a message and says nothing of it is waited for no longer than a handshake may take', async () => {
     vi.useFakeTimers();
     try {
@@ -377,6 +391,19 @@ describe('a conversation with a server', () => {
     expect(heard.onNotification.mock.calls.map(([, { method }]) => method)).toEqual([
       'notifications/tools/list_changed',
     ]);
+  });
+
+  test('a client whose process made room does not hear of another container that is made from the same', async () => {
+    const heard = hooks();
+    const leg = createLeg(fs, upstreamsOf(fakeChannel(answering('a'))), heard);
+    await leg.initialize(message('initialize'));
+    await leg.ask(message('tools/list')).answer;
+    await leg.park();
+    const serves = { container: asContainerId('2'), drainSeconds: 30 };
+    expect(await leg.follow({ ...serves, generation: 1 })).toBe(true);
+    expect(heard.onNotification).not.toHaveBeenCalled();
+    expect(await leg.follow({ ...serves, generation: 2 })).toBe(true);
+    expect(heard.onNotification).toHaveBeenCalledOnce();
   });
 
   test('a question keeps the way to who asked, under an id that no other one has', async () => {

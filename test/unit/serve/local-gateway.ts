@@ -33,6 +33,8 @@ export const localUpstreams = (calls: string[] = [], more: ReadonlyMap<string, B
   servers: async () => [...backends.keys(), ...more.keys()].map(asServerName).sort(),
   watch: async () => {},
   engineAnswers: async () => true,
+  scaled: async () => [],
+  scale: async () => 1,
   async open(server: ServerName) {
     const backend = backends.get(server) ?? more.get(server);
     if (backend === undefined) throw new LoomsError('server-not-found', `no ${server}`);

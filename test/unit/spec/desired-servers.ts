@@ -167,6 +167,7 @@ export const desiredServers: fc.Arbitrary<DesiredServer> = fc
     fc.record({
       name: fc.stringMatching(/^[a-z][a-z0-9]{0,8}$/).map(asServerName),
       enabled: fc.boolean(),
+      replicas: count(100),
       image,
       pullPolicy: fc.constantFrom('missing' as const, 'always' as const, 'never' as const),
       hostname: fc.constantFrom('', 'files', 'Files-1.example'),
@@ -238,6 +239,12 @@ export const desiredServers: fc.Arbitrary<DesiredServer> = fc
     optional('platform', fc.constant('linux/arm64')),
     optional('workingDir', absolute),
     optional('entrypoint', fc.array(text, { minLength: 1, maxLength: 2 })),
+    optional(
+      'scale',
+      fc
+        .record({ min: fc.nat(5), more: fc.nat(5), sessionsPerReplica: count(20), idleSeconds: count(600) })
+        .map(({ min, more, ...others }) => ({ min, max: Math.max(1, min + more), ...others })),
+    ),
   )
   .map(([base, limits, storage, security, lifecycle, mcp, ...rest]) => ({
     ...base,
@@ -257,4 +264,6 @@ export const desiredServers: fc.Arbitrary<DesiredServer> = fc
     ...rest[1],
     ...rest[2],
     ...rest[3],
+    ...rest[4],
+    ...('scale' in rest[4] ? { replicas: 1 } : {}),
   }));

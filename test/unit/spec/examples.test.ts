@@ -97,6 +97,7 @@ describe('schemas/spec.schema.json', () => {
     lifecycle: (lifecycle) => ({ docker_backend: { base_image: 'x', lifecycle } }),
     mcp_server: (mcp_server) => ({ docker_backend: { base_image: 'x' }, mcp_server }),
     place: (place) => ({ docker_backend: { base_image: 'x' }, place }),
+    scale: (scale) => ({ docker_backend: { base_image: 'x' }, mcp_server: { scale: { max: 3, ...scale } } }),
     tools: (tools) => ({ docker_backend: { base_image: 'x' }, mcp_server: { tools } }),
   };
   const defaults = Object.entries<{ properties?: Record<string, { default?: unknown }> }>(

@@ -34,7 +34,7 @@ describe('what a document may hold', () => {
 
   test('an unknown key with nothing near lists the valid ones', () => {
     expect(check(document({ mcp: ['command: run', 'zzz: 1'] }))).toMatchInlineSnapshot(
-      `"6:3 error[unknown-key] mcp_server.zzz: mcp_server has no key zzz (hint: valid keys: args, command, enabled, env, env_from, path, port, protocol, timeout_seconds, tools, transport)"`,
+      `"6:3 error[unknown-key] mcp_server.zzz: mcp_server has no key zzz (hint: valid keys: args, command, enabled, env, env_from, path, port, protocol, replicas, scale, timeout_seconds, tools, transport)"`,
     );
   });
 

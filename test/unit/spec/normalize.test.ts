@@ -10,6 +10,7 @@ describe('what a spec becomes', () => {
     expect(only('name: a\ndocker_backend: { base_image: x }\n').spec).toEqual({
       name: 'a',
       enabled: true,
+      replicas: 1,
       hostname: '',
       image: { kind: 'image', ref: 'x' },
       pullPolicy: 'missing',

@@ -15,9 +15,12 @@ describe('the hash of a spec', () => {
     );
   });
 
-  test('does not depend on the order of keys, nor on whether the server is enabled', () => {
+  test('does not depend on the order of keys, nor on whether the server is enabled, nor on how many containers it has', () => {
     const turned = Object.fromEntries(Object.entries(spec).toReversed()) as typeof spec;
     expect(specHash({ ...turned, enabled: false }, 'x')).toBe(specHash(spec, 'x'));
+    const scale = { min: 0, max: 5, sessionsPerReplica: 1, idleSeconds: 10 };
+    expect(specHash({ ...spec, replicas: 3 }, 'x')).toBe(specHash(spec, 'x'));
+    expect(specHash({ ...spec, scale }, 'x')).toBe(specHash(spec, 'x'));
   });
 
   test('depends on the image', () => {
@@ -32,6 +35,11 @@ describe('the hash of a spec', () => {
 });
 
 describe('the recorded spec', () => {
+  test('says how many containers there are only where that is not one', () => {
+    expect(recordSpec(spec, 'x')).not.toMatch(/replicas|scale/);
+    expect(recordSpec({ ...spec, replicas: 3 }, 'x')).toContain('"replicas":3');
+  });
+
   test('reads back to what was recorded', () => {
     forAll(
       fc.tuple(desiredServers, fc.string()),

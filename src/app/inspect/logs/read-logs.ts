@@ -38,13 +38,35 @@ type OpenLogs = {
   readonly coming: AsyncIterable<ServerLogLine>;
 };
 
+/** Of the servers that are asked for those that are there and have no container: on a cluster, stopped or asleep. */
+async function withoutContainers(
+  ports: Ports,
+  { project, servers: names }: LogRequest,
+  located: readonly ServerContainer[],
+  signal: AbortSignal,
+): Promise<readonly ServerName[]> {
+  const missing = names.filter((name) => !located.some(({ server }) => server === name));
+  const orchestrator = await ports.orchestrator();
+  // Where nothing scales, a server is its container.
+  if (missing.length === 0 || !orchestrator.scales) return [];
+  const { servers } = await orchestrator.servers(project, { signal, names: missing });
+  return servers.map(({ name }) => name);
+}
+
 /** Opens the logs of servers, read as they are taken. Throws `server-not-found`, and what the engine throws. */
 export async function openLogs(ports: Ports, request: LogRequest, signal: AbortSignal): Promise<OpenLogs> {
   const { instances, sessions } = await ports.orchestrator();
   const located = await instances(request.project, { signal });
   const kept = (): Promise<readonly LoggedContainer[]> => goneContainers(ports, request.project, located, signal);
-  const gone = request.gone === true ? await kept() : [];
-  const names = [...new Set([...located, ...gone].map(({ server }) => server))].sort();
+  const bare = await withoutContainers(ports, request, located, signal);
+  // Of what has none just now, all there is to be shown is what was kept.
+  const gone =
+    request.gone === true
+      ? await kept()
+      : bare.length === 0
+        ? []
+        : (await kept()).filter(({ server }) => bare.includes(server));
+  const names = [...new Set([...bare, ...[...located, ...gone].map(({ server }) => server)])].sort();
   const unknown = request.servers.find((name) => !names.includes(name));
   if (unknown !== undefined) {
     const isKept = request.gone !== true && (await kept()).some(({ server }) => server === unknown);

@@ -113,7 +113,9 @@ export async function lookAtPosture(
     const { spec } = recorded;
     const names = secretUses(spec).map(({ variable }) => variable);
     const inside =
-      view.status.status === 'running' ? await readInside(ports, view.container, names) : { why: 'it does not run' };
+      view.status.status === 'running'
+        ? await readInside(ports, view.container, names)
+        : { why: view.state === 'asleep' ? 'it is asleep' : 'it does not run' };
     const found = judgePosture({
       spec,
       view,

@@ -55,6 +55,7 @@ const signs: Readonly<Record<Exclude<Change['action'], 'replace'> | 'start-first
   stop: { symbol: '~', paint: 'change', verb: 'stop' },
   rename: { symbol: '~', paint: 'change', verb: 'rename' },
   'clean-up': { symbol: '~', paint: 'change', verb: 'clean up' },
+  scale: { symbol: '~', paint: 'change', verb: 'scale' },
   remove: { symbol: '-', paint: 'remove', verb: 'remove' },
   blocked: { symbol: '!', paint: 'blocked', verb: 'blocked' },
 };

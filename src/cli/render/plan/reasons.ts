@@ -183,6 +183,7 @@ const countWords: Readonly<Record<Change['action'], { readonly word: string; rea
   stop: { word: 'to stop', seldom: true },
   rename: { word: 'to rename', seldom: true },
   'clean-up': { word: 'to clean up', seldom: true },
+  scale: { word: 'to scale', seldom: true },
   remove: { word: 'to remove' },
   blocked: { word: 'blocked', seldom: true },
   unchanged: { word: 'unchanged' },

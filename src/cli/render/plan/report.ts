@@ -44,6 +44,7 @@ const pastTense: Readonly<Record<ApplyReport['plan']['changes'][number]['action'
   stop: 'stopped',
   rename: 'renamed',
   'clean-up': 'cleaned up',
+  scale: 'scaled',
   remove: 'removed',
   blocked: 'blocked',
 };

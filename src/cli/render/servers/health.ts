@@ -22,7 +22,7 @@ const answerOf = ({ server, tools, protocolVersion }: ServerHealth): string =>
     : `${plural(tools, 'tool')} · ${visible(`${server.name} ${server.version}`.trim())} · MCP ${visible(protocolVersion ?? '')}`;
 
 const counted = (servers: readonly ServerHealth[]): string =>
-  (['healthy', 'unhealthy', 'stopped', 'unknown'] as const)
+  (['healthy', 'unhealthy', 'asleep', 'stopped', 'unknown'] as const)
     .map((verdict) => [verdict, servers.filter((server) => server.verdict === verdict).length] as const)
     .filter(([, count]) => count > 0)
     .map(([verdict, count]) => `${count} ${verdict}`)
@@ -38,7 +38,8 @@ type HealthOptions = {
 
 /** How servers are: a line each with what every step took, then what is wrong with those that are not healthy. */
 export function renderHealth(servers: readonly ServerHealth[], { palette, width, named }: HealthOptions): string {
-  const isFine = ({ verdict }: ServerHealth): boolean => verdict === 'healthy' || (verdict === 'stopped' && !named);
+  const isFine = ({ verdict }: ServerHealth): boolean =>
+    verdict === 'healthy' || verdict === 'asleep' || (verdict === 'stopped' && !named);
   const rows = servers.map((server): Cell[] => [
     { text: server.name, paint: palette.strong },
     { text: server.verdict, paint: paintOfVerdict(server.verdict, palette) },

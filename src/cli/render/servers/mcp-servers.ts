@@ -1,14 +1,20 @@
+import type { HealthVerdict } from '../../../app/inspect/check-health.ts';
 import type { McpServer } from '../../../app/inspect/list-mcp-servers.ts';
-import type { Verdict } from '../../../model/health.ts';
 import { age } from '../../../model/times.ts';
 import type { Paint, Palette } from '../../terminal/palette.ts';
 import { type Cell, renderTable } from '../table.ts';
 import { paintOfStatus, withEngineHealth } from './servers.ts';
 
-const paintNames = { healthy: 'good', unhealthy: 'error', stopped: 'quiet', unknown: 'warning' } as const;
+const paintNames = {
+  healthy: 'good',
+  unhealthy: 'error',
+  asleep: 'quiet',
+  stopped: 'quiet',
+  unknown: 'warning',
+} as const;
 
 /** The colour of a verdict. */
-export const paintOfVerdict = (verdict: Verdict | 'unknown', palette: Palette): Paint => palette[paintNames[verdict]];
+export const paintOfVerdict = (verdict: HealthVerdict, palette: Palette): Paint => palette[paintNames[verdict]];
 
 function healthCell({ health, state }: McpServer, nowMs: number, palette: Palette): Cell {
   // What was found before it stopped is no news about it now.

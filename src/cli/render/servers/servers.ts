@@ -12,6 +12,7 @@ import { type Entry, renderGroups } from './groups.ts';
 
 const paintNames: Readonly<Record<ServerState, PaintName>> = {
   running: 'good',
+  asleep: 'quiet',
   disabled: 'quiet',
   stopped: 'quiet',
   pending: 'warning',
@@ -28,7 +29,11 @@ const numeric = (value: number, paint: Paint, notable: boolean): Cell =>
 
 /** A state for people; a name that was given by hand is said. */
 export const stateText = (server: ServerStatus): string =>
-  withEngineHealth(server) + (server.renamed ? ` as ${visible(server.containerName)}` : '');
+  withEngineHealth(server) + countText(server) + (server.renamed ? ` as ${visible(server.containerName)}` : '');
+
+/** How many of its containers are ready where there shall be several. */
+const countText = ({ replicas: { ready, asked } }: Pick<ServerStatus, 'replicas'>): string =>
+  asked > 1 ? ` ${ready}/${asked}` : '';
 
 /** A state with what the image's own check says, as `docker ps` does: `running (unhealthy)`. */
 export const withEngineHealth = ({ state, engineHealth }: Pick<ServerStatus, 'state' | 'engineHealth'>): string =>

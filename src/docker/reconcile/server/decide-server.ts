@@ -2,6 +2,8 @@ import type { DeclaredServer } from '../../../model/desired.ts';
 import { isHttp } from '../../../model/desired.ts';
 import { LoomsError } from '../../../model/errors.ts';
 import { type Blocker, isNonEmpty, type NonEmpty, type Reason } from '../../../model/plan.ts';
+import { boundsOf, boundsText, countedBy, isOneContainer } from '../../../model/replicas.ts';
+import { declaredAt } from '../../../model/source.ts';
 import { holderOf, isUp } from '../../model/generations.ts';
 import { containerName, generationName, volumeName } from '../../model/labels.ts';
 import type { ObservedContainer } from '../../model/observed.ts';
@@ -70,9 +72,22 @@ function orderOf(server: DeclaredServer): ReplaceOrder {
   };
 }
 
+/** An engine runs one container of a server: more would need somebody who leads sessions to the one or the other. */
+function countBlocker({ spec, source }: DeclaredServer): Blocker | undefined {
+  if (!spec.enabled || isOneContainer(spec)) return undefined;
+  const count = boundsText(boundsOf(spec));
+  return {
+    kind: 'unsupported',
+    detail: `${declaredAt(source)}${countedBy(spec)}: ${count} containers are asked for, and an engine runs one of a server`,
+    hint: 'run it on a cluster (--context kubernetes:NAME), or take it out',
+  };
+}
+
 function unsupported(server: DeclaredServer, context: SlotContext): Blocker | undefined {
   const { engine, images } = context.observed;
   const { spec, image } = server;
+  const counted = countBlocker(server);
+  if (counted !== undefined) return counted;
   if (spec.limits.storageMiB !== undefined && !engine.canLimitStorage) {
     const detail = `storage_mb: the engine's storage driver ${engine.storageDriver} cannot limit a container's size`;
     return {

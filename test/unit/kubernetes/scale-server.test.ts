@@ -1,0 +1,201 @@
+import { describe, expect, it } from 'vitest';
+import { scaleServer } from '../../../src/kubernetes/apply/scale-server.ts';
+import { annotation, label, workloadName } from '../../../src/kubernetes/model/names.ts';
+import { revisionKey, templateHash } from '../../../src/kubernetes/model/objects.ts';
+import type { ApiRequest, Cluster } from '../../../src/kubernetes/port.ts';
+import type { KubernetesPorts } from '../../../src/kubernetes/ports.ts';
+import { servingServer } from '../../../src/kubernetes/views/serving.ts';
+import type { Scale } from '../../../src/model/desired.ts';
+import { LoomsError } from '../../../src/model/errors.ts';
+import { asServerName } from '../../../src/model/ids.ts';
+import { project, server } from '../../support/planner-world.ts';
+
+const fs = asServerName('fs');
+const namespace = `looms-${project}`;
+const usual: Scale = { min: 0, max: 5, sessionsPerReplica: 2, idleSeconds: 60 };
+
+type World = {
+  readonly scale?: Scale;
+  readonly replicas?: number;
+  /** Sessions in each pod; absent: it cannot say. */
+  readonly sessions?: readonly (number | undefined)[];
+  readonly stopped?: boolean;
+  /** An earlier generation has a pod still. */
+  readonly changing?: boolean;
+  /** Writes that come too late. */
+  readonly conflicts?: number;
+};
+
+/** A cluster with one server, that keeps what is written to it. */
+function world({
+  scale = usual,
+  replicas = 1,
+  sessions = [0],
+  stopped = false,
+  changing = false,
+  conflicts = 0,
+}: World) {
+  const declared = server('fs', { scale, mcp: { command: 'run' } });
+  const owned = (kind: string, uid: string) => [{ kind, uid, name: uid, controller: true }];
+  const labels = { [label.project]: project, [label.server]: fs };
+  let asked = replicas;
+  let late = conflicts;
+  const written: string[] = [];
+  const ranks: Record<string, string> = {};
+  const template = { spec: { containers: [{ name: 'server' }] } };
+  const deployment = () => ({
+    metadata: {
+      ...{
+        name: workloadName(fs),
+        namespace,
+        uid: 'd',
+        resourceVersion: String(written.length),
+        generation: 1,
+        labels,
+      },
+      annotations: {
+        [revisionKey]: '2',
+        [annotation.record]: 'record',
+        ...(stopped ? { [annotation.stopped]: 'true' } : {}),
+      },
+    },
+    spec: { replicas: asked, template },
+    status: { observedGeneration: 1 },
+  });
+  const set = (revision: string) => ({
+    metadata: {
+      ...{ name: `r${revision}`, namespace, uid: `r${revision}`, ownerReferences: owned('Deployment', 'd') },
+      labels: { ...labels, [templateHash]: revision },
+      annotations: { [revisionKey]: revision, [annotation.record]: 'record' },
+    },
+    spec: { template },
+  });
+  const pod = (name: string, revision: string) => ({
+    metadata: {
+      ...{ name, namespace, uid: name, ownerReferences: owned('ReplicaSet', `r${revision}`) },
+      labels: { ...labels, [templateHash]: revision },
+    },
+    spec: template.spec,
+    status: { conditions: [{ type: 'Ready', status: 'True' }] },
+  });
+  const answer = ({ method, path, body }: ApiRequest): unknown => {
+    if (method === 'PATCH') {
+      const { metadata } = body as { metadata: { annotations: Record<string, string> } };
+      ranks[path.split('/').at(-1) ?? ''] = metadata.annotations[annotation.deletionCost] ?? '';
+      return {};
+    }
+    if (method === 'PUT') {
+      if (late > 0) {
+        late -= 1;
+        asked += 1;
+        throw new LoomsError('engine-conflict', 'somebody else was quicker');
+      }
+      asked = (body as { spec: { replicas: number } }).spec.replicas;
+      written.push(String(asked));
+      return body;
+    }
+    if (path.endsWith(`/deployments/${workloadName(fs)}`)) return deployment();
+    if (path.endsWith('/replicasets')) return { items: [set('1'), set('2')] };
+    if (path.endsWith('/pods')) {
+      const now = sessions.map((_, index) => pod(`p${index}`, '2'));
+      return { items: [...(changing ? [pod('old', '1')] : []), ...now] };
+    }
+    return { metadata: { uid: 'cluster' } };
+  };
+  const recorded = { spec: declared.spec, image: declared.image.ref };
+  const ports = {
+    cluster: {
+      context: 'c',
+      endpoint: 'e',
+      request: async (request: ApiRequest) => answer(request),
+    } as unknown as Cluster,
+    sessions: {
+      countSessions: async (id: string) => {
+        const count = sessions[Number(/p(\d)$/.exec(id)?.[1])];
+        if (count === undefined) throw new LoomsError('session-failed', 'it does not say');
+        return count;
+      },
+    },
+    keepLog: async () => undefined,
+    settings: {
+      records: { read: () => recorded, makerOf: () => ({ kind: 'here' }), hash: () => declared.hash },
+    },
+  } as unknown as KubernetesPorts;
+  return {
+    ranks,
+    written,
+    up: (to: number) => scaleServer(ports, project, fs, { kind: 'up', to }),
+    down: (to: number) => scaleServer(ports, project, fs, { kind: 'down', to }),
+    serving: (counts?: Readonly<Record<string, number>>) =>
+      servingServer(ports, project, fs, {
+        ...(counts === undefined
+          ? {}
+          : {
+              sessions: new Map(
+                Object.entries(counts).map(([name, count]) => [`${name}/${namespace}/${name}` as never, count]),
+              ),
+            }),
+      }),
+  };
+}
+
+describe('another number of pods', () => {
+  it('is as many as are asked for within the bounds, and never fewer where more are', async () => {
+    expect(await world({}).up(3)).toBe(3);
+    expect(await world({}).up(40)).toBe(5);
+    const more = world({ replicas: 4 });
+    expect([await more.up(2), more.written]).toEqual([4, []]);
+  });
+
+  it('wakes what sleeps, and leaves what was stopped', async () => {
+    expect(await world({ replicas: 0, sessions: [] }).up(1)).toBe(1);
+    const off = world({ replicas: 0, sessions: [], stopped: true });
+    expect([await off.up(1), off.written]).toEqual([0, []]);
+  });
+
+  it('keeps each pod that has a session, and says which go first', async () => {
+    const one = world({ replicas: 4, sessions: [0, 2, 0, 1] });
+    expect(await one.down(0)).toBe(2);
+    expect(one.ranks).toEqual({ p0: '0', p1: '2', p2: '0', p3: '1' });
+  });
+
+  it('takes a pod that cannot say it for one that has sessions', async () => {
+    expect(await world({ replicas: 2, sessions: [0, undefined] }).down(0)).toBe(1);
+  });
+
+  it('is none without sessions, where it may sleep', async () => {
+    const one = world({ replicas: 2, sessions: [0, 0] });
+    expect([await one.down(0), one.ranks]).toEqual([0, {}]);
+    expect(await world({ scale: { ...usual, min: 1 }, replicas: 2, sessions: [0, 0] }).down(0)).toBe(1);
+  });
+
+  it('stays while pods are replaced', async () => {
+    const one = world({ replicas: 3, sessions: [0, 0, 0], changing: true });
+    expect([await one.down(0), one.written]).toEqual([3, []]);
+  });
+
+  it('is decided anew where somebody else was quicker', async () => {
+    const one = world({ replicas: 2, conflicts: 1 });
+    expect([await one.up(3), one.written]).toEqual([3, []]);
+  });
+});
+
+describe('where a session goes', () => {
+  it('is to the pod that the server is shown by, or to one with the fewest that are known of', async () => {
+    const one = world({ replicas: 3, sessions: [0, 0, 0] });
+    expect((await one.serving()).containerName).toBe('p2');
+    expect((await one.serving({ p0: 1, p2: 1 })).containerName).toBe('p1');
+    expect((await one.serving({ p0: 1, p1: 1 })).beside).toHaveLength(2);
+    const seen = new Set<string>();
+    for (let turn = 0; turn < 60; turn += 1) seen.add((await one.serving({ p0: 3 })).containerName);
+    expect([...seen].sort()).toEqual(['p1', 'p2']);
+  });
+
+  it('is nowhere while the server sleeps, which is not that somebody stopped it', async () => {
+    await expect(world({ replicas: 0, sessions: [] }).serving()).rejects.toMatchObject({ code: 'server-asleep' });
+    await expect(world({ replicas: 1, sessions: [] }).serving()).rejects.toMatchObject({ code: 'server-asleep' });
+    await expect(world({ replicas: 0, sessions: [], stopped: true }).serving()).rejects.toMatchObject({
+      code: 'server-not-running',
+    });
+  });
+});
