@@ -59,11 +59,11 @@ async function importLockImage(client: Client): Promise<void> {
 }
 
 /**
- * Whether another run tidied the image away before it had its tag: Podman (5.8) imports it first and names it then, and looks
- * it up in between.
+ * Whether several runs that make the image at once may have got into each other's way, which each engine has words of its own
+ * for: Podman (5.8) imports it, names it, and looks it up in between, when another run has tidied it away; Docker (28, the
+ * containerd store) takes the name away from the one before, and finds that another run has given it meanwhile.
  */
-const isTidiedAway = (error: unknown): boolean =>
-  statusOf(error) === 500 && /image not known/.test((error as Error).message);
+const mayBeInterference = (error: unknown): boolean => (statusOf(error) ?? 0) >= 500;
 
 async function tryCreate(client: Client, project: ProjectName, record: HolderRecord): Promise<CreateAnswer> {
   const body = {
@@ -179,6 +179,7 @@ async function tryToAcquire(
   nonce: string,
 ): Promise<LockAttempt> {
   const { lifetimeMs, ...who } = request;
+  let noImage: unknown;
   for (let attempt = 0, lostAnswers = 0; attempt < attempts; attempt += 1) {
     const acquiredAt = await client.info.now(client);
     const holder = { ...who, acquiredAt, expiresAt: acquiredAt + lifetimeMs };
@@ -187,7 +188,8 @@ async function tryToAcquire(
       try {
         await importLockImage(client);
       } catch (error) {
-        if (!isTidiedAway(error)) throw error;
+        if (!mayBeInterference(error)) throw error;
+        noImage = error;
         await pause(Math.min(shortestPauseMs * (attempt + 1), longestPauseMs));
       }
       continue;
@@ -205,6 +207,7 @@ async function tryToAcquire(
     }
     await pause(Math.min(shortestPauseMs * (attempt + 1), longestPauseMs));
   }
+  if (noImage !== undefined) throw noImage;
   throw new LoomsError('engine-conflict', `the lock of project ${project} changes hands too fast`, {
     hint: 'many runs of looms want it at once: try again',
   });
