@@ -14,7 +14,7 @@ import { followStream } from './stream.ts';
 
 /** An engine that is given no credentials for a push looks for them in the request's body, and refuses one without. */
 const pushHeaders = (credential: Credential): Readonly<Record<string, string>> => ({
-  'X-Registry-Auth': Buffer.from('{}').toString('base64url'),
+  'X-Registry-Auth': Buffer.from('{}').toString('base64'),
   ...authHeaders(credential),
 });
 
