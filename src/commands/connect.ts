@@ -73,7 +73,7 @@ export default class Connect extends BaseCommand {
     }
     const words = { ...flags, client: args.client, server: args.server };
     const program = join(this.config.root, 'bin', 'run.js');
-    const request = connectRequest(words, project, gateway, program, projectFile?.file.engine);
+    const request = connectRequest(words, project, gateway, program, projectFile?.file);
     if (flags.print) {
       const printed = await printClientEntry(gateway.ports, request);
       this.notice(`The entry for ${visible(printed.file)}:`);

@@ -31,7 +31,7 @@ export default class Unlock extends BaseCommand {
     const { flags, args } = await this.parse(Unlock);
     const { ports, project, terminal } = await this.open(flags);
     const { lock } = await ports.orchestrator();
-    const found = await lock.look(project.name);
+    const found = await lock.look(project.name, args.id);
     const view = (removed: boolean): LockView => lockView(project.name, found, removed);
     if (found === null || args.id === undefined) {
       this.answer(() => renderLock(view(false), found, terminal.palette));

@@ -1,7 +1,7 @@
 import { LoomsError } from '../model/errors.ts';
 import type { ServerName } from '../model/ids.ts';
 import { projectLock } from '../orchestrator/common/project-lock.ts';
-import type { Orchestrator, OrchestratorPorts } from '../orchestrator/port.ts';
+import type { OrchestratorPorts, SingleOrchestrator } from '../orchestrator/port.ts';
 import { slotsOf } from './model/generations.ts';
 import type { Engine } from './port.ts';
 import type { DockerPorts } from './ports.ts';
@@ -13,7 +13,7 @@ const runsOne = (server: ServerName): LoomsError =>
   });
 
 /** A Docker Engine's orchestrator, or Podman's. Planning and views are loaded when used: a call needs neither. */
-export function dockerOrchestrator(engine: Engine, needs: OrchestratorPorts): Orchestrator {
+export function dockerOrchestrator(engine: Engine, needs: OrchestratorPorts): SingleOrchestrator {
   const ports: DockerPorts = { ...needs, engine };
   return {
     describe: (options) => engine.describe(options),

@@ -1,7 +1,7 @@
 import { LoomsError } from '../model/errors.ts';
 import type { ProjectName } from '../model/ids.ts';
 import { projectLock } from '../orchestrator/common/project-lock.ts';
-import type { Orchestrator, OrchestratorPorts } from '../orchestrator/port.ts';
+import type { OrchestratorPorts, SingleOrchestrator } from '../orchestrator/port.ts';
 import type { CallOptions, SessionHost } from '../orchestrator/session-host.ts';
 import { leases } from './lock/leases.ts';
 import { clusterNow, describeCluster } from './observe/describe.ts';
@@ -16,7 +16,7 @@ export function kubernetesOrchestrator(
   sessions: SessionHost,
   needs: OrchestratorPorts,
   settings: KubernetesSettings,
-): Orchestrator {
+): SingleOrchestrator {
   const ports: KubernetesPorts = { ...needs, cluster, sessions, settings };
   const look = (project: ProjectName, options?: CallOptions) =>
     observe(cluster, project, settings.records, { ...options, isShown: true });

@@ -52,6 +52,7 @@ export const noticeCodes = [
   'not-ours',
   'not-signed',
   'nothing-to-preserve',
+  'on-two-engines',
   'other-on-cluster',
   'page-not-told',
   'place-not-kept',

@@ -149,10 +149,14 @@ export type FoundLock = { readonly holder: LockHolder; readonly state: LockState
 
 /** The lock of a project, for those who do not work under it. */
 export type ProjectLock = {
-  /** Who holds it; null when nobody does. Changes nothing. */
-  readonly look: (project: ProjectName) => Promise<FoundLock | null>;
+  /** Who holds it; null when nobody does. Of several engines the lock whose id begins so, else the first. Changes nothing. */
+  readonly look: (project: ProjectName, id?: string) => Promise<FoundLock | null>;
   /** Takes a lock away, by its id alone. The run that held it notices before it next takes something away. */
   readonly take: (lock: LockHolder) => Promise<void>;
+};
+
+/** That of one engine, for those who work on another. */
+export type HoldableLock = ProjectLock & {
   /**
    * Does something on other engines while nobody changes the project on this one, which has the project. Throws `lock-held`,
    * `interrupted` while it waits, and what the work throws.
@@ -320,6 +324,9 @@ export type Orchestrator = {
   /** Ends connections that are kept alive. */
   close(): Promise<void>;
 };
+
+/** The orchestrator of one engine, which can be one of several. */
+export type SingleOrchestrator = Orchestrator & { readonly lock: HoldableLock };
 
 /** A container that may have been given secrets when it was made. */
 export type MadeServer = Pick<MadeFrom, 'foreignRecord'> & {

@@ -5,10 +5,18 @@ import { asContainerId, asStepId, type ServerName } from '../../src/model/ids.ts
 import type { EngineTraits } from '../../src/model/place.ts';
 import type { Change, Plan, Step } from '../../src/model/plan.ts';
 import { basisOf } from '../../src/model/plan-basis.ts';
-import type { ServerListing, ServerView } from '../../src/model/server-view.ts';
+import type { ServerListing, ServerView, Serving } from '../../src/model/server-view.ts';
 import { reportOf } from '../../src/orchestrator/common/report.ts';
 import { walkPlan } from '../../src/orchestrator/common/walk-plan.ts';
-import type { ApplyOptions, FilesIntent, Orchestrator, Prepared } from '../../src/orchestrator/port.ts';
+import type {
+  ApplyOptions,
+  FilesIntent,
+  Prepared,
+  RecordedIntent,
+  ServerWatch,
+  SingleOrchestrator,
+} from '../../src/orchestrator/port.ts';
+import type { CallOptions } from '../../src/orchestrator/session-host.ts';
 import type { Member } from '../../src/orchestrator/several/members.ts';
 import { emptyEngine, project } from './planner-world.ts';
 
@@ -20,8 +28,16 @@ export type MemberEngine = {
   isAway: boolean;
   /** Takes its time to be found away. */
   whenAway: () => Promise<void> | void;
+  /** What it says to each question, where it does not let us in. */
+  refusal: LoomsError | undefined;
+  /** Servers of which only the past is recorded. */
+  readonly deleted: Set<ServerName>;
+  /** How far its clock is ahead, ms. */
+  clockAheadMs: number;
   /** Servers that do not pass their gate here. */
   readonly failing: Set<ServerName>;
+  /** Who is told of its servers. */
+  readonly watchers: Set<ServerWatch>;
 };
 
 /** What happens on all engines, in order: `a: gate fs`. */
@@ -34,6 +50,13 @@ export const traits = (name: string, own: Partial<EngineTraits> = {}): EngineTra
   ...own,
   name,
 });
+
+const aborted = (signal: AbortSignal): Promise<never> =>
+  new Promise((_, reject) => {
+    const end = (): void => reject(new LoomsError('interrupted', 'interrupted'));
+    if (signal.aborted) end();
+    else signal.addEventListener('abort', end);
+  });
 
 const pause = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
@@ -95,7 +118,12 @@ export function memberEngine(world: World, of: EngineTraits, has: readonly Serve
       warnings: [],
     };
   };
-  const prepare = (intent: FilesIntent): Prepared => {
+  const prepare = (intent: FilesIntent | RecordedIntent): Prepared => {
+    if (intent.kind === 'recorded') {
+      const gone = intent.servers.find((one) => !servers.has(one));
+      if (gone !== undefined) throw new LoomsError('server-not-found', `server ${gone} was deleted`);
+      return prepare({ ...intent, kind: 'files', servers: [], recipes: new Map(), undesired: 'ignore' });
+    }
     const plan = planOf(intent);
     const made = plan.changes.flatMap(({ action, server }) => (action === 'create' ? [server] : []));
     return {
@@ -154,34 +182,70 @@ export function memberEngine(world: World, of: EngineTraits, has: readonly Serve
   const listing = (): ServerListing => ({
     project,
     engine: description,
-    now: 0,
-    servers: [...servers].map(([server, createdAt]) => {
+    now: world.clock + engine.clockAheadMs,
+    servers: [...servers].map(([server, madeAt]) => {
+      const createdAt = madeAt + engine.clockAheadMs;
       const container = asContainerId(`${name}-${server}`);
-      return { name: server, createdAt, container, instances: [{ container }] } as unknown as ServerView;
+      const status = { status: 'created' };
+      return {
+        name: server,
+        createdAt,
+        rotatesAt: null,
+        status,
+        container,
+        instances: [{ container }],
+      } as unknown as ServerView;
     }),
-    deleted: [],
+    deleted: [...engine.deleted],
     notices: [],
   });
+  /** Each question by itself: an engine that is connected goes away all the same. */
+  const reached = async <T>(answer: () => T | Promise<T>): Promise<T> => {
+    await pause();
+    if (engine.isAway) await engine.whenAway();
+    if (engine.isAway) throw new LoomsError('engine-unreachable', 'nothing listens');
+    if (engine.refusal !== undefined) throw engine.refusal;
+    return answer();
+  };
   const orchestrator = {
+    // From memory, as an engine's is.
     describe: async () => description,
-    servers: async () => listing(),
-    plan: async (intent: FilesIntent) => prepare(intent),
-    apply,
+    projects: () => reached(() => [project]),
+    servers: () => reached(listing),
+    serving: (_: unknown, server: ServerName) =>
+      reached(() => {
+        if (!servers.has(server)) throw new LoomsError('server-not-found', `no server ${server}`);
+        return { container: asContainerId(`${name}-${server}`) } as unknown as Serving;
+      }),
+    instances: (_: unknown, options: CallOptions = {}) =>
+      Promise.race([
+        reached(() =>
+          [...servers.keys()].map((server) => ({ id: asContainerId(`${name}-${server}`), server, generation: 1 })),
+        ),
+        ...(options.signal === undefined ? [] : [aborted(options.signal)]),
+      ]),
+    watchServers: async (_: unknown, hear: ServerWatch, { signal }: CallOptions = {}) => {
+      await reached(() => {});
+      hear.onReady();
+      engine.watchers.add(hear);
+      if (signal !== undefined) await aborted(signal);
+    },
+    plan: (intent: FilesIntent | RecordedIntent) => reached(() => prepare(intent)),
+    apply: (prepared: Prepared, options: ApplyOptions) => reached(() => apply(prepared, options)),
     lock: { hold: <T>(_: unknown, __: unknown, work: () => Promise<T>) => locked(work) },
-  } as unknown as Orchestrator;
+  } as unknown as SingleOrchestrator;
   const engine: MemberEngine = {
     servers,
     isAway: false,
     whenAway: () => {},
+    refusal: undefined,
+    deleted: new Set(),
+    clockAheadMs: 0,
     failing: new Set(),
+    watchers: new Set(),
     member: {
       ...of,
-      orchestrator: async () => {
-        await pause();
-        if (engine.isAway) await engine.whenAway();
-        if (engine.isAway) throw new LoomsError('engine-unreachable', 'nothing listens');
-        return orchestrator;
-      },
+      orchestrator: async () => orchestrator,
       close: async () => {},
     },
   };

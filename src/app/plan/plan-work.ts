@@ -110,6 +110,13 @@ function beforeAndAfter({ plan, records, servers }: Prepared): Readonly<Record<'
         : [[recorded.spec.name, { ...recorded.spec, enabled: run.has(recorded.spec.name) }] as const],
     ),
   );
+  // What may run on an engine that does not answer takes of the quota, too: nobody can say that it does not.
+  if (plan.engine.kind === 'several') {
+    for (const { server, action } of plan.changes) {
+      const spec = servers.find((one) => one.spec.name === server)?.spec;
+      if (action === 'blocked' && spec !== undefined && !before.has(server)) before.set(server, spec);
+    }
+  }
   const after = new Map(before);
   for (const { server, action } of plan.changes) {
     const spec = servers.find((one) => one.spec.name === server)?.spec;
@@ -167,13 +174,6 @@ function hold(prepared: Prepared, { policies, prune }: PlanRules, now: number): 
       return [...warnings, ...holdQuota(prepared, policies, at)];
     }
     case 'removal':
-      // A pod's files go with it, and nobody said to give them up.
-      if (intent.data === 'keep' && plan.engine.kind === 'kubernetes') {
-        throw new LoomsError('engine-unsupported', 'a cluster keeps no files of servers that are removed', {
-          hint: 'leave --preserve-data out: named volumes stay in any case, and what else a server wrote goes with its pod',
-        });
-      }
-      return [];
     case 'prune':
       return [];
     default:

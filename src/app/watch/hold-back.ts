@@ -1,7 +1,7 @@
 import type { DeclaredServer } from '../../model/desired.ts';
 import { LoomsError } from '../../model/errors.ts';
 import type { ServerName } from '../../model/ids.ts';
-import { isRotation, type Plan } from '../../model/plan.ts';
+import { type Change, isRotation, type Plan } from '../../model/plan.ts';
 import { ownName } from '../../model/serve-settings.ts';
 import type { Prepared } from '../../orchestrator/port.ts';
 import { secretTroubles } from '../apply/apply-plan.ts';
@@ -21,7 +21,8 @@ const longestStopMs = 3_900_000;
  * What is declared of a server, for the pauses between repairs: with other words in the file, also those that switch it on
  * or off, it begins anew.
  */
-export const declaredAs = ({ spec, hash }: DeclaredServer): string => (spec.enabled ? hash : `${hash} disabled`);
+export const declaredAs = ({ spec, hash, place }: DeclaredServer): string =>
+  [hash, ...(spec.enabled ? [] : ['disabled']), ...(place === undefined ? [] : [JSON.stringify(place)])].join(' ');
 
 /**
  * Who stopped a server by hand, where that is the last that looms did with it on this engine; `docker stop` is drift. A
@@ -50,6 +51,12 @@ type HoldBack = {
   readonly mayRotate: boolean;
 };
 
+/** Whether what did not run runs after a change: it is started, or made, also on another engine than before. */
+const begins = (change: Change): boolean =>
+  change.action === 'start' ||
+  change.action === 'create' ||
+  (change.action === 'replace' && change.reasons.some(({ kind }) => kind === 'moved'));
+
 /** Which servers a plan would change are left alone for now, and why. */
 export async function heldBack(
   prepared: Prepared,
@@ -64,7 +71,7 @@ export async function heldBack(
     const { server, action } = change;
     if (action === 'unchanged') continue;
     // What a person said stands above all else that keeps a server from being started.
-    const person = action === 'start' ? await stoppedBy(ports, plan, server) : undefined;
+    const person = begins(change) ? await stoppedBy(ports, plan, server) : undefined;
     const waiting = await backOff.waiting(server, hashes.get(server) ?? '');
     const trouble = troubles.get(server);
     if (person !== undefined) held.set(server, person);

@@ -39,7 +39,7 @@ export const commitsOf = ({ servers }: LoadedSpecs): Commits => {
 };
 
 const digestOf = ({ servers }: LoadedSpecs): string =>
-  sha256(JSON.stringify(servers.map(({ spec, hash }) => [spec.name, hash, spec.enabled])));
+  sha256(JSON.stringify(servers.map(({ spec, hash, place }) => [spec.name, hash, spec.enabled, place])));
 
 type ReadSource = {
   /** What is declared; undefined as long as nothing could be read. Throws `refused` where a newer policy forbids what was read last. */
@@ -60,7 +60,8 @@ const longestAskMs = 15_000;
 /** Whether a change takes a server from one declaration to another, which may be the newer one, or removes it. */
 export const redeclares = (change: Change): boolean =>
   change.action === 'remove' ||
-  ('reasons' in change && change.reasons.some(({ kind }) => kind === 'spec-changed' || kind === 'disabled'));
+  ('reasons' in change &&
+    change.reasons.some(({ kind }) => kind === 'spec-changed' || kind === 'disabled' || kind === 'moved'));
 
 /**
  * Carries a plan out, and where it cannot be found out whether something newer is declared, only its repairs, planned by

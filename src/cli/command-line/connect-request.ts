@@ -4,7 +4,7 @@ import { clients } from '../../clients/table.ts';
 import { assertNever, LoomsError } from '../../model/errors.ts';
 import type { ProjectName } from '../../model/ids.ts';
 import { nearest } from '../../model/values/nearest.ts';
-import type { NamedEngine } from '../../spec/project-file.ts';
+import type { NamedEngine, ProjectFile } from '../../spec/project-file.ts';
 import type { Connecting } from '../compose/composition.ts';
 import type { ProjectChoice } from '../project/project.ts';
 import { serverName } from './server-name.ts';
@@ -27,14 +27,15 @@ type Words = {
 };
 
 /**
- * What is wanted of the client; `ofProject` is the engine of the project file, which a client started elsewhere would not find.
- * Throws `usage` for a client, name or address that cannot be one. */
+ * What is wanted of the client; `file` is the project file, which a client started elsewhere would not find.
+ * Throws `usage` for a client, name or address that cannot be one, and where the client itself would have to find several engines.
+ */
 export function connectRequest(
   words: Words,
   { name: project }: ProjectChoice,
   { ports, url, tokenFile }: Connecting,
   program: string,
-  ofProject: NamedEngine | undefined,
+  file: Pick<ProjectFile, 'engine' | 'engines'> | undefined,
 ): ConnectRequest {
   const client = clientNamed(words.client);
   if (words.all && words.server !== undefined) {
@@ -48,6 +49,16 @@ export function connectRequest(
     });
   }
   const address = words.stdio ? undefined : (words.url ?? url);
+  const ofProject = file?.engine;
+  if (address === undefined && file?.engines !== undefined && words.host === undefined && words.context === undefined) {
+    throw new LoomsError(
+      'usage',
+      'looms.yaml names several engines, which a client that is started elsewhere would not find',
+      {
+        hint: 'run `looms serve --listen 127.0.0.1:7777` and connect to that, or name one engine with --context',
+      },
+    );
+  }
   return {
     client,
     project,

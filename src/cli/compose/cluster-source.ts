@@ -6,10 +6,10 @@ import { type ClusterWish, contextNotFound } from './engine-choice.ts';
 import { publisherHere } from './publisher.ts';
 import {
   contextPlace,
-  type EngineSource,
   type Environment,
   knownContexts,
   recordParts,
+  type SingleSource,
   type SourceParts,
 } from './source-parts.ts';
 
@@ -17,7 +17,7 @@ import {
 export async function clusterSource(
   wish: ClusterWish,
   { environment, registry, needs }: SourceParts,
-): Promise<EngineSource> {
+): Promise<SingleSource> {
   const { context, origin, before } = wish;
   const [{ findCluster }, { connectCluster }] = await Promise.all([
     import('../../kubernetes/client/find-cluster.ts'),

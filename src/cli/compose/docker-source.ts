@@ -5,10 +5,10 @@ import { contextNotFound, type DockerWish } from './engine-choice.ts';
 import { once } from './lazy.ts';
 import {
   contextPlace,
-  type EngineSource,
   type Environment,
   knownContexts,
   recordParts,
+  type SingleSource,
   type SourceParts,
 } from './source-parts.ts';
 
@@ -32,7 +32,7 @@ export async function usualFinder(
 export async function dockerSource(
   wish: DockerWish,
   { environment, ports, needs }: SourceParts,
-): Promise<EngineSource> {
+): Promise<SingleSource> {
   const input = placeOf(environment, wish);
   const { discover, requireEndpoint } = await import('../../docker/engine/connection/discovery.ts');
   const found = await discover(input).catch(async (error: unknown) => {
@@ -44,7 +44,7 @@ export async function dockerSource(
   const finder = once(async () =>
     (await import('../../docker/engine/connection/engine-sockets.ts')).engineFinder(input, endpoint),
   );
-  const connect: EngineSource['connect'] = async () => {
+  const connect: SingleSource['connect'] = async () => {
     const there = await requiredOrClusters(() => requireEndpoint(found, input.platform), environment);
     warnOfUntaken(wish, environment, ports().warn);
     const [{ connectDocker }, { dockerOrchestrator }, given, records] = await Promise.all([

@@ -1,11 +1,11 @@
 import { LoomsError } from '../../model/errors.ts';
 import { failureOf } from '../../model/failure.ts';
-import type { EngineAttempt, Orchestrator, OrchestratorPorts } from '../../orchestrator/port.ts';
+import type { EngineAttempt, OrchestratorPorts, SingleOrchestrator } from '../../orchestrator/port.ts';
 import type { Member } from '../../orchestrator/several/members.ts';
 import type { MemberEngine, NamedEngine } from '../../spec/project-file.ts';
 import type { ClusterWish, DockerWish } from './engine-choice.ts';
 import { once } from './lazy.ts';
-import type { EngineSource, Environment, SourceParts } from './source-parts.ts';
+import type { EngineSource, Environment, SingleSource, SourceParts } from './source-parts.ts';
 
 /** By what one of several engines is looked for: what the file names, whatever the environment says. */
 function wishOfMember(named: NamedEngine | undefined): DockerWish | ClusterWish {
@@ -34,7 +34,7 @@ const withoutEngine = (environment: Environment): Environment => ({
 });
 
 /** Each engine of looms.yaml, looked for when it is first asked. */
-type Place = { readonly engine: MemberEngine; readonly look: () => Promise<EngineSource> };
+type Place = { readonly engine: MemberEngine; readonly look: () => Promise<SingleSource> };
 
 function placeOfMember(engine: MemberEngine, parts: SourceParts): Place {
   const wish = wishOfMember(engine.named);
@@ -51,7 +51,7 @@ function placeOfMember(engine: MemberEngine, parts: SourceParts): Place {
 }
 
 function memberOf({ engine, look }: Place): Member {
-  let connected: Orchestrator | undefined;
+  let connected: SingleOrchestrator | undefined;
   const orchestrator = once(async () => {
     connected = await (await look()).connect();
     return connected;
@@ -75,21 +75,23 @@ async function attemptsOf({ engine, look }: Place): Promise<readonly EngineAttem
   }
 }
 
+/** What tells these engines from others, by where each was found; one that was not is told by that. */
+const addressOf = (places: readonly Place[], sources: readonly (SingleSource | undefined)[]): string =>
+  `several:${JSON.stringify(places.map(({ engine }, index) => [engine.name, sources[index]?.address ?? null]))}`;
+
 /** The engines that looms.yaml names, as one. Each is connected to by itself, and one that cannot be keeps no other one. */
 export async function severalSource(engines: readonly MemberEngine[], parts: SourceParts): Promise<EngineSource> {
   const { idOfSeveral } = await import('../../orchestrator/several/describe.ts');
-  const address = JSON.stringify(engines.map(({ name, named }) => [name, { ...named, at: undefined }]));
-  const id = idOfSeveral(address);
   // What is kept of a server is kept under all engines: it is the same server wherever it runs.
   const needs = async (): Promise<OrchestratorPorts> => {
     const own = await parts.needs();
-    return { ...own, keepLog: (at, of, options) => own.keepLog({ ...at, engine: id }, of, options) };
+    return { ...own, keepLog: (at, of, options) => own.keepLog({ ...at, engine: idOfSeveral }, of, options) };
   };
   const places = engines.map((engine) => placeOfMember(engine, { ...parts, needs }));
   const sources = await Promise.all(places.map(({ look }) => look().catch(() => undefined)));
   return {
     attempts: (await Promise.all(places.map(attemptsOf))).flat(),
-    address: `several:${id}`,
+    address: addressOf(places, sources),
     isLocal: sources.every((source) => source?.isLocal === true),
     at: async (path) => {
       for (const source of sources) {
@@ -100,7 +102,7 @@ export async function severalSource(engines: readonly MemberEngine[], parts: Sou
     },
     connect: async () => {
       const { severalOrchestrator } = await import('../../orchestrator/several/orchestrator.ts');
-      return severalOrchestrator(places.map(memberOf), id, await needs());
+      return severalOrchestrator(places.map(memberOf), await needs());
     },
   };
 }

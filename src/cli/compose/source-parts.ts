@@ -2,7 +2,7 @@ import { homedir } from 'node:os';
 import type { Ports } from '../../app/ports.ts';
 import type { RecordedSpec } from '../../model/desired.ts';
 import { LoomsError } from '../../model/errors.ts';
-import type { EngineAttempt, Orchestrator, OrchestratorPorts } from '../../orchestrator/port.ts';
+import type { EngineAttempt, Orchestrator, OrchestratorPorts, SingleOrchestrator } from '../../orchestrator/port.ts';
 import type { Program } from '../terminal/program.ts';
 import type { KnownContexts } from './engine-choice.ts';
 
@@ -20,6 +20,9 @@ export type EngineSource = {
   /** Throws `engine-unreachable` where none was found. */
   readonly connect: () => Promise<Orchestrator>;
 };
+
+/** One that can be one of several. */
+export type SingleSource = Omit<EngineSource, 'connect'> & { readonly connect: () => Promise<SingleOrchestrator> };
 
 export type SourceParts = {
   readonly environment: Environment;

@@ -109,10 +109,11 @@ function removeOne(
   const began = data === 'leave' && kept?.standing === 'unfinished';
   if ((data === 'keep' && isThere) || began) return deleteKeepingFiles(server, containers, kept, context);
   const warnings = droppedByRemoval(server, containers);
+  const patience = movedAway.has(server) ? drained : undefined;
   if (kept === undefined || (data === 'leave' && kept.standing === 'needed'))
     return {
       ...nothingKept,
-      steps: retireEach(server, containers, [], movedAway.has(server) ? drained : undefined),
+      steps: retireEach(server, containers, [], patience),
       warnings,
     };
   // While the server is there, everybody knows whether anyone needs the copy: so it goes first.
@@ -126,6 +127,7 @@ function removeOne(
         server,
         containers,
         forgotten.map(({ id }) => id),
+        patience,
       ),
     ],
     warnings,

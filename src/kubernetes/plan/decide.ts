@@ -84,8 +84,11 @@ export function decide(input: DecideInput): KubePlan {
   const removals = removed.map((workload) => removalOf(workload, input));
   const decided = [...servers, ...removals].toSorted((a, b) => (a.change.server < b.change.server ? -1 : 1));
   const unused = leftovers(input, (server) => endsOf(server, decided));
-  const gates = decided.flatMap(({ steps }) => steps.flatMap(({ op, id }) => (op === 'gate' ? [id] : [])));
-  const space = namespaceLabels(input, gates);
+  // Tightened once nothing needs it as it was: neither what did not pass its gate, nor what has not gone.
+  const ends = decided.flatMap(({ steps }) =>
+    steps.flatMap(({ op, id }) => (op === 'gate' || op === 'await-gone' ? [id] : [])),
+  );
+  const space = namespaceLabels(input, ends);
   const images = planImages(beginning(decided, desired), input);
   const steps = [
     ...before,

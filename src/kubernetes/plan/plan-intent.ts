@@ -41,6 +41,12 @@ async function planOf(ports: KubernetesPorts, intent: Intent): Promise<KubePrepa
     case 'removal': {
       const wanted = intent.servers === 'all' ? observed.servers.map(({ server }) => server) : intent.servers;
       for (const name of wanted) workloadOf(observed, name);
+      // A pod's files go with it, and nobody said to give them up.
+      if (intent.data === 'keep' && wanted.length > 0) {
+        throw new LoomsError('engine-unsupported', 'a cluster keeps no files of servers that are removed', {
+          hint: 'leave --preserve-data out: named volumes stay in any case, and what else a server wrote goes with its pod',
+        });
+      }
       const asked = { desired: [], undesired: { remove: wanted } };
       // By the names that were meant: `all` could mean more when it is planned again.
       const prepared = await prepare(ports, observed, { ...intent, servers: wanted }, asked);

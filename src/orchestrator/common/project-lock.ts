@@ -2,7 +2,7 @@ import { isFailure, LoomsError } from '../../model/errors.ts';
 import { messageOf } from '../../model/failure.ts';
 import type { ProjectName } from '../../model/ids.ts';
 import { describeHolder, type LockHolder, shortLockId } from '../../model/lock.ts';
-import type { FoundLock, OrchestratorPorts, ProjectLock } from '../port.ts';
+import type { FoundLock, HoldableLock, OrchestratorPorts } from '../port.ts';
 import type { CallOptions } from '../session-host.ts';
 
 /** How long a lock lives without a sign of life from its holder, ms; renewed three times in that span. */
@@ -121,7 +121,7 @@ export async function takeLock(
 }
 
 /** The locks of projects, for those who do not work under them. */
-export const projectLock = (ports: LockPorts): ProjectLock => ({
+export const projectLock = (ports: LockPorts): HoldableLock => ({
   look: async (project): Promise<FoundLock | null> => {
     const found = await ports.engine.findLock(project);
     if (found === null) return null;

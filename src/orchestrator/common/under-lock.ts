@@ -18,28 +18,43 @@ export async function underLock(
     signal: options.stopSignal,
     onWait: options.onLockWait,
   });
-  const timeUp = new AbortController();
-  const timer = options.timeoutMs === undefined ? undefined : setTimeout(() => timeUp.abort(), options.timeoutMs);
   let report: ApplyReport;
   try {
-    report = await work(lock, {
-      ...options,
-      stopSignal: AbortSignal.any([timeUp.signal, options.stopSignal]),
-      abortSignal: AbortSignal.any([timeUp.signal, options.abortSignal]),
+    report = await withinTime(options, (bounded, begin) => {
+      begin();
+      return work(lock, bounded);
     });
   } catch (error) {
     // What went wrong matters more than a lock that stays: that ends by itself.
     await lock.release();
     throw error;
+  }
+  const problem = await lock.release();
+  return problem === undefined ? report : { ...report, notices: [...report.notices, lockStays(problem)] };
+}
+
+/** Bounds a run by its own time from `begin` on: what is under way then is given up, and that is its outcome. */
+export async function withinTime(
+  options: ApplyOptions,
+  work: (bounded: ApplyOptions, begin: () => void) => Promise<ApplyReport>,
+): Promise<ApplyReport> {
+  const { timeoutMs, ...others } = options;
+  const timeUp = new AbortController();
+  let timer: NodeJS.Timeout | undefined;
+  const begin = (): void => {
+    if (timeoutMs !== undefined) timer = setTimeout(() => timeUp.abort(), timeoutMs);
+  };
+  const bounded = {
+    ...others,
+    stopSignal: AbortSignal.any([timeUp.signal, options.stopSignal]),
+    abortSignal: AbortSignal.any([timeUp.signal, options.abortSignal]),
+  };
+  try {
+    const report = await work(bounded, begin);
+    return timeUp.signal.aborted && report.outcome === 'interrupted' ? { ...report, outcome: 'timed-out' } : report;
   } finally {
     clearTimeout(timer);
   }
-  const problem = await lock.release();
-  return {
-    ...report,
-    ...(timeUp.signal.aborted && report.outcome === 'interrupted' ? { outcome: 'timed-out' } : {}),
-    notices: problem === undefined ? report.notices : [...report.notices, lockStays(problem)],
-  };
 }
 
 const lockStays = (problem: string): Notice => ({

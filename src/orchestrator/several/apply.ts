@@ -1,5 +1,6 @@
 import type { ExecutionEvent } from '../../model/events.ts';
 import { reportOf } from '../common/report.ts';
+import { withinTime } from '../common/under-lock.ts';
 import type { ApplyOptions, ApplyReport } from '../port.ts';
 import { createMakings, held, type Makings } from './makings.ts';
 import { createMeeting, type Meeting } from './meeting.ts';
@@ -13,14 +14,35 @@ type Turn = { readonly member: Member; readonly run: (onLocked: () => void) => P
 
 /**
  * `Orchestrator.apply` of several engines: under the locks of all that are changed, and of those where servers stay that
- * others give up. The locks are taken in the order of looms.yaml, so that no two runs wait for one another, and nothing is done
- * on any engine before all are locked and the whole is agreed to. A server that goes from one engine to another is taken away
- * once it has passed its gate on the other one.
+ * others give up. The locks are taken in the order of the engines' names, so that no two runs wait for one another, and nothing
+ * is done on any engine before all are locked and the whole is agreed to. A server that goes from one engine to another is
+ * taken away once it has passed its gate on the other one.
+ *
+ * @param monotonicMs a clock that never goes back, ms
  */
-export async function applySeveral(
+export const applySeveral = (
   members: Members,
   confirmed: SeveralPrepared,
   options: ApplyOptions,
+  monotonicMs: () => number,
+): Promise<ApplyReport> => {
+  const locksUntil = monotonicMs() + options.lockTimeoutMs;
+  return withinTime(options, (bounded, begin) =>
+    applyBounded(members, confirmed, bounded, {
+      begin,
+      // All locks together are waited for as long as one would be.
+      lockTimeoutMs: () => Math.max(0, locksUntil - monotonicMs()),
+    }),
+  );
+};
+
+type Timing = { readonly begin: () => void; readonly lockTimeoutMs: () => number };
+
+async function applyBounded(
+  members: Members,
+  confirmed: SeveralPrepared,
+  options: ApplyOptions,
+  { begin, lockTimeoutMs }: Timing,
 ): Promise<ApplyReport> {
   const { placed, plan } = confirmed;
   const busy = confirmed.parts.filter(({ prepared }) => prepared.plan.steps.length > 0);
@@ -32,7 +54,8 @@ export async function applySeveral(
   const meeting = createMeeting(members, confirmed, makings, options);
   const allEnded = held<void>();
   const staying = stayingOn(placed);
-  const turns = members.all.flatMap((member): Turn[] => {
+  const byName = members.all.toSorted((a, b) => (a.name < b.name ? -1 : 1));
+  const turns = byName.flatMap((member): Turn[] => {
     const part = busy.find(({ engine }) => engine === member.name);
     if (part !== undefined) return [{ member, run: (onLocked) => applyPart(member, part, onLocked) }];
     return staying.has(member.name) ? [{ member, run: (onLocked) => keepLocked(member, onLocked) }] : [];
@@ -44,7 +67,13 @@ export async function applySeveral(
       const orchestrator = await member.orchestrator();
       const report = await orchestrator.apply(
         part.prepared,
-        partOptions(part, { placed, makings, meeting, options, onLocked }),
+        partOptions(part, {
+          placed,
+          makings,
+          meeting,
+          options: { ...options, lockTimeoutMs: lockTimeoutMs() },
+          onLocked,
+        }),
       );
       return { engine, report };
     } catch (error) {
@@ -55,15 +84,22 @@ export async function applySeveral(
   };
   const keepLocked = async (member: Member, onLocked: () => void): Promise<null> => {
     const { lock } = await member.orchestrator();
-    await lock.hold(plan.project, options, async () => {
-      onLocked();
-      await meeting.allLocked.promise;
-      await allEnded.promise;
-    });
+    const wait = { ...options, lockTimeoutMs: lockTimeoutMs() };
+    try {
+      await lock.hold(plan.project, wait, async () => {
+        onLocked();
+        await meeting.allLocked.promise;
+        await allEnded.promise;
+      });
+    } catch (error) {
+      throw errorOf(member, error);
+    }
     return null;
   };
 
   const running = await lockInTurn(turns, meeting);
+  begin();
+  meeting.allLocked.resolve();
   await Promise.allSettled(busy.map(({ engine }) => running.get(engine)));
   allEnded.resolve();
   const ended = await Promise.all(running.values());
@@ -127,6 +163,5 @@ async function lockInTurn(turns: readonly Turn[], { allLocked }: Meeting) {
       throw error;
     }
   }
-  allLocked.resolve();
   return running as ReadonlyMap<string, Promise<EngineReport | null>>;
 }

@@ -1,10 +1,12 @@
 import type { EngineDescription, SeveralDescription, SingleDescription } from '../../model/engine.ts';
 import { LoomsError } from '../../model/errors.ts';
-import { sha256 } from '../../model/values/sha256.ts';
 import type { Answers, Members } from './members.ts';
 
-/** What tells these engines, as one, from others: what is kept of their servers is kept under it, wherever they are. */
-export const idOfSeveral = (address: string): string => sha256(address).slice(0, 32);
+/**
+ * Under which what is kept of servers is kept on this machine, wherever they are: it stays the same when engines come and go.
+ * A project's name tells them apart.
+ */
+export const idOfSeveral = 'several';
 
 /** An engine of several is no several itself. */
 export function singleOf(engine: EngineDescription): SingleDescription {
@@ -15,7 +17,6 @@ export function singleOf(engine: EngineDescription): SingleDescription {
 /** What engines say of themselves, as one. */
 export function describeSeveral(
   { all }: Pick<Members, 'all'>,
-  id: string,
   { answered, silent }: Answers<EngineDescription>,
 ): SeveralDescription {
   const engines = answered.map(({ value }) => singleOf(value));
@@ -25,7 +26,7 @@ export function describeSeveral(
   const modules = engines.map((one) => one.securityModules);
   return {
     kind: 'several',
-    id,
+    id: idOfSeveral,
     name: all.map(({ name }) => name).join(', '),
     version: same((one) => one.version),
     apiVersion: same((one) => one.apiVersion),

@@ -42,6 +42,7 @@ export function createMeeting(
       await requireSamePlaces(members, confirmed);
       const warnings = await check(whole());
       makings.begin([...parts.values()], confirmed.placed);
+      expectPlaced(members, confirmed);
       return warnings;
     } catch (error) {
       refusal = error;
@@ -66,6 +67,16 @@ export function createMeeting(
     warnings: async () => (await agreed) ?? [],
     isRefusal: (error) => refusal !== undefined && error === refusal,
   };
+}
+
+/** From the first step on a server may be where it shall be, also where that engine does not answer any more. */
+function expectPlaced(members: Members, { intent: { project }, placed: { placings } }: SeveralPrepared): void {
+  for (const member of members.all) {
+    const servers = [...placings].flatMap(([name, one]) =>
+      one.kind === 'on' && one.engine === member.name ? [name] : [],
+    );
+    members.expect(member, project, servers);
+  }
 }
 
 /** Servers may be in other places by now, and so others shall be. Throws `plan-stale`. */

@@ -2,23 +2,23 @@ import { isFailure, LoomsError } from '../../model/errors.ts';
 import type { ProjectName, ServerName } from '../../model/ids.ts';
 import type { EngineTraits } from '../../model/place.ts';
 import { isNonEmpty } from '../../model/plan.ts';
-import type { Orchestrator } from '../port.ts';
+import type { SingleOrchestrator } from '../port.ts';
 
 /** One engine of several. */
 export type Member = EngineTraits & {
   /** Connects on the first call; throws what keeps it from being reached, and tries again the next time. */
-  readonly orchestrator: () => Promise<Orchestrator>;
+  readonly orchestrator: () => Promise<SingleOrchestrator>;
   /** Ends the connection, where there is one. */
   readonly close: () => Promise<void>;
 };
 
-export type Answered<T> = { readonly member: Member; readonly orchestrator: Orchestrator; readonly value: T };
+export type Answered<T> = { readonly member: Member; readonly orchestrator: SingleOrchestrator; readonly value: T };
 export type Silent = { readonly member: Member; readonly failure: LoomsError };
 
 /** What engines answered, in the order of looms.yaml, and which did not. */
 export type Answers<T> = { readonly answered: readonly Answered<T>[]; readonly silent: readonly Silent[] };
 
-type Question<T> = (orchestrator: Orchestrator, member: Member) => Promise<T>;
+type Question<T> = (orchestrator: SingleOrchestrator, member: Member) => Promise<T>;
 
 /** What this program knows of engines from their last answers. */
 export type Members = {
@@ -28,17 +28,24 @@ export type Members = {
    * being found silent is not waited for again: it is asked beside, and counts once it has answered that.
    */
   readonly ask: <T>(work: Question<T>, among?: readonly Member[]) => Promise<Answers<T>>;
-  /** Whether it has not answered for as long as looms.yaml says. */
+  /** The same of what an engine may tell from memory: that it does says nothing of whether it is there. */
+  readonly recall: <T>(work: Question<T>) => Promise<Answers<T>>;
+  /** Whether it has been gone for as long as looms.yaml says. One that does not let us in is there. */
   readonly isLost: (member: Member) => boolean;
   /** Remembers which servers of a project are on it. */
   readonly seen: (member: Member, project: ProjectName, servers: readonly ServerName[]) => void;
-  /** Those that were on it at its last answer; undefined where this program has not heard of it. */
+  /** Remembers servers that are about to be made on it: from now on they may be there. */
+  readonly expect: (member: Member, project: ProjectName, servers: readonly ServerName[]) => void;
+  /** Those that were on it at its last answer, or may have been made since; undefined where this program has not heard of it. */
   readonly lastSeen: (member: Member, project: ProjectName) => ReadonlySet<ServerName> | undefined;
 };
 
-/** It is not there for now, or cannot be reached from here: what is on it goes on. */
+/** It is not there for now. */
+const isGone = (error: unknown): error is LoomsError => isFailure(error, 'engine-unreachable', 'engine-timeout');
+
+/** It says nothing that helps: it is gone, it cannot be found from here, or it does not let us in. What is on it goes on. */
 const isSilence = (error: unknown): error is LoomsError =>
-  isFailure(error, 'engine-unreachable', 'engine-timeout', 'engine-too-old', 'context-not-found');
+  isGone(error) || isFailure(error, 'engine-too-old', 'context-not-found', 'engine-rejected');
 
 /** The same error, of that engine. */
 export const errorOf = ({ name }: Pick<Member, 'name'>, error: unknown): unknown => {
@@ -52,8 +59,9 @@ const slowMs = 1_000;
 
 /** How an engine was found silent. */
 type Silence = {
-  /** Both by the clock of `membersOf`, ms. */
-  readonly since: number;
+  /** By the clock of `membersOf`, ms; undefined where it is there, and does not let us in. */
+  readonly goneSince: number | undefined;
+  /** How long that took, ms. */
   readonly tookMs: number;
   readonly failure: LoomsError;
 };
@@ -65,17 +73,22 @@ export function membersOf(all: readonly Member[], monotonicMs: () => number): Me
   const knocked = new Set<Member>();
   const servers = new Map<string, ReadonlySet<ServerName>>();
   const key = ({ name }: Member, project: ProjectName): string => `${project}/${name}`;
-  const put = async <T>(member: Member, work: Question<T>): Promise<Answered<T> | Silent> => {
+  const note = (member: Member, failure: LoomsError, tookMs: number): void => {
+    const goneSince = isGone(failure) ? (silences.get(member)?.goneSince ?? monotonicMs()) : undefined;
+    silences.set(member, { goneSince, tookMs, failure });
+  };
+  const put = async <T>(member: Member, work: Question<T>, isProof: boolean): Promise<Answered<T> | Silent> => {
     const began = monotonicMs();
     try {
       const orchestrator = await member.orchestrator();
       const value = await work(orchestrator, member);
-      silences.delete(member);
+      if (isProof) silences.delete(member);
       return { member, orchestrator, value };
     } catch (error) {
+      // Who gave up the question has what came by then.
+      if (isFailure(error, 'interrupted')) return { member, failure: error };
       if (!isSilence(error)) throw errorOf(member, error);
-      const tookMs = monotonicMs() - began;
-      silences.set(member, { since: silences.get(member)?.since ?? began, tookMs, failure: error });
+      note(member, error, monotonicMs() - began);
       return { member, failure: error };
     }
   };
@@ -83,27 +96,33 @@ export function membersOf(all: readonly Member[], monotonicMs: () => number): Me
     if (knocked.has(member)) return;
     knocked.add(member);
     // What else it says when it is back is said to who asks next.
-    await put(member, (orchestrator) => orchestrator.describe()).catch(() => {});
+    await put(member, (orchestrator) => orchestrator.projects(), true).catch(() => silences.delete(member));
     knocked.delete(member);
   };
-  const askOne = async <T>(member: Member, work: Question<T>): Promise<Answered<T> | Silent> => {
+  const askOne = async <T>(member: Member, work: Question<T>, isProof: boolean): Promise<Answered<T> | Silent> => {
     const silence = silences.get(member);
-    if (silence === undefined || silence.tookMs < slowMs) return put(member, work);
-    void knock(member);
+    if (silence === undefined || (isProof && silence.tookMs < slowMs)) return put(member, work, isProof);
+    if (isProof) void knock(member);
     return { member, failure: silence.failure };
+  };
+  const answersOf = async <T>(asked: readonly Promise<Answered<T> | Silent>[]): Promise<Answers<T>> => {
+    const answers = await Promise.all(asked);
+    const answered = answers.filter((one): one is Answered<T> => 'orchestrator' in one);
+    return { answered, silent: answers.filter((one): one is Silent => 'failure' in one) };
   };
   return {
     all,
-    ask: async <T>(work: Question<T>, among = all): Promise<Answers<T>> => {
-      const answers = await Promise.all(among.map((member) => askOne(member, work)));
-      const answered = answers.filter((one): one is Answered<T> => 'orchestrator' in one);
-      return { answered, silent: answers.filter((one): one is Silent => 'failure' in one) };
-    },
+    ask: (work, among = all) => answersOf(among.map((member) => askOne(member, work, true))),
+    recall: (work) => answersOf(all.map((member) => askOne(member, work, false))),
     isLost: (member) => {
-      const silence = silences.get(member);
-      return silence !== undefined && monotonicMs() - silence.since >= member.lostAfterMs;
+      const goneSince = silences.get(member)?.goneSince;
+      return goneSince !== undefined && monotonicMs() - goneSince >= member.lostAfterMs;
     },
     seen: (member, project, names) => void servers.set(key(member, project), new Set(names)),
+    expect: (member, project, names) => {
+      const known = servers.get(key(member, project)) ?? [];
+      servers.set(key(member, project), new Set([...known, ...names]));
+    },
     lastSeen: (member, project) => servers.get(key(member, project)),
   };
 }
@@ -114,6 +133,7 @@ export function requireAnswer<T>({ answered, silent }: Answers<T>): readonly [An
   const [first] = silent;
   if (first === undefined) throw new LoomsError('internal', 'several engines without one');
   const { code, hint } = first.failure;
+  if (code === 'interrupted') throw first.failure;
   throw new LoomsError(code, 'none of the engines answers', {
     hint,
     detail: silent.map(({ member, failure }) => `${member.name}: ${failure.message}`),

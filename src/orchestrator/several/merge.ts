@@ -57,7 +57,10 @@ function changesOf(parts: readonly Part[], placed: Placed): readonly Change[] {
     const reasons = [{ kind: 'moved', from: old.from, to: engine }] as const;
     const head = { server, engine, ...(container === undefined ? {} : { container }) };
     if (change.action === 'create') return { ...head, action: 'replace', order: 'start-first', reasons };
-    return change.action === 'unchanged' ? { ...head, action: 'clean-up', reasons } : { ...change, engine };
+    if (change.action === 'unchanged') return { ...head, action: 'clean-up', reasons };
+    return 'reasons' in change
+      ? { ...change, engine, reasons: [...change.reasons, ...reasons] }
+      : { ...change, engine };
   };
   const made = parts.flatMap(({ engine, prepared }) =>
     prepared.plan.changes.flatMap((change) => (leaves(placed, engine, change.server) ? [] : [moved(change, engine)])),

@@ -11,20 +11,18 @@ import { ownersOf, severalSessions } from './owners.ts';
  * all that change. An engine that does not answer holds up nothing of the others.
  *
  * @param all at least one, in the order of looms.yaml
- * @param id what tells these engines, as one, from others
  */
 export function severalOrchestrator(
   all: readonly Member[],
-  id: string,
   ports: Pick<OrchestratorPorts, 'pause' | 'monotonicMs'>,
 ): Orchestrator {
   const members = membersOf(all, ports.monotonicMs);
   const owners = ownersOf(members);
   const views = () => import('./views.ts');
   const describe = async (options?: CallOptions) => {
-    const answers = await members.ask((orchestrator) => orchestrator.describe(options));
+    const answers = await members.recall((orchestrator) => orchestrator.describe(options));
     requireAnswer(answers);
-    return describeSeveral(members, id, answers);
+    return describeSeveral(members, answers);
   };
   /** Of all that answer, one after the other. */
   const concat = async <T>(work: (orchestrator: Orchestrator, member: Member) => Promise<readonly T[]>) => {
@@ -40,10 +38,10 @@ export function severalOrchestrator(
       });
     },
     projects: async (options) => [...new Set(await concat((orchestrator) => orchestrator.projects(options)))].sort(),
-    plan: async (intent) => (await import('./plan.ts')).planIntent(members, id, intent),
+    plan: async (intent) => (await import('./plan.ts')).planIntent(members, intent),
     apply: async (prepared, options) =>
-      (await import('./apply.ts')).applySeveral(members, prepared as SeveralPrepared, options),
-    servers: async (project, options) => (await views()).serversOf(members, owners, id, project, options),
+      (await import('./apply.ts')).applySeveral(members, prepared as SeveralPrepared, options, ports.monotonicMs),
+    servers: async (project, options) => (await views()).serversOf(members, owners, project, options),
     imageOf: async (view) => (await owners.of(view.container)).imageOf(view),
     refusals: async (server) => (await (await views()).holderOf(members, server.project, server.name)).refusals(server),
     history: async (project, server) => (await views()).historyOf(members, project, server),
@@ -71,26 +69,15 @@ export function severalOrchestrator(
     watchServers: async (project, hear, options) =>
       (await import('./streams.ts')).watchAll(members, ports, project, hear, options),
     lock: {
-      look: async (project) => {
+      look: async (project, id = '') => {
         const found = await concat(async (orchestrator, member) => {
           const lock = await orchestrator.lock.look(project);
           if (lock !== null) owners.note(lock.holder.id, member);
           return lock === null ? [] : [lock];
         });
-        return found[0] ?? null;
+        return found.find(({ holder }) => holder.id.startsWith(id)) ?? found[0] ?? null;
       },
       take: async (lock) => (await owners.of(lock.id)).lock.take(lock),
-      hold: async (project, options, work) => {
-        const answers = await members.ask((orchestrator) => orchestrator.describe());
-        requireAnswer(answers);
-        const whole = answers.answered.reduceRight<typeof work>(
-          (inner, { orchestrator }) =>
-            () =>
-              orchestrator.lock.hold(project, options, inner),
-          work,
-        );
-        return whole();
-      },
     },
     sessions: severalSessions(owners),
     close: async () => void (await Promise.all(all.map((member) => member.close()))),

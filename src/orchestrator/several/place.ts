@@ -128,6 +128,8 @@ export function placeServers(servers: readonly DeclaredServer[], engines: readon
     const [newest] = at;
     const stays = at.find((one) => allows(one, placeOf(server)));
     if (stays !== undefined) put(server, stays.name);
+    // One that shall not run is made nowhere, so there is nothing to move it to.
+    else if (newest !== undefined && !server.spec.enabled) put(server, newest.name);
     else if (newest !== undefined && holdsFiles(server)) {
       put(server, newest.name);
       const message = `it stays on ${newest.name}, where its files are, and not on ${wanted(placeOf(server))} as its place says; to move it, bring its files there and \`looms delete\` it`;
@@ -183,8 +185,11 @@ function nowhere(
     return { why: `engine ${silent.name} does not answer`, hint };
   }
   const text = wanted(place);
+  const [full] = engines.filter((one) => allows(one, place));
+  const hint = 'an engine of weight 0 takes servers that name it: `place: { engines: [NAME] }`';
+  if (full !== undefined) return { why: `${full.name}, where it may be, has weight 0`, hint };
   return {
-    why: text === '' ? 'every engine has weight 0' : `no engine is as its place says: ${text}`,
+    why: `no engine is as its place says: ${text}`,
     hint: `looms.yaml has ${traitsText(engines)}`,
   };
 }

@@ -1,36 +1,21 @@
-import type { EngineDescription } from '../../model/engine.ts';
 import { LoomsError } from '../../model/errors.ts';
 import type { ProjectName, ServerName } from '../../model/ids.ts';
 import type { PlanWarning } from '../../model/plan.ts';
-import { serverNotFound } from '../../model/server-not-found.ts';
 import type { ServerListing } from '../../model/server-view.ts';
 import { defined } from '../../model/values/defined.ts';
 import type { FilesIntent, Intent, RecordedIntent, RemovalIntent, RollbackIntent } from '../port.ts';
-import { describeSeveral } from './describe.ts';
-import { type Answered, type Answers, errorOf, type Members, requireAnswer } from './members.ts';
+import { engineOf, hadServer, hasServer, holdersIn, lackOf, lookAt, namesIn } from './look.ts';
+import { type Answered, type Answers, errorOf, type Members } from './members.ts';
 import { mergePrepared, nothingPlaced, type Part, type SeveralPrepared } from './merge.ts';
 import { type EngineSeen, type Placed, placeServers } from './place.ts';
-
-/** Looks at a project on all engines, and remembers where its servers are. Throws where no engine answers. */
-export async function lookAt(members: Members, project: ProjectName): Promise<Answers<ServerListing>> {
-  const look = await members.ask((orchestrator) => orchestrator.servers(project));
-  requireAnswer(look);
-  for (const { member, value } of look.answered) {
-    members.seen(
-      member,
-      project,
-      value.servers.map(({ name }) => name),
-    );
-  }
-  return look;
-}
 
 /** Engines as servers are placed on them. */
 function seenBy(members: Members, project: ProjectName, { answered }: Answers<ServerListing>) {
   return members.all.flatMap((member): EngineSeen[] => {
     const listing = answered.find((one) => one.member === member)?.value;
     if (listing !== undefined) {
-      const servers = new Map(listing.servers.map(({ name, createdAt }) => [name, createdAt]));
+      // Before now by each engine's own clock: two engines need not agree on the time.
+      const servers = new Map(listing.servers.map(({ name, createdAt }) => [name, createdAt - listing.now]));
       return [{ ...member, answers: true, servers }];
     }
     return [{ ...member, answers: false, isLost: members.isLost(member), servers: members.lastSeen(member, project) }];
@@ -42,12 +27,6 @@ const silentWarnings = ({ silent }: Answers<unknown>): readonly PlanWarning[] =>
     code: 'engine-silent',
     message: `engine ${member.name} does not answer, and what is on it stays as it is: ${failure.message}`,
   }));
-
-const engineOf = (members: Members, id: string, { answered, silent }: Answers<ServerListing>): EngineDescription =>
-  describeSeveral(members, id, {
-    answered: answered.map((one) => ({ ...one, value: one.value.engine })),
-    silent,
-  });
 
 /** Plans on each engine what of an intent is for it. One that fails fails all, under its name. */
 async function planParts<I extends Intent>(
@@ -90,7 +69,7 @@ function requireKnown({ servers, only = [], replace = [] }: FilesIntent): void {
   }
 }
 
-async function planFiles(members: Members, id: string, intent: FilesIntent): Promise<SeveralPrepared> {
+async function planFiles(members: Members, intent: FilesIntent): Promise<SeveralPrepared> {
   requireKnown(intent);
   const [placed, look] = await placeNow(members, intent);
   const { only, replace, unhealthy } = intent;
@@ -111,7 +90,7 @@ async function planFiles(members: Members, id: string, intent: FilesIntent): Pro
       movedAway: placed.leaving.get(engine),
     };
   });
-  return mergePrepared(intent, engineOf(members, id, look), { parts, placed, told: silentWarnings(look) });
+  return mergePrepared(intent, engineOf(members, look), { parts, placed, told: silentWarnings(look) });
 }
 
 /** What of the places is asked for. */
@@ -128,72 +107,49 @@ function within(placed: Placed, only: FilesIntent['only']): Placed {
 /** Servers by their names, each on every engine that has it. */
 async function planNamed(
   members: Members,
-  id: string,
   intent: RecordedIntent | RemovalIntent | RollbackIntent,
 ): Promise<SeveralPrepared> {
   const look = await lookAt(members, intent.project);
+  if (intent.kind === 'removal' && intent.servers === 'all') requireAll(look);
   const names = intent.kind === 'rollback' ? [intent.server] : intent.servers;
-  const has = ({ value }: Answered<ServerListing>, name: ServerName): boolean =>
-    value.servers.some((one) => one.name === name) || value.deleted.includes(name);
-  if (names !== 'all') requireThere(names, intent.project, look, has);
-  // What a server left on an engine is no past of it where it is now.
-  const home =
-    intent.kind !== 'rollback'
-      ? undefined
-      : (look.answered.find(({ value }) => value.servers.some(({ name }) => name === intent.server)) ??
-        look.answered.find((one) => has(one, intent.server)));
+  if (names !== 'all') requireThere(names, intent.project, look);
   const parts = await planParts(look.answered, (one): Intent | undefined => {
-    if (intent.kind === 'rollback') return one === home ? intent : undefined;
-    const servers = intent.servers === 'all' ? intent.servers : intent.servers.filter((name) => has(one, name));
-    if (intent.kind === 'removal') return servers.length === 0 ? undefined : { ...intent, servers };
-    return servers === 'all' || servers.length === 0 ? undefined : { ...intent, servers };
+    // It is taken back where it was made last, else where it was deleted.
+    if (intent.kind === 'rollback') return one === holdersIn(look, intent.server)[0] ? intent : undefined;
+    if (intent.servers === 'all') return intent;
+    const servers = intent.servers.filter((name) => isFor(one, name, look));
+    return servers.length === 0 ? undefined : { ...intent, servers };
   });
-  return mergePrepared(intent, engineOf(members, id, look), {
-    parts,
-    placed: nothingPlaced,
-    told: silentWarnings(look),
-  });
+  return mergePrepared(intent, engineOf(members, look), { parts, placed: nothingPlaced, told: silentWarnings(look) });
 }
 
-function requireThere(
-  names: readonly ServerName[],
-  project: ProjectName,
-  look: Answers<ServerListing>,
-  has: (engine: Answered<ServerListing>, name: ServerName) => boolean,
-): void {
-  const missing = names.find((name) => !look.answered.some((one) => has(one, name)));
-  if (missing === undefined) return;
-  const known = look.answered.flatMap(({ value }) => value.servers.map(({ name }) => name));
-  throw lackOf(missing, project, known, look);
-}
+/** Whether a server is that engine's to do something with: what it left on one is no part of it where it is now. */
+const isFor = (one: Answered<ServerListing>, name: ServerName, { answered }: Answers<ServerListing>): boolean =>
+  hasServer(one, name) || (hadServer(one, name) && !answered.some((other) => hasServer(other, name)));
 
-/** That no engine has a server; where one does not answer, that it may be there. */
-export function lackOf(
-  name: ServerName,
-  project: ProjectName,
-  known: readonly ServerName[],
-  { silent }: Answers<unknown>,
-): LoomsError {
+/** All of a project is not deleted while some of it cannot be. Throws why. */
+function requireAll({ silent }: Answers<ServerListing>): void {
   const [first] = silent;
-  if (first === undefined) return serverNotFound(project, name, known);
-  return new LoomsError(
-    first.failure.code,
-    `no engine that answers has server ${name}, and ${first.member.name} does not answer`,
-    {
-      hint: first.failure.hint,
-      detail: silent.map(({ member, failure }) => `${member.name}: ${failure.message}`),
-      cause: first.failure,
-    },
-  );
+  if (first === undefined) return;
+  throw new LoomsError(first.failure.code, `engine ${first.member.name} does not answer, and may have servers`, {
+    hint: 'name the servers to delete; an engine that is gone for good is taken out of engines in looms.yaml',
+    detail: silent.map(({ member, failure }) => `${member.name}: ${failure.message}`),
+    cause: first.failure,
+  });
+}
+
+function requireThere(names: readonly ServerName[], project: ProjectName, look: Answers<ServerListing>): void {
+  const missing = names.find((name) => holdersIn(look, name).length === 0);
+  if (missing !== undefined) throw lackOf(missing, project, namesIn(look), look);
 }
 
 /** `Orchestrator.plan`. */
-export async function planIntent(members: Members, id: string, intent: Intent): Promise<SeveralPrepared> {
-  if (intent.kind === 'files') return planFiles(members, id, intent);
-  if (intent.kind !== 'prune') return planNamed(members, id, intent);
+export async function planIntent(members: Members, intent: Intent): Promise<SeveralPrepared> {
+  if (intent.kind === 'files') return planFiles(members, intent);
+  if (intent.kind !== 'prune') return planNamed(members, intent);
   const look = await lookAt(members, intent.project);
   const parts = await planParts(look.answered, () => intent);
-  return mergePrepared(intent, engineOf(members, id, look), {
+  return mergePrepared(intent, engineOf(members, look), {
     parts,
     placed: nothingPlaced,
     told: silentWarnings(look),

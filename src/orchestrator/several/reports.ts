@@ -6,6 +6,12 @@ import type { Placed } from './place.ts';
 
 export type EngineReport = { readonly engine: string; readonly report: ApplyReport };
 
+const isWell = ({ outcome }: ServerOutcome): boolean => outcome === 'done' || outcome === 'unchanged';
+
+/** What is told of a server with which something was done on two engines. */
+const worse = (other: ServerOutcome | undefined, one: ServerOutcome): ServerOutcome =>
+  other === undefined || (isWell(other) && one.outcome !== 'unchanged') ? one : other;
+
 /** What became of a server on the engine where it shall be, and of what it left on another one. */
 function outcomesOf(reports: readonly EngineReport[], placed: Placed): readonly ServerOutcome[] {
   const outcomes = new Map<ServerName, ServerOutcome>();
@@ -13,14 +19,13 @@ function outcomesOf(reports: readonly EngineReport[], placed: Placed): readonly 
   for (const { engine, report } of reports) {
     for (const one of report.servers) {
       if (leaves(placed, engine, one.server)) left.push(one);
-      else outcomes.set(one.server, one);
+      else outcomes.set(one.server, worse(outcomes.get(one.server), one));
     }
   }
   for (const old of left) {
     const made = outcomes.get(old.server);
-    const isWell = made === undefined || made.outcome === 'done' || made.outcome === 'unchanged';
     // What was not taken away, as its successor did not come about, serves on: that is told of the successor.
-    if (isWell) outcomes.set(old.server, { ...made, ...old });
+    if (made === undefined || isWell(made)) outcomes.set(old.server, { ...made, ...old });
     else if (made.outcome === 'not-serving') outcomes.set(old.server, { ...made, outcome: 'gate-failed' });
   }
   return [...outcomes.values()].toSorted((a, b) => (a.server < b.server ? -1 : 1));
@@ -39,7 +44,6 @@ export function mergeReports({ plan, placed }: SeveralPrepared, reports: readonl
     return [{ server, outcome: action === 'blocked' ? 'blocked' : 'unchanged' }];
   });
   const servers = [...changed, ...untouched].toSorted((a, b) => (a.server < b.server ? -1 : 1));
-  const isLate = reports.some(({ report }) => report.outcome === 'timed-out');
   return {
     plan,
     results: Object.fromEntries(
@@ -47,7 +51,7 @@ export function mergeReports({ plan, placed }: SeveralPrepared, reports: readonl
         Object.entries(report.results).map(([id, result]) => [stepIdOn(engine, id as StepId), result] as const),
       ),
     ),
-    outcome: isLate ? 'timed-out' : outcomeOf(servers, support.length > 0),
+    outcome: outcomeOf(servers, support.length > 0),
     servers,
     support,
     notices: all(({ notices }) => notices),

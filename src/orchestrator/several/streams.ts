@@ -1,13 +1,13 @@
 import type { EngineEvent } from '../../model/engine-events.ts';
 import type { ProjectName } from '../../model/ids.ts';
-import type { EventQuery, OrchestratorPorts, ServerWatch } from '../port.ts';
+import type { EventQuery, Orchestrator, OrchestratorPorts, ServerWatch } from '../port.ts';
 import type { CallOptions } from '../session-host.ts';
 import { type Members, requireAnswer, type Silent } from './members.ts';
 
 /** Between two looks for an engine that does not answer, ms. */
 const lookForMs = 5_000;
 
-/** Events of all engines: those that they remember in the order of their times, then what comes. */
+/** Events of all engines: those that they remember in the order of their times; with what comes, each as it is told. */
 export async function eventsOf(
   members: Members,
   project: ProjectName,
@@ -16,8 +16,11 @@ export async function eventsOf(
   options?: CallOptions,
 ): Promise<void> {
   if (query.follow) {
-    requireAnswer(await members.ask((orchestrator) => orchestrator.events(project, query, hear, options)));
-    return;
+    const followed = (orchestrator: Orchestrator, signal: AbortSignal, onReady: () => void): Promise<void> => {
+      onReady();
+      return orchestrator.events(project, query, hear, { signal });
+    };
+    return untilOneEnds(members, followed, options?.signal);
   }
   const answers = await members.ask(async (orchestrator) => {
     const events: EngineEvent[] = [];
@@ -34,29 +37,44 @@ export async function eventsOf(
  */
 export async function watchAll(
   members: Members,
-  { pause }: Pick<OrchestratorPorts, 'pause'>,
+  ports: Pick<OrchestratorPorts, 'pause'>,
   project: ProjectName,
   hear: ServerWatch,
   options?: CallOptions,
 ): Promise<void> {
-  const { answered, silent } = await members.ask((orchestrator) => orchestrator.describe(options));
-  requireAnswer({ answered, silent });
+  const open = (orchestrator: Orchestrator, signal: AbortSignal, onReady: () => void): Promise<void> =>
+    orchestrator.watchServers(project, { ...hear, onReady }, { signal });
+  await untilOneEnds(members, open, options?.signal, { onReady: hear.onReady, pause: ports.pause });
+}
+
+type Stream = (orchestrator: Orchestrator, signal: AbortSignal, onReady: () => void) => Promise<void>;
+
+/** Who waits for all streams to be open, and for engines that did not answer. */
+type Onlooker = { readonly onReady: () => void } & Pick<OrchestratorPorts, 'pause'>;
+
+/** Opens a stream on each engine that answers, and ends all of them when the first that was open does. */
+async function untilOneEnds(
+  members: Members,
+  open: Stream,
+  outer: AbortSignal | undefined,
+  onlooker?: Onlooker,
+): Promise<void> {
   const ending = new AbortController();
-  const signal = options?.signal === undefined ? ending.signal : AbortSignal.any([ending.signal, options.signal]);
+  const signal = outer === undefined ? ending.signal : AbortSignal.any([ending.signal, outer]);
+  const { answered, silent } = await members.ask((orchestrator) => orchestrator.projects({ signal: outer }));
+  requireAnswer({ answered, silent });
   let opening = answered.length;
   const onReady = (): void => {
     opening -= 1;
-    if (opening === 0) hear.onReady();
+    if (opening === 0) onlooker?.onReady();
   };
-  const streams = answered.map(({ orchestrator }) =>
-    orchestrator.watchServers(project, { ...hear, onReady }, { signal }),
-  );
-  const all = [...streams, ...(silent.length === 0 ? [] : [awaken(members, silent, pause, signal)])];
+  const streams = answered.map(({ orchestrator }) => open(orchestrator, signal, onReady));
+  const waits = onlooker === undefined || silent.length === 0 ? [] : [awaken(members, silent, onlooker.pause, signal)];
   try {
-    await Promise.race(all);
+    await Promise.race([...streams, ...waits]);
   } finally {
     ending.abort();
-    await Promise.allSettled(all);
+    await Promise.allSettled([...streams, ...waits]);
   }
 }
 
@@ -71,7 +89,7 @@ async function awaken(
   for (;;) {
     await pause(lookForMs, signal);
     if (signal.aborted) return;
-    const { answered } = await members.ask((orchestrator) => orchestrator.describe({ signal }), among);
+    const { answered } = await members.ask((orchestrator) => orchestrator.projects({ signal }), among);
     if (answered.length > 0) return;
   }
 }

@@ -1,48 +1,51 @@
 import { isFailure, type LoomsError } from '../../model/errors.ts';
 import type { ProjectName, ServerName } from '../../model/ids.ts';
 import type { Notice } from '../../model/notices.ts';
-import { isNonEmpty } from '../../model/plan.ts';
+import { isNonEmpty, type NonEmpty } from '../../model/plan.ts';
 import type { GenerationView, ServerListing, ServerView, Serving } from '../../model/server-view.ts';
 import type { Orchestrator, OrchestratorPorts } from '../port.ts';
 import type { CallOptions } from '../session-host.ts';
-import { describeSeveral } from './describe.ts';
+import { engineOf, holdersIn, lackOf, namesIn } from './look.ts';
 import { type Answered, type Member, type Members, requireAnswer } from './members.ts';
 import type { Owners } from './owners.ts';
-import { lackOf } from './plan.ts';
 
 type Names = CallOptions & { readonly names?: readonly ServerName[] };
+
+/** A server with its times on another engine's clock, which is `shift` ms ahead: ages are told and compared by one clock. */
+const onClock = (view: ServerView, shift: number): ServerView => ({
+  ...view,
+  createdAt: view.createdAt + shift,
+  rotatesAt: view.rotatesAt === null ? null : view.rotatesAt + shift,
+  status: view.status.status === 'running' ? { ...view.status, startedAt: view.status.startedAt + shift } : view.status,
+});
 
 /** Servers of all engines, each by the engine it is on. Of one that is on two, the one that was made last. */
 export async function serversOf(
   members: Members,
   owners: Owners,
-  id: string,
   project: ProjectName,
   options?: Names,
 ): Promise<ServerListing> {
   const look = await members.ask((orchestrator) => orchestrator.servers(project, options));
   const [first] = requireAnswer(look);
+  const { now } = first.value;
   const views = new Map<ServerName, ServerView>();
   const twice: Notice[] = [];
   for (const { member, value } of look.answered) {
-    for (const view of value.servers) {
+    for (const there of value.servers) {
+      const view = { ...onClock(there, now - value.now), engine: member.name };
       for (const { container } of view.instances) owners.note(container, member);
       const other = views.get(view.name);
-      const newest = other === undefined || other.createdAt < view.createdAt ? { ...view, engine: member.name } : other;
-      views.set(view.name, newest);
+      views.set(view.name, other === undefined || other.createdAt < view.createdAt ? view : other);
       if (other === undefined) continue;
       const message = `it is on ${other.engine} and on ${member.name}; the next apply takes one away`;
-      twice.push({ code: 'not-in-spec', server: view.name, message });
+      twice.push({ code: 'on-two-engines', server: view.name, message });
     }
   }
-  const engine = describeSeveral(members, id, {
-    answered: look.answered.map((one) => ({ ...one, value: one.value.engine })),
-    silent: look.silent,
-  });
   return {
     project,
-    engine,
-    now: first.value.now,
+    engine: engineOf(members, look),
+    now,
     servers: [...views.values()].toSorted((a, b) => (a.name < b.name ? -1 : 1)),
     deleted: [...new Set(look.answered.flatMap(({ value }) => value.deleted))]
       .filter((name) => !views.has(name))
@@ -62,26 +65,18 @@ export async function serversOf(
   };
 }
 
-/** The engines that have a server, that which made it last first. Throws `server-not-found`, or why it is not known. */
+/** The engines that have a server, or had it, that which made it last first. Throws `server-not-found`, or why it is not known. */
 async function holdersOf(
   members: Members,
   project: ProjectName,
   server: ServerName,
   options?: CallOptions,
-): Promise<readonly [Answered<ServerListing>, ...Answered<ServerListing>[]]> {
+): Promise<NonEmpty<Answered<ServerListing>>> {
   const look = await members.ask((orchestrator) => orchestrator.servers(project, { ...options, names: [server] }));
-  const madeAt = ({ value }: Answered<ServerListing>): number =>
-    value.servers.find(({ name }) => name === server)?.createdAt ?? 0;
-  const holders = look.answered
-    .filter(({ value }) => value.servers.some(({ name }) => name === server) || value.deleted.includes(server))
-    .toSorted((a, b) => madeAt(b) - madeAt(a));
+  requireAnswer(look);
+  const holders = holdersIn(look, server);
   if (isNonEmpty(holders)) return holders;
-  throw lackOf(
-    server,
-    project,
-    look.answered.flatMap(({ value }) => value.servers.map(({ name }) => name)),
-    look,
-  );
+  throw lackOf(server, project, namesIn(look), look);
 }
 
 /** The engine that has a server. */
@@ -126,22 +121,31 @@ export async function servingOn(
   });
   const allAnswered = new AbortController();
   const ended = asked.finally(() => allAnswered.abort());
-  await Promise.race([ended, first.promise.then(() => pause(othersMs, allAnswered.signal))]);
+  const inTime = first.promise.then(() => pause(othersMs, allAnswered.signal));
+  const all = async (): Promise<void> => {
+    try {
+      await ended;
+    } catch (error) {
+      // An engine that failed has no part in what another one serves.
+      if (found.length === 0) throw error;
+    }
+  };
+  await Promise.race([all(), inTime]);
   const [only, ...others] = found;
   if (only === undefined) {
     const answers = await ended;
     requireAnswer(answers);
     const [failure] = failures;
-    throw failure ?? lackOf(server, project, await namesOf(members, project, options), answers);
+    if (failure !== undefined) throw failure;
+    // By all names: whoever wrote one that there is not is told the nearest.
+    throw lackOf(
+      server,
+      project,
+      namesIn(await members.ask((orchestrator) => orchestrator.servers(project, {}))),
+      answers,
+    );
   }
-  ended.catch(() => {}); // An engine that failed has no part in what another one serves.
   if (others.length === 0) return only.serving;
   const [newest] = await holdersOf(members, project, server, options);
   return (found.find(({ member }) => member === newest.member) ?? only).serving;
-}
-
-/** Names of all servers, for whoever wrote one that there is not. */
-async function namesOf(members: Members, project: ProjectName, options?: CallOptions): Promise<readonly ServerName[]> {
-  const { answered } = await members.ask((orchestrator) => orchestrator.servers(project, { ...options }));
-  return answered.flatMap(({ value }) => value.servers.map(({ name }) => name));
 }

@@ -15,7 +15,7 @@ function said({ flags = {}, environment = {}, engine }: Asked) {
   const words = { client: 'cursor', server: undefined, all: true, local: false, stdio: true, force: false, ...flags };
   const project = chooseProject({ flag: 'team', environment: undefined, file: undefined });
   const gateway = { ports: { place: { environment } }, url: undefined, tokenFile: '/t' } as unknown as Connecting;
-  const { start } = connectRequest(words, project, gateway, '/looms/bin/run.js', engine);
+  const { start } = connectRequest(words, project, gateway, '/looms/bin/run.js', engine && { engine });
   return { args: start.args.slice(6), env: start.env };
 }
 
@@ -38,4 +38,15 @@ test('the environment wins over looms.yaml there as well, and says where context
     args: [],
     env: { DOCKER_HOST: 'tcp://h', KUBECONFIG: '/k' },
   });
+});
+
+test('a client that would have to find several engines itself is refused, unless one is named', () => {
+  const gateway = { ports: { place: { environment: {} } }, url: undefined, tokenFile: '/t' } as unknown as Connecting;
+  const project = chooseProject({ flag: 'team', environment: undefined, file: undefined });
+  const words = { client: 'cursor', server: undefined, all: true, local: false, stdio: true, force: false };
+  const request = (more: object) =>
+    connectRequest({ ...words, ...more }, project, gateway, '/looms/bin/run.js', { engines: [] });
+  expect(() => request({})).toThrow('looms.yaml names several engines');
+  expect(request({ context: 'docker:lab' }).start.args).toContain('docker:lab');
+  expect(request({ stdio: false, url: 'http://127.0.0.1:7777' }).http?.url).toBe('http://127.0.0.1:7777/mcp');
 });

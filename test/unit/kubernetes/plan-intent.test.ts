@@ -118,6 +118,19 @@ describe('secrets of servers on a cluster', () => {
   });
 });
 
+describe('what is removed from a cluster', () => {
+  it('takes no files with it that are to be kept, as a cluster keeps none', async () => {
+    const { plan } = world([{ of: server('fs') }]);
+    const removal = { kind: 'removal', project, servers: [server('fs').spec.name] } as const;
+    await expect(plan({ ...removal, data: 'keep' })).rejects.toMatchObject({
+      code: 'engine-unsupported',
+      hint: expect.stringContaining('leave --preserve-data out'),
+    });
+    const given = await plan({ ...removal, data: 'give-up' });
+    expect(given.plan.changes).toMatchObject([{ server: 'fs', action: 'remove' }]);
+  });
+});
+
 describe('what is pruned on a cluster', () => {
   const ours = { [label.project]: project, [label.managedBy]: 'looms' };
   const claim = (name: string) => ({ metadata: { name, namespace, uid: name, labels: ours } });

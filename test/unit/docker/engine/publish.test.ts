@@ -109,7 +109,7 @@ describe('publishing an image', () => {
     await using one = await world({ push: [layer('Preparing'), layer('Pushing', 100), layer('Pushed'), told] });
     expect(await one.publish()).toEqual({ how: 'pushed', digest });
     expect(one.calls).toEqual([look, named, pushedIt, unnamed]);
-    expect(one.auth).toEqual(['e30']);
+    expect(one.auth).toEqual(['e30=']);
     expect(one.progress).toEqual([
       { text: `asking the registry for ${there}` },
       { text: `pushing ${there}` },

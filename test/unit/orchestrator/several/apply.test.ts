@@ -30,6 +30,11 @@ type Several = {
   readonly orchestrator: Orchestrator;
 };
 
+/** Longer than an engine of these tests takes to answer. */
+async function aWhile(): Promise<void> {
+  for (let turns = 0; turns < 20; turns += 1) await new Promise((resolve) => setImmediate(resolve));
+}
+
 function several(has: Readonly<Record<string, readonly string[]>>): Several & { pass: (ms: number) => void } {
   const world: World = { log: [], clock: 0 };
   let now = 0;
@@ -38,8 +43,7 @@ function several(has: Readonly<Record<string, readonly string[]>>): Several & { 
   );
   const orchestrator = severalOrchestrator(
     engines.map(({ member }) => member),
-    'several',
-    { pause: async () => {}, monotonicMs: () => now },
+    { pause: aWhile, monotonicMs: () => now },
   );
   return {
     ...{ world, engines, orchestrator },
@@ -250,4 +254,93 @@ test('whatever fails, is stopped, or runs at once: what served serves on, and a 
     },
     { runs: 300, cases: ['moved', 'gate failed', 'stopped', 'stale'] },
   );
+});
+
+const first = ({ engines }: Several): MemberEngine => {
+  const [one] = engines;
+  if (one === undefined) throw new Error('no engine');
+  return one;
+};
+
+test('what an engine tells from memory does not make it be there', async () => {
+  const it = several({ a: ['x'], b: [] });
+  const declared = [{ ...server('x'), place: { labels: {}, prefer: 'spread', onLost: 'move' } as const }];
+  await applied(it, declared);
+  first(it).isAway = true;
+  await applied(it, declared);
+  for (let minutes = 0; minutes < 5; minutes += 1) {
+    it.pass(60_000);
+    await it.orchestrator.describe();
+  }
+  expect(outcomes(await applied(it, declared))).toEqual(['x: done']);
+  expect(held(it)).toEqual([['x'], ['x']]);
+});
+
+test('a server that was made after the last look is made nowhere else when its engine goes away', async () => {
+  const it = several({ a: [], b: ['y'] });
+  const declared = [server('x'), server('y')];
+  await applied(it, declared);
+  expect(held(it)).toEqual([['x'], ['y']]);
+  first(it).isAway = true;
+  expect(outcomes(await applied(it, declared))).toEqual(['x: blocked', 'y: unchanged']);
+});
+
+test('an engine that does not let us in keeps nobody from the others, and is not lost', async () => {
+  const it = several({ a: ['x'], b: ['z'] });
+  first(it).refusal = new LoomsError('engine-rejected', 'the token has expired');
+  const declared = [{ ...server('x'), place: { labels: {}, prefer: 'spread', onLost: 'move' } as const }, on('z', 'b')];
+  expect((await it.orchestrator.serving(project, asServerName('z'))).container).toBe('b-z');
+  const { plan } = await it.orchestrator.plan(intentOf(declared));
+  expect(plan.warnings.map(({ message }) => message)).toEqual([expect.stringContaining('the token has expired')]);
+  it.pass(600_000);
+  expect(outcomes(await applied(it, declared))).toEqual(['x: blocked', 'z: unchanged']);
+});
+
+test('streams of engines that answer go on while another one is away, and end when it is back', async () => {
+  const it = several({ a: ['x'], b: ['z'] });
+  first(it).isAway = true;
+  let ready = 0;
+  const onReady = (): void => {
+    ready += 1;
+  };
+  let looks = 0;
+  first(it).whenAway = () => {
+    looks += 1;
+    if (looks === 3) first(it).isAway = false;
+  };
+  await it.orchestrator.watchServers(project, { onReady, onChange: () => {} });
+  expect([ready, it.engines[1]?.watchers.size, looks]).toEqual([1, 1, 3]);
+});
+
+test('who gives up a question has what came by then', async () => {
+  const it = several({ a: ['x'], b: ['z'] });
+  const never = Promise.withResolvers<void>();
+  first(it).isAway = true;
+  first(it).whenAway = () => never.promise;
+  const signal = AbortSignal.timeout(20);
+  expect((await it.orchestrator.instances(project, { signal })).map(({ server: name }) => name)).toEqual(['z']);
+  never.resolve();
+});
+
+test('what a server left on an engine is no part of it where it is now', async () => {
+  const it = several({ a: [], b: ['x'] });
+  first(it).deleted.add(asServerName('x'));
+  const restart = {
+    kind: 'recorded',
+    project,
+    servers: [asServerName('x')],
+    wish: { kind: 'restart' },
+    directory: '/',
+  } as const;
+  expect((await it.orchestrator.plan(restart)).plan.changes).toEqual([]);
+});
+
+test('of a server on two engines the one that was made last counts, whatever their clocks say', async () => {
+  const it = several({ a: ['x'], b: [] });
+  first(it).clockAheadMs = 600_000;
+  it.world.clock = 1000;
+  it.engines[1]?.servers.set(asServerName('x'), 900);
+  const { servers, now } = await it.orchestrator.servers(project);
+  expect(servers.map(({ engine, createdAt }) => [engine, now - createdAt])).toEqual([['b', 100]]);
+  expect((await it.orchestrator.serving(project, asServerName('x'))).container).toBe('b-x');
 });

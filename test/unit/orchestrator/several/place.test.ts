@@ -60,7 +60,9 @@ test('servers are spread by the weights of engines, and one costs least', () => 
 test('an engine of weight 0 is for servers that name it', () => {
   const engines = [here('a', [], { weight: 0 }), here('b')];
   expect(shown([placed('x'), placed('y', { engines: ['a'] })], engines)).toEqual(['x: b', 'y: a']);
-  expect(shown([placed('x')], [here('a', [], { weight: 0 })])).toEqual(['x: nowhere, every engine has weight 0']);
+  expect(shown([placed('x')], [here('a', [], { weight: 0 })])).toEqual([
+    'x: nowhere, a, where it may be, has weight 0',
+  ]);
 });
 
 test('labels and names of engines are kept to; what is nowhere to be had is said', () => {

@@ -1,0 +1,65 @@
+import type { SeveralDescription } from '../../model/engine.ts';
+import { LoomsError } from '../../model/errors.ts';
+import type { ProjectName, ServerName } from '../../model/ids.ts';
+import { serverNotFound } from '../../model/server-not-found.ts';
+import type { ServerListing } from '../../model/server-view.ts';
+import { describeSeveral } from './describe.ts';
+import { type Answered, type Answers, type Members, requireAnswer } from './members.ts';
+
+/** Looks at a project on all engines, and remembers where its servers are. Throws where no engine answers. */
+export async function lookAt(members: Members, project: ProjectName): Promise<Answers<ServerListing>> {
+  const look = await members.ask((orchestrator) => orchestrator.servers(project));
+  requireAnswer(look);
+  for (const { member, value } of look.answered) {
+    members.seen(
+      member,
+      project,
+      value.servers.map(({ name }) => name),
+    );
+  }
+  return look;
+}
+
+/** All engines as one, by what they said with their lists. */
+export const engineOf = (members: Members, { answered, silent }: Answers<ServerListing>): SeveralDescription =>
+  describeSeveral(members, { answered: answered.map((one) => ({ ...one, value: one.value.engine })), silent });
+
+export const hasServer = ({ value }: Answered<ServerListing>, name: ServerName): boolean =>
+  value.servers.some((one) => one.name === name);
+/** Whether only its past is recorded there. */
+export const hadServer = ({ value }: Answered<ServerListing>, name: ServerName): boolean =>
+  value.deleted.includes(name);
+
+/** The engines that have a server, that which made it last first; then those that had it. */
+export function holdersIn({ answered }: Answers<ServerListing>, name: ServerName): readonly Answered<ServerListing>[] {
+  // Before now by each engine's own clock: two engines need not agree on the time.
+  const madeAt = ({ value }: Answered<ServerListing>): number =>
+    (value.servers.find((one) => one.name === name)?.createdAt ?? Number.NEGATIVE_INFINITY) - value.now;
+  return answered
+    .filter((one) => hasServer(one, name) || hadServer(one, name))
+    .toSorted((a, b) => (madeAt(a) === madeAt(b) ? 0 : madeAt(b) - madeAt(a)));
+}
+
+/** Names of all servers that are there. */
+export const namesIn = ({ answered }: Answers<ServerListing>): readonly ServerName[] =>
+  answered.flatMap(({ value }) => value.servers.map(({ name }) => name));
+
+/** That no engine has a server; where one does not answer, that it may be there. */
+export function lackOf(
+  name: ServerName,
+  project: ProjectName,
+  known: readonly ServerName[],
+  { silent }: Answers<unknown>,
+): LoomsError {
+  const [first] = silent;
+  if (first === undefined) return serverNotFound(project, name, known);
+  return new LoomsError(
+    first.failure.code,
+    `no engine that answers has server ${name}, and ${first.member.name} does not answer`,
+    {
+      hint: first.failure.hint,
+      detail: silent.map(({ member, failure }) => `${member.name}: ${failure.message}`),
+      cause: first.failure,
+    },
+  );
+}
