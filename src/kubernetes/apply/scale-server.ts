@@ -1,14 +1,17 @@
+import type { EngineTime } from '../../model/engine.ts';
 import { isFailure, LoomsError } from '../../model/errors.ts';
 import type { ProjectName, ServerName } from '../../model/ids.ts';
 import { boundsOf, type Scaling, within } from '../../model/replicas.ts';
 import { serverNotFound } from '../../model/server-not-found.ts';
 import { mapBounded, mostAtOnce } from '../../model/values/map-bounded.ts';
+import { projectLock } from '../../orchestrator/common/project-lock.ts';
 import type { CallOptions } from '../../orchestrator/session-host.ts';
+import { leases } from '../lock/leases.ts';
 import { fewerPods } from '../model/fewer.ts';
 import { annotation, namespaceOf } from '../model/names.ts';
-import type { Deployment, Pod } from '../model/objects.ts';
+import { type Deployment, isReady, type Pod, timeOf } from '../model/objects.ts';
 import { askedOf, idOfPod, isAsleep, meantOf, type Workload } from '../model/observed.ts';
-import { identifyCluster } from '../observe/describe.ts';
+import { clusterNow, identifyCluster } from '../observe/describe.ts';
 import { lookAtServer } from '../observe/observe.ts';
 import { withReplicas } from '../plan/drift.ts';
 import type { KubernetesPorts } from '../ports.ts';
@@ -24,10 +27,22 @@ const placeOf = (project: ProjectName): Place => ({ project, namespace: namespac
 
 const isLive = ({ metadata }: Pod): boolean => metadata.deletionTimestamp === undefined;
 
-/** Whether its Deployment is at rest: all pods that are not about to end are those that are meant. */
-function isSettled({ deployment, generations }: Workload): boolean {
+/** How long a pod that is not ready is taken for one that somebody waits for, ms. */
+const comingMs = 300_000;
+
+/** Whether its Deployment is at rest: all pods that are not about to end are those that are meant, and none is just coming. */
+function isSettled({ deployment, generations }: Workload, now: EngineTime): boolean {
   const isSeen = (deployment.status?.observedGeneration ?? 0) >= (deployment.metadata.generation ?? 0);
-  return isSeen && generations.every(({ isMeant, pods }) => isMeant || !pods.some(isLive));
+  const isComing = (pod: Pod): boolean => !isReady(pod) && now - timeOf(pod.metadata.creationTimestamp) < comingMs;
+  return (
+    isSeen && generations.every(({ isMeant, pods }) => pods.filter(isLive).every((pod) => isMeant && !isComing(pod)))
+  );
+}
+
+/** Whether a run changes the project: what it waits for is not taken away. */
+async function isBeingChanged(ports: KubernetesPorts, project: ProjectName): Promise<boolean> {
+  const found = await projectLock({ ...ports, engine: leases(ports.cluster) }).look(project);
+  return found?.state === 'held';
 }
 
 /**
@@ -46,6 +61,7 @@ export async function scaleServer(
     const workload = await lookAtServer(ports, place, server, options);
     if (workload === null) throw serverNotFound(project, server, []);
     const asked = askedOf(workload);
+    if (to.kind === 'down' && (await isBeingChanged(ports, project))) return asked;
     const { wanted, mayGo } = await wantedOf(ports, workload, to, options);
     if (wanted === asked) return asked;
     if (mayGo.length > 0) {
@@ -75,7 +91,8 @@ async function wantedOf(
   if (spec?.scale === undefined || isStopped) return asIs;
   const bounds = boundsOf(spec);
   if (to.kind === 'up') return { wanted: Math.max(asked, within(bounds, to.to)), mayGo: [] };
-  if (to.to >= asked || asked <= bounds.least || !isSettled(workload)) return asIs;
+  if (to.to >= asked || asked <= bounds.least) return asIs;
+  if (!isSettled(workload, await clusterNow(ports.cluster, options))) return asIs;
   const pods = (meantOf(workload)?.pods ?? []).filter(isLive);
   const counted = await countIn(ports, pods, options);
   const { sessionsPerReplica } = spec.scale;

@@ -58,9 +58,14 @@ export function createScaler(
       const fresh = { needs: [], isScaling: false, notBefore: Number.NEGATIVE_INFINITY };
       servers = new Map(
         found.map((one) => {
-          const known = servers.get(one.server) ?? fresh;
+          const known = servers.get(one.server);
+          if (known === undefined) return [one.server, { ...one, ...fresh }];
           // What it is just asked for is known better than it was seen.
-          return [one.server, { ...known, ...one, asked: known.isScaling ? (known as State).asked : one.asked }];
+          if (known.isScaling) return [one.server, { ...known, scale: one.scale }];
+          // Somebody else asked for more, and is about to use it.
+          const isMore = one.asked > known.asked;
+          const needs = isMore ? noted(known.needs, now(), one.asked, one.scale.idleSeconds * 1000) : known.needs;
+          return [one.server, { ...known, ...one, needs }];
         }),
       );
     } catch {

@@ -17,6 +17,8 @@ const failure = { type: 'ReplicaFailure', status: 'True', reason: 'FailedCreate'
 /** What one look sees: the server's pod, by how it is, or an error. */
 type Look = {
   readonly ready?: boolean;
+  /** Of several pods, whether each is ready. */
+  readonly each?: readonly boolean[];
   readonly restarts?: number;
   readonly uid?: string;
   readonly refused?: 'old' | 'meant';
@@ -50,22 +52,26 @@ function world(...looks: readonly [Look, ...Look[]]) {
     status: { conditions: look().refused === is ? [failure] : [] },
   });
   const answer = ({ path }: ApiRequest): unknown => {
-    const { error, ready = false, restarts = 0, uid = 'a', refused } = look();
+    const { error, ready = false, each = [ready], restarts = 0, uid = 'a', refused } = look();
     if (error !== undefined) throw error;
     if (path.endsWith(`/deployments/${workloadName(fs)}`)) {
       return {
         metadata: of(workloadName(fs), '', { uid: 'deployment', generation: 1, annotations: { [revisionKey]: '2' } }),
-        spec,
+        spec: { ...spec, replicas: each.length },
         status: { observedGeneration: 1, conditions: refused === undefined ? [] : [failure] },
       };
     }
     if (path.endsWith('/replicasets')) return { items: [replicaSet('1', 'old'), replicaSet('2', 'meant')] };
     if (!path.endsWith('/pods')) return { items: [] };
-    const status = {
-      conditions: [{ type: 'Ready', status: ready ? 'True' : 'False' }],
-      containerStatuses: [{ name: 'server', ready, restartCount: restarts }],
-    };
-    return { items: [{ metadata: of(`pod-${uid}`, 'meant'), spec: { containers: [] }, status }] };
+    const pods = each.map((is, index) => ({
+      metadata: of(`pod-${uid}${index === 0 ? '' : index}`, 'meant'),
+      spec: { containers: [] },
+      status: {
+        conditions: [{ type: 'Ready', status: is ? 'True' : 'False' }],
+        containerStatuses: [{ name: 'server', ready: is, restartCount: is ? 0 : restarts }],
+      },
+    }));
+    return { items: pods };
   };
   const ports = {
     cluster: {
@@ -83,8 +89,9 @@ function world(...looks: readonly [Look, ...Look[]]) {
   const observed = { project, namespace } as Observed;
   return {
     pauses,
-    waited: () =>
-      awaitRollout(ports, observed, fs, { timeoutMs: 60_000, enough: 'one' }).then(({ pod }) => pod.metadata.name),
+    passed: () => ms,
+    waited: (enough: 'one' | 'all' = 'one') =>
+      awaitRollout(ports, observed, fs, { timeoutMs: 60_000, enough }).then(({ pod }) => pod.metadata.name),
   };
 }
 
@@ -131,5 +138,31 @@ describe('the wait for a rollout', () => {
       message: expect.stringContaining('exceeded quota'),
     });
     expect(await world({ refused: 'old' }, { ready: true }).waited()).toBe('pod-a');
+  });
+});
+
+describe('a wait for several pods', () => {
+  it('ends with the first that is ready where one is enough, else with the last', async () => {
+    const some = { each: [true, false, false] };
+    expect(await world(some).waited('one')).toBe('pod-a');
+    const all = world(some, { each: [true, true, false] }, { each: [true, true, true] });
+    expect(await all.waited('all')).toBe('pod-a2');
+    expect(all.pauses).toHaveLength(2);
+  });
+
+  it('ends at once where one of them ends again, however many are ready', async () => {
+    const broken = world({ each: [true, false] }, { each: [true, false], restarts: 1 });
+    await expect(broken.waited('all')).rejects.toMatchObject({ code: 'server-unhealthy' });
+    expect(broken.pauses).toHaveLength(1);
+  });
+
+  it('has the time of one for each, and says how many are ready', async () => {
+    const one = world({ each: [false] });
+    await expect(one.waited('all')).rejects.toMatchObject({ message: 'fs did not become ready: it is not ready' });
+    const two = world({ each: [true, false] });
+    await expect(two.waited('all')).rejects.toMatchObject({
+      message: 'fs did not become ready: 1 of its 2 pods are ready',
+    });
+    expect(two.passed() - one.passed()).toBeGreaterThan(55_000);
   });
 });

@@ -12,6 +12,7 @@ import { project, server } from '../../support/planner-world.ts';
 
 const fs = asServerName('fs');
 const namespace = `looms-${project}`;
+const [made, now] = ['2026-11-30T10:00:00Z', '2026-11-30T10:01:00Z'];
 const usual: Scale = { min: 0, max: 5, sessionsPerReplica: 2, idleSeconds: 60 };
 
 type World = {
@@ -22,6 +23,10 @@ type World = {
   readonly stopped?: boolean;
   /** An earlier generation has a pod still. */
   readonly changing?: boolean;
+  /** A run holds the lock of the project. */
+  readonly locked?: boolean;
+  /** Not all pods are ready. */
+  readonly coming?: boolean;
   /** Writes that come too late. */
   readonly conflicts?: number;
 };
@@ -33,6 +38,8 @@ function world({
   sessions = [0],
   stopped = false,
   changing = false,
+  locked = false,
+  coming = false,
   conflicts = 0,
 }: World) {
   const declared = server('fs', { scale, mcp: { command: 'run' } });
@@ -72,11 +79,11 @@ function world({
   });
   const pod = (name: string, revision: string) => ({
     metadata: {
-      ...{ name, namespace, uid: name, ownerReferences: owned('ReplicaSet', `r${revision}`) },
+      ...{ name, namespace, uid: name, ownerReferences: owned('ReplicaSet', `r${revision}`), creationTimestamp: made },
       labels: { ...labels, [templateHash]: revision },
     },
     spec: template.spec,
-    status: { conditions: [{ type: 'Ready', status: 'True' }] },
+    status: { conditions: [{ type: 'Ready', status: coming && name === 'p1' ? 'False' : 'True' }] },
   });
   const answer = ({ method, path, body }: ApiRequest): unknown => {
     if (method === 'PATCH') {
@@ -100,7 +107,13 @@ function world({
       const now = sessions.map((_, index) => pod(`p${index}`, '2'));
       return { items: [...(changing ? [pod('old', '1')] : []), ...now] };
     }
-    return { metadata: { uid: 'cluster' } };
+    if (path.endsWith('/leases/looms')) {
+      if (!locked) throw new LoomsError('engine-not-found', 'nobody holds it');
+      const holder = JSON.stringify({ who: 'a', host: 'elsewhere', pid: 7, command: 'looms apply' });
+      const annotations = { 'looms.dev/lock': holder };
+      return { metadata: { uid: 'l', annotations, creationTimestamp: now }, spec: { leaseDurationSeconds: 60 } };
+    }
+    return { metadata: { uid: 'cluster', creationTimestamp: now } };
   };
   const recorded = { spec: declared.spec, image: declared.image.ref };
   const ports = {
@@ -117,6 +130,7 @@ function world({
       },
     },
     keepLog: async () => undefined,
+    whoAmI: { host: 'here', pid: 1, command: 'looms serve', user: 'b' },
     settings: {
       records: { read: () => recorded, makerOf: () => ({ kind: 'here' }), hash: () => declared.hash },
     },
@@ -172,6 +186,13 @@ describe('another number of pods', () => {
   it('stays while pods are replaced', async () => {
     const one = world({ replicas: 3, sessions: [0, 0, 0], changing: true });
     expect([await one.down(0), one.written]).toEqual([3, []]);
+  });
+
+  it('stays while a run changes the project, and while a pod is on its way that somebody may wait for', async () => {
+    const held = world({ replicas: 2, sessions: [0, 0], locked: true });
+    expect([await held.down(0), await held.up(3), held.written]).toEqual([2, 3, ['3']]);
+    const coming = world({ replicas: 2, sessions: [0, 0], coming: true });
+    expect([await coming.down(0), coming.written]).toEqual([2, []]);
   });
 
   it('is decided anew where somebody else was quicker', async () => {

@@ -69,7 +69,10 @@ function world({ asked = 1, scale = usual, most = (_: Scaling): number | undefin
     calls,
     said,
     idle,
-    asked: () => asks,
+    /** Somebody else asks for so many. */
+    byOthers: (count: number) => {
+      asks = count;
+    },
     open: (count: number) => {
       open = count;
     },
@@ -153,6 +156,16 @@ describe('a server that is scaled', () => {
     one.spare(10_000);
     await one.pass(12);
     expect([one.calls, one.hasSpare()]).toEqual([['down 0'], false]);
+  });
+
+  it('lets be for so long what somebody else has just asked for', async () => {
+    const one = world();
+    await one.pass(12);
+    one.byOthers(1);
+    await one.pass(14);
+    expect(one.calls).toEqual(['down 0']);
+    await one.pass(4);
+    expect(one.calls).toEqual(['down 0', 'down 0']);
   });
 
   it('asks again later where what the containers have keeps them', async () => {
