@@ -146,7 +146,7 @@ describe.skipIf(missing !== undefined)('a project on two engines', () => {
       [placed('a', { engines: ['there'] }), placed('b', { engines: ['here'] })],
     ] as const;
     expect(await apply(...before)).toExit(0);
-    for (const moment of ['create', 'gate', 'rename', 'drain', 'remove']) {
+    for (const moment of ['create', 'gate:', 'rename', 'drain', 'remove']) {
       declare(...after);
       const killed = project.start(['apply', '--yes'], { cwd });
       await eventually(() => expect(killed.stderr()).toContain(`: ${moment} `), soonMs);
