@@ -1,8 +1,7 @@
 import * as Flags from '@oclif/core/flags';
 import { type ServerStats, sortStats, statsOrders, watchStats } from '../app/inspect/server-stats.ts';
 import { BaseCommand } from '../cli/base-command.ts';
-import { remainingArgs } from '../cli/command-line/args.ts';
-import { serverName } from '../cli/command-line/server-name.ts';
+import { remainingArgs, serverName } from '../cli/command-line/args.ts';
 import { outputFlag, placeFlags } from '../cli/flags.ts';
 import { renderStats } from '../cli/render/servers/server-stats.ts';
 import { untilSignal } from '../cli/terminal/signals.ts';

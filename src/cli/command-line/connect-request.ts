@@ -7,7 +7,7 @@ import { nearest } from '../../model/values/nearest.ts';
 import type { NamedEngine } from '../../spec/project-file.ts';
 import type { Connecting } from '../compose/composition.ts';
 import type { ProjectChoice } from '../project/project.ts';
-import { serverName } from './server-name.ts';
+import { serverName } from './args.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 

@@ -1,7 +1,6 @@
 import { checkHealth, type ServerHealth } from '../../app/inspect/check-health.ts';
 import { BaseCommand } from '../../cli/base-command.ts';
-import { remainingArgs } from '../../cli/command-line/args.ts';
-import { serverName } from '../../cli/command-line/server-name.ts';
+import { remainingArgs, serverName } from '../../cli/command-line/args.ts';
 import { exitCodeOfHealth } from '../../cli/exit-codes.ts';
 import { durationFlag, gatewayFlags, placeFlags } from '../../cli/flags.ts';
 import type { healthProgress } from '../../cli/render/progress/health-progress.ts';

@@ -1,7 +1,6 @@
 import { listPrompts } from '../../app/talk/list-prompts.ts';
 import { BaseCommand } from '../../cli/base-command.ts';
-import { requiredArg } from '../../cli/command-line/args.ts';
-import { serverName } from '../../cli/command-line/server-name.ts';
+import { requiredArg, serverName } from '../../cli/command-line/args.ts';
 import { gatewayFlags, placeFlags, trustFlags } from '../../cli/flags.ts';
 import { renderPrompts } from '../../cli/render/answers/offers.ts';
 import { cancelOnSignal } from '../../cli/terminal/signals.ts';

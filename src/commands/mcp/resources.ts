@@ -1,7 +1,6 @@
 import { listResources } from '../../app/talk/list-resources.ts';
 import { BaseCommand } from '../../cli/base-command.ts';
-import { requiredArg } from '../../cli/command-line/args.ts';
-import { serverName } from '../../cli/command-line/server-name.ts';
+import { requiredArg, serverName } from '../../cli/command-line/args.ts';
 import { gatewayFlags, placeFlags, trustFlags } from '../../cli/flags.ts';
 import { renderResources } from '../../cli/render/answers/offers.ts';
 import { cancelOnSignal } from '../../cli/terminal/signals.ts';
