@@ -1,19 +1,8 @@
 import { shortId } from '../../../model/ids.ts';
-import type { Blocker } from '../../../model/plan.ts';
 import { containerName, type Role } from '../../model/labels.ts';
-import type { ForeignContainer, Observed, ObservedContainer } from '../../model/observed.ts';
+import type { Observed, ObservedContainer } from '../../model/observed.ts';
 import type { StepDraft } from '../../steps.ts';
 import { supportStep } from '../step-builders.ts';
-
-/** Somebody else's container under a name that looms would use. */
-export const nameTaken = ({ id, name, image, owner }: ForeignContainer): Blocker => ({
-  kind: 'name-taken',
-  name,
-  id,
-  image,
-  owner,
-  hint: `\`docker rename ${name} other\`, or remove it, then apply again`,
-});
 
 /** The name that a step gives to a container. */
 const nameGiven = (step: StepDraft): string | undefined => {

@@ -6,9 +6,9 @@ import { isUp } from '../../model/generations.ts';
 import { networkName, relayName } from '../../model/labels.ts';
 import type { Observed, ObservedContainer } from '../../model/observed.ts';
 import type { Operation, StepDraft } from '../../steps.ts';
+import { nameTaken } from '../blockers.ts';
 import { relayContainer } from '../server/container-template.ts';
 import { on, supportStep } from '../step-builders.ts';
-import { nameTaken } from './free-names.ts';
 import {
   isOn,
   type Mode,

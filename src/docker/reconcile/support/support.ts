@@ -7,6 +7,7 @@ import type { Observed, ObservedContainer } from '../../model/observed.ts';
 import { overlaps } from '../../model/resolve-shape.ts';
 import type { EgressSubnets } from '../../model/way-out.ts';
 import type { StepDraft } from '../../steps.ts';
+import { unsupported } from '../blockers.ts';
 import { on, removalsIn, supportStep } from '../step-builders.ts';
 import { planEgress } from './egress.ts';
 import { egressBlocker } from './egress-blocker.ts';
@@ -30,11 +31,8 @@ type Support = {
 function mountBlocker({ spec }: DeclaredServer, { engine: { stateFolder } }: Observed): Blocker | undefined {
   const found = spec.mounts.find(({ type, source }) => type === 'bind' && overlaps(source, stateFolder));
   if (found === undefined || stateFolder === '') return undefined;
-  return {
-    kind: 'unsupported',
-    detail: `${found.source} is never mounted: the engine keeps its state in ${stateFolder}, and with it a server has the host`,
-    hint: 'mount another folder',
-  };
+  const detail = `${found.source} is never mounted: the engine keeps its state in ${stateFolder}, and with it a server has the host`;
+  return unsupported(detail, 'mount another folder');
 }
 
 /** Why a server cannot run for what stands behind it: a network or a relay of its name is somebody else's. */
