@@ -45,7 +45,7 @@ export default class Connect extends BaseCommand {
     const gateway = await connecting(project.name);
     if (args.client === undefined) {
       const found = await listClients(gateway.ports);
-      this.answer(() => renderClients(found, terminal.palette, terminal.answerIsTerminal ? terminal.width : undefined));
+      this.answer(() => renderClients(found, terminal.palette, terminal.table.width));
       return found;
     }
     const words = { ...flags, client: args.client, server: args.server };

@@ -52,8 +52,7 @@ export default class Stats extends BaseCommand {
     if (isStopped) return latest;
     if (flags.output === 'json') this.logJson(latest);
     else if (latest.length === 0) this.notice(`No server in project ${project.name}.`);
-    else
-      this.answer(() => renderStats(latest, terminal.palette, terminal.answerIsTerminal ? terminal.width : undefined));
+    else this.answer(() => renderStats(latest, terminal.palette, terminal.table.width));
     return latest;
   }
 }

@@ -44,14 +44,7 @@ export default class McpHealth extends BaseCommand {
       checkHealth(ports, request, signal, progress?.watch),
     ).finally(progress?.finish);
     for (const notice of notices) terminal.note(notice);
-    if (servers.length > 0)
-      this.answer(() =>
-        renderHealth(servers, {
-          palette: terminal.palette,
-          width: terminal.answerIsTerminal ? terminal.width : undefined,
-          named: named.length > 0,
-        }),
-      );
+    if (servers.length > 0) this.answer(() => renderHealth(servers, { ...terminal.table, named: named.length > 0 }));
     else this.notice(`No server in project ${project.name}.`);
     this.program.setExitCode(exitCodeOfHealth(servers, named.length > 0));
     return servers;

@@ -25,10 +25,9 @@ export default class McpPrompts extends BaseCommand {
     const listed = await cancelOnSignal(this.program, (signal) =>
       listPrompts(ports, { project: project.name, server }, { signal }),
     );
-    const { palette, width, answerIsTerminal } = terminal;
     if (!listed.offered) this.notice(`${server} offers no prompts: it does not have that capability`);
     else if (listed.prompts.length === 0) this.notice(`${server} has no prompts right now`);
-    else this.answer(() => renderPrompts(listed, { palette, width: answerIsTerminal ? width : undefined }));
+    else this.answer(() => renderPrompts(listed, terminal.table));
     return listed.prompts;
   }
 }
