@@ -1,3 +1,5 @@
+import { defined } from '../../model/values/defined.ts';
+
 /** An image reference in its parts, with Docker's defaults filled in. */
 type ImageRef = {
   /** `docker.io` when none is written. */
@@ -30,10 +32,5 @@ export function parseImageRef(text: string): ImageRef | undefined {
   if (name.length > 255 || !path.every((part) => /^[a-z0-9]+(?:[._-]+[a-z0-9]+)*$/.test(part))) return undefined;
   const registry = hasRegistry ? first : 'docker.io';
   const repository = registry === 'docker.io' && path.length === 1 ? `library/${path.join('/')}` : path.join('/');
-  return {
-    registry,
-    repository,
-    ...(tag === undefined ? {} : { tag }),
-    ...(digest === undefined ? {} : { digest }),
-  };
+  return { registry, repository, ...defined({ tag, digest }) };
 }
