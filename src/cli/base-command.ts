@@ -19,6 +19,12 @@ export type Look = Pick<Terminal, 'palette' | 'width'> & { readonly inFile: bool
 
 const inFile: Look = { palette: palette(false), width: 100, inFile: true };
 
+/** A command that can be made and run. */
+export type CommandClass = Pick<typeof BaseCommand, 'id' | 'args' | 'configFor'> &
+  (new (
+    ...given: ConstructorParameters<typeof BaseCommand>
+  ) => BaseCommand);
+
 /**
  * What all commands share. A command parses its flags, opens its context, makes one call, renders, and returns its
  * value; with `--json` the value is printed instead of the text. Failures are thrown and become text and an exit code

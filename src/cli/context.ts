@@ -1,23 +1,19 @@
 import { userInfo } from 'node:os';
 import { isAbsolute } from 'node:path';
+import type { InferredFlags } from '@oclif/core/interfaces';
 import type { TrustQuestion } from '../app/ports.ts';
 import { LoomsError } from '../model/errors.ts';
 import { compose } from './compose/compose.ts';
 import type { Composition, Settings } from './compose/composition.ts';
+import type { commonFlags, placeFlags, trustFlags } from './flags.ts';
 import { chooseProject, type ProjectChoice } from './project/project.ts';
 import { visible } from './render/text.ts';
 import { confirm } from './terminal/confirm.ts';
 import type { Program } from './terminal/program.ts';
-import type { Terminal } from './terminal/terminal.ts';
-import { openTerminal } from './terminal/terminal.ts';
+import { openTerminal, type Terminal } from './terminal/terminal.ts';
 
 /** The flags that decide with what a command works; a command passes those it has. */
-export type ContextFlags = {
-  readonly 'no-color'?: boolean | undefined;
-  readonly project?: string | undefined;
-  readonly host?: string | undefined;
-  readonly context?: string | undefined;
-  readonly 'trust-record'?: boolean | undefined;
+export type ContextFlags = Partial<InferredFlags<typeof commonFlags & typeof placeFlags & typeof trustFlags>> & {
   /** Spec files; of `init` the one that it writes. */
   readonly file?: readonly string[] | string | undefined;
   /** The spec file of one server (`mcp start`, `mcp restart`). */

@@ -1,4 +1,5 @@
-import type { BaseCommand } from './base-command.ts';
+import type { CommandClass } from './base-command.ts';
+import { flagWords } from './command-line/output-format.ts';
 import { exitCode } from './exit-codes.ts';
 import { watchOutput } from './terminal/lost-output.ts';
 import { thisProgram } from './terminal/program.ts';
@@ -23,11 +24,6 @@ export async function main(argv: readonly string[], root: string, load: LoadComm
   }
   await finish();
 }
-
-type CommandClass = Pick<typeof BaseCommand, 'id' | 'args' | 'configFor'> &
-  (new (
-    ...given: ConstructorParameters<typeof BaseCommand>
-  ) => BaseCommand);
 
 /** Undefined where there is no command of that name. */
 type LoadCommand = (name: string) => Promise<object | undefined>;
@@ -62,15 +58,11 @@ async function askOclif(words: readonly string[], root: string): Promise<void> {
   await (await import('@oclif/core/run')).default.run([...words], { root });
 }
 
-function asksForHelp(words: readonly string[]): boolean {
-  const end = words.indexOf('--');
-  return words.length === 0 || (end === -1 ? words : words.slice(0, end)).includes('--help');
-}
+const asksForHelp = (words: readonly string[]): boolean => words.length === 0 || flagWords(words).includes('--help');
 
 /** `-h` anywhere before `--`, and `help` in front, ask for help as well as `--help` does. */
 function withHelp(argv: readonly string[]): string[] {
-  const end = argv.indexOf('--');
-  const before = (end === -1 ? argv : argv.slice(0, end)).map((word) => (word === '-h' ? '--help' : word));
-  const words = [...before, ...(end === -1 ? [] : argv.slice(end))];
+  const before = flagWords(argv);
+  const words = [...before.map((word) => (word === '-h' ? '--help' : word)), ...argv.slice(before.length)];
   return words[0] === 'help' ? [...words.slice(1), '--help'] : words;
 }

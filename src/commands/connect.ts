@@ -1,5 +1,4 @@
 import { join } from 'node:path';
-import * as Flags from '@oclif/core/flags';
 import {
   type Connected,
   connectClient,
@@ -10,7 +9,7 @@ import {
 import { type FoundClient, listClients } from '../app/connect/list-clients.ts';
 import { BaseCommand } from '../cli/base-command.ts';
 import { optionalArg } from '../cli/command-line/args.ts';
-import { connectRequest } from '../cli/command-line/connect-request.ts';
+import { connectFlags, connectRequest } from '../cli/command-line/connect-request.ts';
 import { outputFlag, placeFlags } from '../cli/flags.ts';
 import { renderClients, renderConnected } from '../cli/render/connect.ts';
 import { visible } from '../cli/render/text.ts';
@@ -32,29 +31,7 @@ export default class Connect extends BaseCommand {
     client: optionalArg({ description: `the client: ${clients.map(({ id }) => id).join(', ')}` }),
     server: optionalArg({ description: 'a server: default is all of the project as one' }),
   };
-  static override flags = {
-    all: Flags.boolean({ description: 'all servers of the project as one, which is the default' }),
-    as: Flags.string({
-      description: 'what the entry is called: default is the server, or looms for all',
-      helpValue: 'NAME',
-    }),
-    local: Flags.boolean({ description: 'the client’s file in this folder, instead of its user’s own' }),
-    url: Flags.string({
-      description: 'an HTTP entry with the address of a gateway: default is where looms serve listens on TCP now',
-      helpValue: 'URL',
-      exclusive: ['stdio'],
-    }),
-    'token-file': Flags.string({
-      description: 'where the token for that address is: default is the file of looms serve',
-      helpValue: 'FILE',
-    }),
-    stdio: Flags.boolean({ description: 'an entry that starts looms mcp stdio, also where a gateway listens on TCP' }),
-    print: Flags.boolean({ description: 'print the entry, and write nothing' }),
-    undo: Flags.boolean({ description: 'take the entry out', exclusive: ['print'] }),
-    force: Flags.boolean({ description: 'also in the place of an entry that looms did not write' }),
-    ...outputFlag(['text', 'json'], 'the form of the answer'),
-    ...placeFlags,
-  };
+  static override flags = { ...connectFlags, ...outputFlag(['text', 'json'], 'the form of the answer'), ...placeFlags };
 
   override jsonEnabled(): boolean {
     return super.jsonEnabled() || this.#asJson;
@@ -68,7 +45,7 @@ export default class Connect extends BaseCommand {
     const gateway = await connecting(project.name);
     if (args.client === undefined) {
       const found = await listClients(gateway.ports);
-      this.answer(() => renderClients(found, terminal.palette, terminal.answerIsTerminal ? terminal.width : undefined));
+      this.answer(() => renderClients(found, terminal.palette, terminal.table.width));
       return found;
     }
     const words = { ...flags, client: args.client, server: args.server };

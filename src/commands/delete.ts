@@ -1,8 +1,7 @@
 import * as Flags from '@oclif/core/flags';
 import { planWork } from '../app/plan/plan-work.ts';
 import { BaseCommand } from '../cli/base-command.ts';
-import { remainingArgs } from '../cli/command-line/args.ts';
-import { serverName } from '../cli/command-line/server-name.ts';
+import { remainingArgs, serverName } from '../cli/command-line/args.ts';
 import type { CommandContext } from '../cli/context.ts';
 import { applyFlags, keepOf, placeFlags, specFlags } from '../cli/flags.ts';
 import { readUsableSpecs } from '../cli/project/specs.ts';

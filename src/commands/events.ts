@@ -1,8 +1,7 @@
 import * as Flags from '@oclif/core/flags';
 import { lifecycleEvents, requireKnown } from '../app/inspect/lifecycle-events.ts';
 import { BaseCommand } from '../cli/base-command.ts';
-import { remainingArgs } from '../cli/command-line/args.ts';
-import { serverName } from '../cli/command-line/server-name.ts';
+import { remainingArgs, serverName } from '../cli/command-line/args.ts';
 import { outputFlag, placeFlags } from '../cli/flags.ts';
 import { renderEvent } from '../cli/render/servers/lifecycle-events.ts';
 import { untilSignal } from '../cli/terminal/signals.ts';

@@ -4,8 +4,7 @@ import { type AllProjects, getAllProjects } from '../app/inspect/project-use.ts'
 import type { ServerStatus } from '../app/inspect/server-status.ts';
 import { getServers, getSpecs } from '../app/inspect/servers.ts';
 import { BaseCommand } from '../cli/base-command.ts';
-import { remainingArgs } from '../cli/command-line/args.ts';
-import { serverName } from '../cli/command-line/server-name.ts';
+import { remainingArgs, serverName } from '../cli/command-line/args.ts';
 import { outputFlag, placeFlags } from '../cli/flags.ts';
 import { renderAlerts } from '../cli/render/servers/alerts.ts';
 import { renderProjectUse } from '../cli/render/servers/project-use.ts';

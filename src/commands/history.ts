@@ -1,7 +1,6 @@
 import { type Generation, getHistory } from '../app/inspect/get-history.ts';
 import { BaseCommand } from '../cli/base-command.ts';
-import { requiredArg } from '../cli/command-line/args.ts';
-import { serverName } from '../cli/command-line/server-name.ts';
+import { requiredArg, serverName } from '../cli/command-line/args.ts';
 import { placeFlags } from '../cli/flags.ts';
 import { renderHistory } from '../cli/render/servers/history.ts';
 

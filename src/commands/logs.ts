@@ -1,8 +1,7 @@
 import * as Flags from '@oclif/core/flags';
 import { BaseCommand } from '../cli/base-command.ts';
-import { remainingArgs } from '../cli/command-line/args.ts';
+import { remainingArgs, serverName } from '../cli/command-line/args.ts';
 import { logFlags, logRequest } from '../cli/command-line/log-flags.ts';
-import { serverName } from '../cli/command-line/server-name.ts';
 import { placeFlags } from '../cli/flags.ts';
 import { streamLogs } from '../cli/run/stream-logs.ts';
 

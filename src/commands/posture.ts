@@ -1,7 +1,6 @@
 import type { ServerPosture } from '../app/inspect/posture/posture.ts';
 import { BaseCommand } from '../cli/base-command.ts';
-import { remainingArgs } from '../cli/command-line/args.ts';
-import { serverName } from '../cli/command-line/server-name.ts';
+import { remainingArgs, serverName } from '../cli/command-line/args.ts';
 import { outputFlag, placeFlags } from '../cli/flags.ts';
 import { showPosture } from '../cli/run/show-posture.ts';
 

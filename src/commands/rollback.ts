@@ -1,8 +1,7 @@
 import * as Flags from '@oclif/core/flags';
 import { planWork } from '../app/plan/plan-work.ts';
 import { BaseCommand } from '../cli/base-command.ts';
-import { requiredArg } from '../cli/command-line/args.ts';
-import { serverName } from '../cli/command-line/server-name.ts';
+import { requiredArg, serverName } from '../cli/command-line/args.ts';
 import { applyFlags, historyFlags, keepOf, placeFlags, trustFlags } from '../cli/flags.ts';
 import { type PlanOutcome, runPlan } from '../cli/run/run-plan.ts';
 

@@ -1,8 +1,7 @@
 import * as Flags from '@oclif/core/flags';
 import { type ServerStats, sortStats, statsOrders, watchStats } from '../app/inspect/server-stats.ts';
 import { BaseCommand } from '../cli/base-command.ts';
-import { remainingArgs } from '../cli/command-line/args.ts';
-import { serverName } from '../cli/command-line/server-name.ts';
+import { remainingArgs, serverName } from '../cli/command-line/args.ts';
 import { outputFlag, placeFlags } from '../cli/flags.ts';
 import { renderStats } from '../cli/render/servers/server-stats.ts';
 import { untilSignal } from '../cli/terminal/signals.ts';
@@ -53,8 +52,7 @@ export default class Stats extends BaseCommand {
     if (isStopped) return latest;
     if (flags.output === 'json') this.logJson(latest);
     else if (latest.length === 0) this.notice(`No server in project ${project.name}.`);
-    else
-      this.answer(() => renderStats(latest, terminal.palette, terminal.answerIsTerminal ? terminal.width : undefined));
+    else this.answer(() => renderStats(latest, terminal.palette, terminal.table.width));
     return latest;
   }
 }

@@ -18,13 +18,9 @@ export function dockerOrchestrator(engine: Engine, needs: OrchestratorPorts): Si
   return {
     describe: (options) => engine.describe(options),
     tryIsolation: async () => {
-      throw new LoomsError(
-        'engine-unsupported',
-        'a Docker Engine keeps isolated servers in itself: nothing is to be tried',
-        {
-          hint: '`looms posture` shows what the servers that run reach',
-        },
-      );
+      const message = 'a Docker Engine keeps isolated servers in itself: nothing is to be tried';
+      const hint = '`looms posture` shows what the servers that run reach';
+      throw new LoomsError('engine-unsupported', message, { hint });
     },
     projects: (options) => engine.projects(options),
     plan: async (intent) => (await import('./plan/plan-intent.ts')).planIntent(ports, intent),

@@ -7,7 +7,7 @@ import type { LockKeeper } from '../orchestrator/common/project-lock.ts';
 import type { Orchestrator } from '../orchestrator/port.ts';
 import type { CallOptions, SessionHost } from '../orchestrator/session-host.ts';
 import type { Role } from './model/labels.ts';
-import type { NetworkShape, Observed } from './model/observed.ts';
+import type { BuiltImages, NetworkShape, Observed } from './model/observed.ts';
 import type { ContainerShape, ImageFacts } from './model/shape.ts';
 
 export type { LockHolder } from '../model/lock.ts';
@@ -146,20 +146,6 @@ export type Engine = SessionHost &
     /** Ends connections that are kept alive. */
     close(): Promise<void>;
   };
-
-/** An image that looms built. */
-type BuiltImage = {
-  readonly id: ImageId;
-  readonly ref: string;
-  /** All containers that are made of it, whoever made them and whether they run. */
-  readonly users: readonly ContainerId[];
-};
-
-export type BuiltImages = {
-  readonly images: readonly BuiltImage[];
-  /** Projects that a run works on, as their locks say: it may have built an image and not made the container yet. */
-  readonly locked: readonly ProjectName[];
-};
 
 export type BuildSettings = {
   /** Build arguments of proxies as given in the environment: HTTP_PROXY, HTTPS_PROXY, NO_PROXY and lower case. */

@@ -1,5 +1,6 @@
 import type { EnvValue } from './desired.ts';
 import type { Position } from './diagnostics.ts';
+import type { HealthPlace } from './health.ts';
 import type { ServerName } from './ids.ts';
 
 /** How a number of an alert is written: a part of a limit or of a whole (0.9 for `90%`), bytes, or as it is. */
@@ -135,13 +136,13 @@ export type AlertBook = {
 /** Keeps the alerts of projects, by the engine's own id and the project's name. */
 export type AlertKeeper = {
   /** Undefined where no loop ever looked. Throws `ledger-unreadable`. */
-  readonly readAlerts: (at: { readonly engine: string; readonly project: string }) => Promise<AlertBook | undefined>;
+  readonly readAlerts: (at: HealthPlace) => Promise<AlertBook | undefined>;
   /**
    * Changes what is kept, alone among all programs; `undefined` leaves it. What is kept then comes back. Throws
    * `ledger-unreadable`, and what `change` throws.
    */
   readonly changeAlerts: (
-    at: { readonly engine: string; readonly project: string },
+    at: HealthPlace,
     change: (book: AlertBook | undefined) => AlertBook | undefined,
   ) => Promise<AlertBook | undefined>;
 };

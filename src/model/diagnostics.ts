@@ -14,8 +14,11 @@ export type Diagnostic = {
   readonly path: string;
   readonly hint?: string;
   /** Other places that belong to the finding, each shown with its own frame. */
-  readonly related: readonly { readonly position: Position; readonly length: number; readonly message: string }[];
+  readonly related: readonly (Mark & { readonly message: string })[];
 };
+
+/** Text of a file that is marked. */
+export type Mark = Pick<Diagnostic, 'position' | 'length'>;
 
 /** Text of the files that diagnostics point into, for code frames. */
 export type SourceText = { readonly file: string; readonly text: string };

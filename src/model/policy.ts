@@ -1,4 +1,4 @@
-import type { Position } from './diagnostics.ts';
+import type { Mark } from './diagnostics.ts';
 import { field, madeField, madeOptional, type Of, optionalField, plainOf, usualField } from './fields.ts';
 import type { ServerName } from './ids.ts';
 import { bool, type Checked, list, number, object, oneOf, optional, record, text } from './values/structure.ts';
@@ -145,5 +145,5 @@ export type PolicyBreach = {
   /** Path of the field in the spec's YAML. */
   readonly path: string;
   /** Where the field stands; absent for what was read from an engine instead of a file. */
-  readonly place?: { readonly position: Position; readonly length: number };
+  readonly place?: Mark;
 };

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { open, readFile, rm, stat } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { LoomsError } from '../model/errors.ts';
+import { codeOf } from '../model/failure.ts';
 
 /** A lock that is older belongs to a writer that died: writing takes milliseconds. ms. */
 const staleMs = 10_000;
@@ -44,7 +45,7 @@ async function tryCreate(lock: string, content: string): Promise<boolean> {
     }
     return true;
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return false;
+    if (codeOf(error) === 'EEXIST') return false;
     throw error;
   }
 }

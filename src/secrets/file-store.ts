@@ -3,9 +3,10 @@ import { chmod, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises
 import { homedir } from 'node:os';
 import { dirname, isAbsolute, join } from 'node:path';
 import { LoomsError } from '../model/errors.ts';
-import { messageOf } from '../model/failure.ts';
+import { codeOf, messageOf } from '../model/failure.ts';
 import { isRecord } from '../model/is-record.ts';
 import { requireSecretName } from '../model/secrets/secret-names.ts';
+import { defined } from '../model/values/defined.ts';
 import { withFileLock } from './file-lock.ts';
 import type { WritableProvider } from './provider.ts';
 import { keyBytes, keyFromPassphrase, type SealedSecret, type StoreKey, seal, unseal } from './secret-cipher.ts';
@@ -84,10 +85,7 @@ export function createFileStore(places: FileStorePlaces): WritableProvider {
       const value = unseal(name, sealed, key);
       if (value !== undefined) return { found: true, value };
       throw new LoomsError('secret-missing', `secret ${name} in ${secretsFile} does not open with this key`, {
-        hint:
-          sealed.key === 'file'
-            ? `Is ${keyFile} the one it was stored with?`
-            : 'Is LOOMS_MASTER_KEY the one it was stored with?',
+        hint: `Is ${sealed.key === 'file' ? keyFile : 'LOOMS_MASTER_KEY'} the one it was stored with?`,
       });
     },
     set: (name, value) =>
@@ -114,7 +112,7 @@ export function createFileStore(places: FileStorePlaces): WritableProvider {
 }
 
 function notWritten(path: string, error: unknown): LoomsError {
-  const isFull = error instanceof Error && 'code' in error && (error.code === 'ENOSPC' || error.code === 'EDQUOT');
+  const isFull = codeOf(error) === 'ENOSPC' || codeOf(error) === 'EDQUOT';
   const why = isFull ? 'the disk is full' : messageOf(error);
   return new LoomsError('file-not-writable', `${path} cannot be written: ${why}; nothing was changed`, {
     hint: isFull ? 'make room there, or set XDG_DATA_HOME' : `make ${dirname(path)} writable, or set XDG_DATA_HOME`,
@@ -126,9 +124,7 @@ async function readContent(path: string): Promise<Content> {
   const text = await readIfThere(path);
   if (text === undefined) return { version: 1, salt: randomBytes(16).toString('base64'), entries: {} };
   const broken = (cause?: unknown) =>
-    new LoomsError('secret-missing', `${path} is no secrets file of this looms`, {
-      ...(cause === undefined ? {} : { cause }),
-    });
+    new LoomsError('secret-missing', `${path} is no secrets file of this looms`, defined({ cause }));
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -192,7 +188,7 @@ async function readIfThere(path: string): Promise<string | undefined> {
   try {
     return await readFile(path, 'utf8');
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+    if (codeOf(error) === 'ENOENT') return undefined;
     throw new LoomsError('secret-missing', `cannot read ${path}`, { cause: error });
   }
 }

@@ -2,6 +2,7 @@ import { access, constants } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { LoomsError } from '../model/errors.ts';
 import { requireSecretName } from '../model/secrets/secret-names.ts';
+import { defined } from '../model/values/defined.ts';
 import { sourceFailed, type WritableProvider } from './provider.ts';
 import { runTool, type ToolResult } from './run-tool.ts';
 
@@ -34,12 +35,7 @@ export async function findKeyring(
 function secretService(environment: Environment, timeoutMs: number): WritableProvider {
   const source = 'keyring (secret-tool)';
   const item = (name: string) => ['service', 'looms', 'name', name];
-  const run = async (what: string, argv: readonly string[], input?: string) =>
-    requireEnd(
-      source,
-      await runTool(['secret-tool', ...argv], { timeoutMs, environment, ...(input === undefined ? {} : { input }) }),
-      what,
-    );
+  const run = runner(source, 'secret-tool', environment, timeoutMs);
   const provider: WritableProvider = {
     name: source,
     async get(name) {
@@ -82,12 +78,7 @@ function secretService(environment: Environment, timeoutMs: number): WritablePro
 /** macOS: values go in through `security -i`, so that they are in no argument list. */
 function keychain(environment: Environment, timeoutMs: number): WritableProvider {
   const source = 'keyring (security)';
-  const run = async (what: string, argv: readonly string[], input?: string) =>
-    requireEnd(
-      source,
-      await runTool(['security', ...argv], { timeoutMs, environment, ...(input === undefined ? {} : { input }) }),
-      what,
-    );
+  const run = runner(source, 'security', environment, timeoutMs);
   return {
     name: source,
     async get(name) {
@@ -132,11 +123,15 @@ function keychain(environment: Environment, timeoutMs: number): WritableProvider
 
 type Ended = Extract<ToolResult, { result: 'ended' }>;
 
-function requireEnd(source: string, result: ToolResult, what: string): Ended {
-  if (result.result === 'ended') return result;
-  const why = result.result === 'not-started' ? result.why : 'it did not answer in time';
-  throw sourceFailed(source, `could not ${what}: ${why}`);
-}
+/** Runs the keyring's own command to its end, on `input` where there is any; `what` says for people what for. */
+const runner =
+  (source: string, command: string, environment: Environment, timeoutMs: number) =>
+  async (what: string, argv: readonly string[], input?: string): Promise<Ended> => {
+    const result = await runTool([command, ...argv], { timeoutMs, environment, ...defined({ input }) });
+    if (result.result === 'ended') return result;
+    const why = result.result === 'not-started' ? result.why : 'it did not answer in time';
+    throw sourceFailed(source, `could not ${what}: ${why}`);
+  };
 
 function requireSuccess(source: string, { exitCode, stderr }: Ended, what: string): void {
   if (exitCode === 0) return;

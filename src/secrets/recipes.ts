@@ -10,6 +10,21 @@ const says =
   ({ stderr }) =>
     words.test(stderr);
 
+/** What the two stores of AWS have in common; `query` is where the value stands in the answer. */
+const aws = (
+  { prefix, region, profile }: Extract<ProgramStore, { type: 'aws-secrets-manager' | 'aws-ssm' }>,
+  query: string,
+  wordsFor: (id: string) => readonly string[],
+): Pick<CommandRecipe, 'argv' | 'prints' | 'hint'> => ({
+  argv: (name) => [
+    ...['aws', ...wordsFor(prefix + name), '--query', query, '--output', 'json', '--no-cli-pager'],
+    ...option('--region', region),
+    ...option('--profile', profile),
+  ],
+  prints: 'json',
+  hint: '`aws sts get-caller-identity` shows who asks',
+});
+
 /**
  * How the program of a store is asked. Names go in as arguments, values come out on stdout; what says that there is no
  * such secret is the wording of the program, since exit codes do not tell it from a failure.
@@ -29,29 +44,15 @@ export function recipeOf(store: ProgramStore): CommandRecipe {
       };
     case 'aws-secrets-manager':
       return {
+        ...aws(store, 'SecretString', (id) => ['secretsmanager', 'get-secret-value', '--secret-id', id]),
         name: 'aws secrets manager (aws)',
-        argv: (name) => [
-          ...['aws', 'secretsmanager', 'get-secret-value', '--secret-id', store.prefix + name],
-          ...['--query', 'SecretString', '--output', 'json', '--no-cli-pager'],
-          ...option('--region', store.region),
-          ...option('--profile', store.profile),
-        ],
-        prints: 'json',
         hasNone: says(/\(ResourceNotFoundException\)/),
-        hint: '`aws sts get-caller-identity` shows who asks',
       };
     case 'aws-ssm':
       return {
+        ...aws(store, 'Parameter.Value', (id) => ['ssm', 'get-parameter', '--name', id, '--with-decryption']),
         name: 'aws ssm (aws)',
-        argv: (name) => [
-          ...['aws', 'ssm', 'get-parameter', '--name', store.prefix + name, '--with-decryption'],
-          ...['--query', 'Parameter.Value', '--output', 'json', '--no-cli-pager'],
-          ...option('--region', store.region),
-          ...option('--profile', store.profile),
-        ],
-        prints: 'json',
         hasNone: says(/\(ParameterNotFound\)/),
-        hint: '`aws sts get-caller-identity` shows who asks',
       };
     case 'gcp-secret-manager':
       return {

@@ -1,6 +1,6 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { messageOf } from '../model/failure.ts';
+import { codeOf, messageOf } from '../model/failure.ts';
 import { secretNamePattern, secretVariable } from '../model/secrets/secret-names.ts';
 import type { SecretProviderConfig } from '../model/secrets/secret-providers.ts';
 import { commandProvider, ownCommand } from './command.ts';
@@ -154,7 +154,7 @@ export function directoryProvider(folder: string, readRegular: ReadRegular): Sec
     },
     async list() {
       const names = await readdir(folder).catch((error: unknown) => {
-        if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return [];
+        if (codeOf(error) === 'ENOENT') return [];
         throw sourceFailed(`directory ${folder}`, `cannot be listed: ${messageOf(error)}`);
       });
       return names.filter((name) => secretNamePattern.test(name));

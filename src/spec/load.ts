@@ -1,6 +1,6 @@
 import { blockOf, isIpv4 } from '../model/container/egress.ts';
 import type { DesiredServer, Source } from '../model/desired.ts';
-import type { Diagnostic, Position } from '../model/diagnostics.ts';
+import type { Diagnostic, Mark } from '../model/diagnostics.ts';
 import type { ServerName } from '../model/ids.ts';
 import type { Place } from '../model/place.ts';
 import { defined } from '../model/values/defined.ts';
@@ -10,7 +10,7 @@ import { nameOf, normalize, type ReadServer } from './fields/normalize.ts';
 import { placeOf } from './fields/place.ts';
 import { type SpecInput, specShape, specValidator } from './generated/validators.mjs';
 import { type CheckedDocument, checkDocument, type DocumentKind } from './read/document.ts';
-import { asDiagnostic, sortDiagnostics } from './read/findings.ts';
+import { asDiagnostic, markOf, sortDiagnostics } from './read/findings.ts';
 import { parseDocuments } from './read/parse.ts';
 import { indexLines, type Lines, type Span } from './read/tree.ts';
 
@@ -30,7 +30,7 @@ export type LoadContext = {
 };
 
 /** Where a field stands; for one that is not in the file, where its nearest parent stands. */
-export type FieldLocation = { readonly position: Position; readonly length: number; readonly explicit: boolean };
+export type FieldLocation = Mark & { readonly explicit: boolean };
 
 type Read<Spec> = {
   readonly spec: Spec;
@@ -76,7 +76,7 @@ export function loadDocuments(files: readonly SpecFile[], context: LoadContext):
   const servers: LoadedServer[] = [];
   const faulty: FaultyServer[] = [];
   const diagnostics: Diagnostic[] = [];
-  const names = new Map<ServerName, { readonly position: Position; readonly length: number }>();
+  const names = new Map<ServerName, Mark>();
   for (const file of files) {
     const text = file.text.startsWith('\ufeff') ? file.text.slice(1) : file.text;
     const lines = indexLines(file.file, text);
@@ -91,7 +91,7 @@ export function loadDocuments(files: readonly SpecFile[], context: LoadContext):
       const other = checked.findings.filter(({ code }) => code === otherDocument);
       const found = (other.length > 0 ? other : checked.findings).map((finding) => asDiagnostic(lines, finding));
       if (loaded.name !== undefined) {
-        const place = placeIn(lines, checked.locate(loaded.name.path).span);
+        const place = markOf(lines, checked.locate(loaded.name.path).span);
         const first = names.get(loaded.name.name);
         if (first === undefined) names.set(loaded.name.name, place);
         else found.push(duplicateName(loaded.name, place, first));
@@ -140,33 +140,26 @@ function loadOne(checked: CheckedDocument, file: SpecFile, lines: Lines, span: S
       source: { file: file.file, line: lines.position(span.start).line, directory: file.directory },
       locate: (path) => {
         const { span: place, explicit } = checked.locate(path.startsWith('mcp_server') ? `${inner}${path}` : path);
-        return { ...placeIn(lines, place), explicit };
+        return { ...markOf(lines, place), explicit };
       },
     },
   };
 }
 
-const placeIn = (lines: Lines, span: Span): { readonly position: Position; readonly length: number } => ({
-  position: lines.position(span.start),
-  length: lines.length(span),
-});
-
 /** Servers reach each other by name, so one that called itself as another one is named would get that one's callers. */
 function takenHostname(
   { spec, locate }: LoadedServer | FaultyServer,
-  names: ReadonlyMap<ServerName, { readonly position: Position; readonly length: number }>,
+  names: ReadonlyMap<ServerName, Mark>,
 ): Diagnostic | undefined {
   const path = 'docker_backend.hostname';
   const name = spec.hostname.toLowerCase();
   const holder = name === spec.name ? undefined : [...names].find(([one]) => one === name)?.[1];
   if (holder === undefined) return undefined;
-  const { position, length } = locate(path);
   return {
     severity: 'error',
     code: 'taken-hostname',
     message: `${spec.hostname} is the name of another server, which would share its callers with this one`,
-    position,
-    length,
+    ...placed(locate(path)),
     path,
     hint: 'give it another hostname',
     related: [{ ...holder, message: 'the other server' }],
@@ -198,13 +191,9 @@ function takenAddress(
   return undefined;
 }
 
-const placed = ({ position, length }: FieldLocation) => ({ position, length });
+const placed = ({ position, length }: FieldLocation): Mark => ({ position, length });
 
-const duplicateName = (
-  named: Named,
-  place: { readonly position: Position; readonly length: number },
-  first: { readonly position: Position; readonly length: number },
-): Diagnostic => ({
+const duplicateName = (named: Named, place: Mark, first: Mark): Diagnostic => ({
   severity: 'error',
   code: 'duplicate-name',
   message: `two servers are called ${named.name}`,

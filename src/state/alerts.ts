@@ -1,11 +1,9 @@
 import { type Alert, type AlertBook, type AlertEnd, alertEnds } from '../model/alerts.ts';
 import { LoomsError } from '../model/errors.ts';
+import type { HealthPlace } from '../model/health.ts';
 import { isRecord } from '../model/is-record.ts';
 import { parsedJson } from '../model/values/parsed-json.ts';
-import { describeFault, inTransaction, openLedger, readLedger } from './ledger.ts';
-
-/** Whose alerts: an engine's own id, and a project on it. */
-type Place = { readonly engine: string; readonly project: string };
+import { describeFault, readLedger, writeLedger } from './ledger.ts';
 
 const table = `CREATE TABLE IF NOT EXISTS alerts (
   engine TEXT NOT NULL,
@@ -17,7 +15,7 @@ const table = `CREATE TABLE IF NOT EXISTS alerts (
 const select = 'SELECT book FROM alerts WHERE engine = ? AND project = ?';
 
 /** The alerts of a project; undefined where no loop ever looked. Throws `ledger-unreadable`. */
-export const readAlerts = (path: string, { engine, project }: Place): Promise<AlertBook | undefined> =>
+export const readAlerts = (path: string, { engine, project }: HealthPlace): Promise<AlertBook | undefined> =>
   readLedger(path, 'alerts', (database) => bookOf(database.prepare(select).get(engine, project)?.book));
 
 /**
@@ -26,25 +24,20 @@ export const readAlerts = (path: string, { engine, project }: Place): Promise<Al
  */
 export async function changeAlerts(
   path: string,
-  { engine, project }: Place,
+  { engine, project }: HealthPlace,
   change: (book: AlertBook | undefined) => AlertBook | undefined,
 ): Promise<AlertBook | undefined> {
   try {
-    const database = await openLedger(path);
-    try {
-      return await inTransaction(database, () => {
-        database.exec(table);
-        const before = bookOf(database.prepare(select).get(engine, project)?.book);
-        const after = change(before);
-        if (after === undefined) return before;
-        database
-          .prepare('INSERT OR REPLACE INTO alerts (engine, project, book) VALUES (?, ?, ?)')
-          .run(engine, project, JSON.stringify(after));
-        return after;
-      });
-    } finally {
-      database.close();
-    }
+    return await writeLedger(path, (database) => {
+      database.exec(table);
+      const before = bookOf(database.prepare(select).get(engine, project)?.book);
+      const after = change(before);
+      if (after === undefined) return before;
+      database
+        .prepare('INSERT OR REPLACE INTO alerts (engine, project, book) VALUES (?, ?, ?)')
+        .run(engine, project, JSON.stringify(after));
+      return after;
+    });
   } catch (error) {
     if (error instanceof LoomsError) throw error;
     const { why, hint } = describeFault(error, path);

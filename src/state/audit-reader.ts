@@ -242,30 +242,13 @@ function whoIs(who: readonly string[]): Condition {
   };
 }
 
+const made = ['time', 'user', 'host', 'pid'] as const;
+
 /** In the order in which people read them. */
-const fields: readonly (keyof CallRecord)[] = [
-  'seq',
-  'call',
-  'time',
-  'user',
-  'host',
-  'pid',
-  'project',
-  'server',
-  'generation',
-  'container',
-  'engine',
-  'protocolVersion',
-  'tool',
-  'principal',
-  'timeoutMs',
-  'argumentsBytes',
-  'argumentsHash',
-  'arguments',
-  'result',
-  'code',
-  'resultBytes',
-  'durationMs',
+const callFields: readonly (keyof CallRecord)[] = [
+  ...(['seq', 'call', ...made, 'project', 'server', 'generation', 'container', 'engine', 'protocolVersion'] as const),
+  ...(['tool', 'principal', 'timeoutMs', 'argumentsBytes', 'argumentsHash', 'arguments'] as const),
+  ...(['result', 'code', 'resultBytes', 'durationMs'] as const),
 ];
 
 function parseRecord(text: string): Readonly<Record<string, unknown>> {
@@ -275,44 +258,23 @@ function parseRecord(text: string): Readonly<Record<string, unknown>> {
 
 /** In the order in which people read them. */
 const changeFields: readonly (keyof ChangeRecord)[] = [
-  'seq',
-  'change',
-  'time',
-  'user',
-  'host',
-  'pid',
-  'command',
-  'trigger',
-  'principal',
-  'traceId',
-  'project',
-  'engine',
-  'servers',
-  'support',
-  'secret',
-  'lock',
-  'result',
-  'code',
-  'message',
-  'outcomes',
-  'durationMs',
-  'endedAt',
+  ...(['seq', 'change', ...made, 'command', 'trigger', 'principal', 'traceId', 'project', 'engine'] as const),
+  ...(['servers', 'support', 'secret', 'lock'] as const),
+  ...(['result', 'code', 'message', 'outcomes', 'durationMs', 'endedAt'] as const),
 ];
+
+/** The fields of a record that it has, in their order. */
+const inOrder = <T>(names: readonly (keyof T & string)[], found: Readonly<Record<string, unknown>>): T =>
+  Object.fromEntries(names.flatMap((name) => (found[name] === undefined ? [] : [[name, found[name]]]))) as T;
 
 function toChange(seq: number, start: string, ending: string | undefined): ChangeRecord {
   const { call: _, time: endedAt, ...last } = ending === undefined ? {} : parseRecord(ending);
   const { call: change, ...first } = parseRecord(start);
-  const found: Readonly<Record<string, unknown>> = { seq, change, ...first, ...last, endedAt };
-  return Object.fromEntries(
-    changeFields.flatMap((name) => (found[name] === undefined ? [] : [[name, found[name]]])),
-  ) as ChangeRecord;
+  return inOrder(changeFields, { seq, change, ...first, ...last, endedAt });
 }
 
 /** What is stored is ours and covered by the chain; a record that someone changed is found by `verify`, not here. */
 function toCall(seq: number, start: string, ending: string | undefined): CallRecord {
   const { call, time, ...last } = ending === undefined ? {} : parseRecord(ending);
-  const all: Readonly<Record<string, unknown>> = { seq, ...parseRecord(start), ...last };
-  return Object.fromEntries(
-    fields.flatMap((name) => (all[name] === undefined ? [] : [[name, all[name]]])),
-  ) as CallRecord;
+  return inOrder(callFields, { seq, ...parseRecord(start), ...last });
 }

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { LoomsError } from '../model/errors.ts';
-import { messageOf } from '../model/failure.ts';
+import { codeOf, messageOf } from '../model/failure.ts';
 import { isRecord } from '../model/is-record.ts';
 import { tokenDigest } from '../model/secrets/token-digest.ts';
 
@@ -33,8 +33,6 @@ const namePattern = /^(?!local$)[a-zA-Z0-9][a-zA-Z0-9._-]{0,63}$/;
 const ending = '.json';
 /** Files' times may be no finer than this, ms: two changes within it look like one. */
 const coarseMs = 1_000;
-
-const codeOf = (error: unknown): unknown => (error instanceof Error && 'code' in error ? error.code : undefined);
 
 /** Tokens in a folder that is its owner's alone. */
 export function createClientTokens(folder: string, now: () => number = Date.now): ClientTokens {

@@ -1,9 +1,6 @@
-import type { HealthFinding, HealthRecord, Verdict } from '../model/health.ts';
+import type { HealthFinding, HealthPlace, HealthRecord, Verdict } from '../model/health.ts';
 import { asContainerId, asServerName, type ServerName } from '../model/ids.ts';
 import { readLedger, writeLedger } from './ledger.ts';
-
-/** Whose health: an engine's own id, and a project on it. */
-type Place = { readonly engine: string; readonly project: string };
 
 /** Beside the table of earlier versions, `health`, which did not know the run: what it says is about no run of today. */
 const table = `CREATE TABLE IF NOT EXISTS server_health (
@@ -36,7 +33,7 @@ const upsert = `INSERT INTO server_health
 /** Keeps what was found over what was kept before; `clock` tells ms since 1970. Throws what SQLite throws. */
 export async function recordHealth(
   path: string,
-  { engine, project }: Place,
+  { engine, project }: HealthPlace,
   findings: readonly HealthFinding[],
   clock: () => number,
 ): Promise<void> {
@@ -58,7 +55,7 @@ const isVerdict = (value: unknown): value is Verdict => verdicts.has(value);
 /** What was last found about servers, by name; verdicts of other versions are left out. Throws `ledger-unreadable`. */
 export async function readHealth(
   path: string,
-  { engine, project }: Place,
+  { engine, project }: HealthPlace,
 ): Promise<ReadonlyMap<ServerName, HealthRecord>> {
   const records = await readLedger(path, 'server_health', (database) => {
     const rows = database.prepare('SELECT * FROM server_health WHERE engine = ? AND project = ?').all(engine, project);

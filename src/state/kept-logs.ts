@@ -91,6 +91,13 @@ export const writeLogs = (path: string, write: LogWrite): Promise<void> =>
     }
   });
 
+/** Rows that a query finds; none where the file does not have the table yet. */
+type ReadAll = (
+  table: string,
+  sql: string,
+  ...values: readonly SQLInputValue[]
+) => Promise<readonly Record<string, unknown>[]>;
+
 /** The logs that are kept in that file. `now` is ms since 1970; `write` is `writeLogs`, wherever it runs. */
 export function logKeeper(
   path: string,
@@ -98,12 +105,12 @@ export function logKeeper(
   now: () => number = () => Date.now(),
 ): LogKeeper {
   const oldest = (): number => now() - longestMs;
-  const all = async (sql: string, ...values: readonly SQLInputValue[]) =>
-    (await readLedger(path, 'lines', (database) => database.prepare(sql).all(...values))) ?? [];
+  const all: ReadAll = async (table, sql, ...values) =>
+    (await readLedger(path, table, (database) => database.prepare(sql).all(...values))) ?? [];
   return {
     async keptUntil(container) {
       const sql = `SELECT max(time) AS time FROM lines WHERE owner = (SELECT id FROM containers WHERE container = ?)`;
-      const [found] = await all(sql, container);
+      const [found] = await all('lines', sql, container);
       return Math.max(Number(found?.time ?? 0), oldest());
     },
     keep: (at, { container, server, generation }, lines) =>
@@ -111,7 +118,7 @@ export function logKeeper(
     async containers({ engine, project }) {
       const sql = `SELECT container, server, generation FROM containers
         WHERE engine = ? AND project = ? ORDER BY generation, id`;
-      return (await all(sql, engine, project)).map(({ container, server, generation }) => ({
+      return (await all('lines', sql, engine, project)).map(({ container, server, generation }) => ({
         container: asContainerId(String(container)),
         server: asServerName(String(server)),
         generation: Number(generation),
@@ -122,13 +129,11 @@ export function logKeeper(
     keepAlertTurns: (at, turns) => write({ kind: 'alert-turns', at, oldest: oldest(), turns }),
     async alertTurns({ engine, project }, since) {
       const sql = 'SELECT turn FROM alert_turns WHERE engine = ? AND project = ? AND time >= ? ORDER BY time';
-      const read = (database: DatabaseSync) => database.prepare(sql).all(engine, project, since);
-      return ((await readLedger(path, 'alert_turns', read)) ?? []).flatMap(({ turn }) => turnIn(turn) ?? []);
+      return (await all('alert_turns', sql, engine, project, since)).flatMap(({ turn }) => turnIn(turn) ?? []);
     },
     async events({ engine, project }, since) {
       const sql = 'SELECT event FROM events WHERE engine = ? AND project = ? AND time >= ? ORDER BY time';
-      const read = (database: DatabaseSync) => database.prepare(sql).all(engine, project, since);
-      return ((await readLedger(path, 'events', read)) ?? []).flatMap(({ event }) => eventIn(event) ?? []);
+      return (await all('events', sql, engine, project, since)).flatMap(({ event }) => eventIn(event) ?? []);
     },
   };
 }
@@ -217,7 +222,7 @@ function forget(
 }
 
 async function* readLines(
-  all: (sql: string, ...values: readonly SQLInputValue[]) => Promise<readonly Record<string, unknown>[]>,
+  all: ReadAll,
   container: ContainerId,
   { streams, since = 0, until = Number.MAX_SAFE_INTEGER, tail }: KeptQuery,
 ): AsyncGenerator<KeptLine> {
@@ -227,13 +232,13 @@ async function* readLines(
   if (tail !== undefined) {
     const span = [container, since, until];
     const sql = `SELECT time, n FROM lines WHERE ${ofContainer} AND time BETWEEN ? AND ? ORDER BY time DESC, n DESC`;
-    const [before] = await all(`${sql} LIMIT 1 OFFSET ?`, ...span, tail);
+    const [before] = await all('lines', `${sql} LIMIT 1 OFFSET ?`, ...span, tail);
     if (before !== undefined) after = asKept(before);
   }
   const sql = `SELECT time, n, stream, text FROM lines
     WHERE ${ofContainer} AND (time, n) > (?, ?) AND time <= ? ORDER BY time, n LIMIT ${pageLines}`;
   for (;;) {
-    const page = await all(sql, container, after.time, after.n, until);
+    const page = await all('lines', sql, container, after.time, after.n, until);
     for (const row of page) {
       after = asKept(row);
       const stream = row.stream === 'stdout' ? 'stdout' : 'stderr';

@@ -1,5 +1,6 @@
 import { createHmac, createSecretKey, hkdfSync, randomBytes } from 'node:crypto';
 import { closeSync, fsyncSync, linkSync, openSync, readFileSync, rmSync, statSync, writeSync } from 'node:fs';
+import { codeOf } from '../model/failure.ts';
 
 /** HMAC-SHA-256 of a text, in hex. */
 export type Keyed = (text: string) => string;
@@ -20,8 +21,6 @@ export type KeyWords = { readonly what: string; readonly notTheKey: string };
 
 const keyBytes = 32;
 const keyPattern = /^[0-9a-f]{64}\n?$/;
-
-const codeOf = (error: unknown): unknown => (error instanceof Error && 'code' in error ? error.code : undefined);
 
 /** Reads a file that is its owner's alone; undefined when there is none. Throws `KeyFault` for one that others may read. */
 export function readOwnFile(path: string, notTheKey: string): string | undefined {

@@ -131,20 +131,16 @@ function makeFile(path: string): void {
 }
 
 /** Writes to such a file in one transaction, which is one write to disk. Throws what SQLite throws. */
-export async function writeDatabase(
-  path: string,
-  tables: string,
-  work: (database: DatabaseSync) => void,
-): Promise<void> {
+export async function writeDatabase<T>(path: string, tables: string, work: (database: DatabaseSync) => T): Promise<T> {
   const database = await openDatabase(path, tables);
   try {
-    await inTransaction(database, () => work(database));
+    return await inTransaction(database, () => work(database));
   } finally {
     database.close();
   }
 }
 
-export const writeLedger = (path: string, work: (database: DatabaseSync) => void): Promise<void> =>
+export const writeLedger = <T>(path: string, work: (database: DatabaseSync) => T): Promise<T> =>
   writeDatabase(path, schema, work);
 
 /** Opens the ledger for reading. The file must be there. Throws what SQLite throws. */

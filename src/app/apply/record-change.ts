@@ -1,10 +1,13 @@
 import { type ErrorCode, LoomsError } from '../../model/errors.ts';
 import type { ProjectName, ServerName } from '../../model/ids.ts';
 import { sourceText } from '../../model/source.ts';
-import type { AuditedChange, ChangeEnd } from '../../model/trail/audit.ts';
+import type { AuditedChange, ChangeEnd, Written } from '../../model/trail/audit.ts';
 import { defined } from '../../model/values/defined.ts';
 import type { ApplyReport, Prepared } from '../../orchestrator/port.ts';
 import type { Ports } from '../ports.ts';
+
+/** A change as whoever makes it tells it; who that is, the trail knows. */
+type ToldChange = Omit<AuditedChange, 'command' | 'principal'>;
 
 type End = Omit<ChangeEnd, 'durationMs'>;
 
@@ -17,10 +20,7 @@ export type BegunChange = {
 /**
  * Writes that a change begins. Trouble with the trail is only said: it keeps nobody from repairing what is broken.
  */
-export async function beginChange(
-  ports: Ports,
-  change: Omit<AuditedChange, 'command' | 'principal'>,
-): Promise<BegunChange> {
+export async function beginChange(ports: Ports, change: ToldChange): Promise<BegunChange> {
   const { command, principal } = ports.whoAmI;
   const trigger = principal === undefined ? 'person' : 'api';
   const { start, ended: write } = await ports.audit.changing({
@@ -29,16 +29,15 @@ export async function beginChange(
     ...defined({ principal }),
     ...change,
   });
-  if (!start.written)
-    ports.warn({ code: 'not-audited', message: `this change is not in the audit trail: ${start.why}; ${start.hint}` });
+  const check = (what: string, written: Written): void => {
+    if (written.written) return;
+    ports.warn({ code: 'not-audited', message: `${what} is not in the audit trail: ${written.why}; ${written.hint}` });
+  };
+  check('this change', start);
   const startedAt = ports.monotonicMs();
   const ended = async (how: End): Promise<void> => {
-    const written = await write({ ...how, durationMs: Math.round(ports.monotonicMs() - startedAt) });
-    if (!written.written)
-      ports.warn({
-        code: 'not-audited',
-        message: `the end of this change is not in the audit trail: ${written.why}; ${written.hint}`,
-      });
+    const durationMs = Math.round(ports.monotonicMs() - startedAt);
+    check('the end of this change', await write({ ...how, durationMs }));
   };
   const failed = async (error: unknown): Promise<void> => {
     const failure: { readonly code: ErrorCode; readonly message?: string } =
@@ -49,11 +48,7 @@ export async function beginChange(
 }
 
 /** Makes a change between its two records, and passes on what it does. */
-export async function recordChange<T>(
-  ports: Ports,
-  change: Omit<AuditedChange, 'command' | 'principal'>,
-  make: () => Promise<T>,
-): Promise<T> {
+export async function recordChange<T>(ports: Ports, change: ToldChange, make: () => Promise<T>): Promise<T> {
   const begun = await beginChange(ports, change);
   let made: T;
   try {
@@ -90,7 +85,7 @@ export function changeOf(
     mask,
     eventBefore,
   }: { readonly mask: Ports['mask']; readonly eventBefore: (server: ServerName) => string | undefined },
-): Omit<AuditedChange, 'command' | 'principal'> {
+): ToldChange {
   const sources = new Map(servers.map(({ spec, source }) => [spec.name, sourceText(source)] as const));
   return {
     project: plan.project,
@@ -134,8 +129,7 @@ export const endOfReport = ({ outcome, servers }: ApplyReport, mask: Ports['mask
 });
 
 /** What the trail says of a token of a client that is made or revoked. */
-export const tokenChange = (
-  project: ProjectName,
-  name: string,
-  action: 'create' | 'remove',
-): Omit<AuditedChange, 'command' | 'principal'> => ({ project, support: [{ kind: 'token', name, action }] });
+export const tokenChange = (project: ProjectName, name: string, action: 'create' | 'remove'): ToldChange => ({
+  project,
+  support: [{ kind: 'token', name, action }],
+});

@@ -21,56 +21,50 @@ export type Diagnosis = {
   readonly engine: EngineDescription | null;
 };
 
+/** What is said of one thing. */
+const checked =
+  (name: string) =>
+  (status: Check['status'], detail: string, hint?: string): Check => ({ name, status, detail, ...defined({ hint }) });
+
+const isolated = checked('isolation');
+
 function isolation(engine: SingleDescription): Check {
-  const name = 'isolation';
   if (engine.kind === 'kubernetes') {
     return engine.canHideHost
-      ? { name, status: 'ok', detail: 'isolated servers have no connection to the outside or to their nodes' }
-      : {
-          name,
-          status: 'warning',
-          detail:
-            'NetworkPolicies keep isolated servers in, where this cluster enforces them; their nodes may be in reach',
-          hint: '`looms doctor --probe` tries it with two pods, which it takes away again',
-        };
+      ? isolated('ok', 'isolated servers have no connection to the outside or to their nodes')
+      : isolated(
+          'warning',
+          'NetworkPolicies keep isolated servers in, where this cluster enforces them; their nodes may be in reach',
+          '`looms doctor --probe` tries it with two pods, which it takes away again',
+        );
   }
   return engine.canHideHost
-    ? {
-        name,
-        status: 'ok',
-        detail:
-          "isolated servers have no connection to the outside or this engine's host; datagrams that they broadcast do reach services of the host",
-        hint: 'on the host, `sysctl net.ipv4.conf.all.rp_filter=1` closes that as well (docs/security.md)',
-      }
-    : {
-        name,
-        status: 'warning',
-        detail: `${engine.kind} keeps isolated servers from the outside, but not from its own host`,
-        hint: 'services on the host that must not be reached should not listen on all addresses',
-      };
+    ? isolated(
+        'ok',
+        "isolated servers have no connection to the outside or this engine's host; datagrams that they broadcast do reach services of the host",
+        'on the host, `sysctl net.ipv4.conf.all.rp_filter=1` closes that as well (docs/security.md)',
+      )
+    : isolated(
+        'warning',
+        `${engine.kind} keeps isolated servers from the outside, but not from its own host`,
+        'services on the host that must not be reached should not listen on all addresses',
+      );
 }
 
 /** That of a cluster, as it was tried. */
 function triedIsolation({ enforced, reachesNode, seen }: IsolationFinding): Check {
-  const name = 'isolation';
   const plugin = 'Calico, Cilium and most other network plugins enforce NetworkPolicies, flannel alone does not';
   if (enforced === null) {
-    return {
-      name,
-      status: 'warning',
-      detail: `not known: ${seen}`,
-      hint: 'something else keeps pods of this cluster apart',
-    };
+    return isolated('warning', `not known: ${seen}`, 'something else keeps pods of this cluster apart');
   }
-  if (!enforced) return { name, status: 'failed', detail: `isolated servers are not kept in: ${seen}`, hint: plugin };
+  if (!enforced) return isolated('failed', `isolated servers are not kept in: ${seen}`, plugin);
   return reachesNode === false
-    ? { name, status: 'ok', detail: `isolated servers are kept in, and reach no service of their node: ${seen}` }
-    : {
-        name,
-        status: 'warning',
-        detail: `isolated servers are kept in, but reach services of their node: ${seen}`,
-        hint: 'Kubernetes promises nothing of a pod and its node; services there that must not be reached should not listen on all addresses',
-      };
+    ? isolated('ok', `isolated servers are kept in, and reach no service of their node: ${seen}`)
+    : isolated(
+        'warning',
+        `isolated servers are kept in, but reach services of their node: ${seen}`,
+        'Kubernetes promises nothing of a pod and its node; services there that must not be reached should not listen on all addresses',
+      );
 }
 
 /** Tries isolation out; where that cannot be done, why is the answer. */
@@ -80,7 +74,7 @@ async function probed(orchestrator: Orchestrator, signal: AbortSignal | undefine
   } catch (error) {
     if (isFailure(error, 'interrupted')) throw error;
     const { message, hint } = failureOf(error);
-    return { name: 'isolation', status: 'failed', detail: `it could not be tried: ${message}`, ...defined({ hint }) };
+    return isolated('failed', `it could not be tried: ${message}`, hint);
   }
 }
 
@@ -98,58 +92,47 @@ const storageText = (engine: SingleDescription): string => {
 /** Said where it is not so: nearly every engine can. */
 function processLimits({ kind, canLimitProcesses }: SingleDescription): readonly Check[] {
   if (canLimitProcesses) return [];
-  const name = 'process limits';
-  return kind === 'kubernetes'
-    ? [{ name, status: 'ok', detail: 'pids_limit is not available: podPidsLimit of a node is what holds for its pods' }]
-    : [
-        {
-          name,
-          status: 'warning',
-          detail: 'this engine cannot limit processes, so servers are refused',
-          hint: 'on a rootless engine, let systemd delegate the cgroup controllers to your user',
-        },
-      ];
+  const said = checked('process limits');
+  return [
+    kind === 'kubernetes'
+      ? said('ok', 'pids_limit is not available: podPidsLimit of a node is what holds for its pods')
+      : said(
+          'warning',
+          'this engine cannot limit processes, so servers are refused',
+          'on a rootless engine, let systemd delegate the cgroup controllers to your user',
+        ),
+  ];
 }
 
 function resources(engine: SingleDescription): Check {
   const { cpus, memoryBytes, os, architecture } = engine;
-  const name = 'resources';
+  const said = checked('resources');
   if (engine.kind === 'kubernetes' && engine.nodes === 0) {
-    return {
-      name,
-      status: 'ok',
-      detail: 'not known: no node takes pods, or who looms is here may not list nodes',
-      hint: '`kubectl auth can-i list nodes` says which; looms does without',
-    };
+    const hint = '`kubectl auth can-i list nodes` says which; looms does without';
+    return said('ok', 'not known: no node takes pods, or who looms is here may not list nodes', hint);
   }
   const nodes = engine.kind === 'kubernetes' ? `${plural(engine.nodes, 'node')}, ` : '';
-  const detail = `${nodes}${cpus} CPUs, ${Math.round(memoryBytes / 2 ** 20)} MiB, ${os}/${architecture}`;
-  return { name, status: 'ok', detail };
+  return said('ok', `${nodes}${cpus} CPUs, ${Math.round(memoryBytes / 2 ** 20)} MiB, ${os}/${architecture}`);
 }
 
 /** Whoever may work in one project need not know of others. */
 async function projects(orchestrator: Pick<Orchestrator, 'projects'>): Promise<Check> {
-  const name = 'projects';
+  const said = checked('projects');
   try {
     const known = await orchestrator.projects();
-    return { name, status: 'ok', detail: known.length === 0 ? 'none yet' : known.join(', ') };
+    return said('ok', known.length === 0 ? 'none yet' : known.join(', '));
   } catch (error) {
     if (!isFailure(error, 'engine-rejected')) throw error;
-    const { message, hint } = error;
-    return { name, status: 'ok', detail: `not known: ${message}`, ...defined({ hint }) };
+    return said('ok', `not known: ${error.message}`, error.hint);
   }
 }
 
 /** What is looked at of one engine; `tried` where isolation was. */
 const checksOf = (engine: SingleDescription, tried: Check | undefined): readonly Check[] => [
-  {
-    name: 'engine',
-    status: 'ok',
-    detail: `${engine.kind} ${engine.version} (API ${engine.apiVersion}) at ${engine.endpoint}`,
-  },
+  checked('engine')('ok', `${engine.kind} ${engine.version} (API ${engine.apiVersion}) at ${engine.endpoint}`),
   resources(engine),
   tried ?? isolation(engine),
-  { name: 'storage limits', status: 'ok', detail: storageText(engine) },
+  checked('storage limits')('ok', storageText(engine)),
   ...processLimits(engine),
 ];
 
@@ -158,7 +141,7 @@ const checksOfAll = ({ engines, away }: SeveralDescription, tried: Check | undef
   ...Object.entries(engines).flatMap(([name, engine]) =>
     checksOf(engine, undefined).map((check) => ({ ...check, name: `${name}: ${check.name}` })),
   ),
-  ...Object.entries(away).map(([name, why]): Check => ({ name: `${name}: engine`, status: 'failed', detail: why })),
+  ...Object.entries(away).map(([name, why]) => checked(`${name}: engine`)('failed', why)),
   ...(tried === undefined ? [] : [tried]),
 ];
 
@@ -175,23 +158,19 @@ async function engineChecks(
   } catch (error) {
     if (isFailure(error, 'interrupted')) throw error;
     const { message, hint } = failureOf(error);
-    return {
-      engine: null,
-      checks: [{ name: 'engine', status: 'failed', detail: message, ...(hint === undefined ? {} : { hint }) }],
-    };
+    return { engine: null, checks: [checked('engine')('failed', message, hint)] };
   }
 }
 
 /** What others see as the maker of what is made here, and what to compare with what they say was made elsewhere. */
 async function recordKey({ trust }: Ports): Promise<Check> {
-  const name = 'record key';
+  const said = checked('record key');
   try {
     const key = await trust.keyName();
-    const detail = key === undefined ? 'none yet; it is made with the first server' : `${key} signs records here`;
-    return { name, status: 'ok', detail };
+    return said('ok', key === undefined ? 'none yet; it is made with the first server' : `${key} signs records here`);
   } catch (error) {
     const { message, hint } = failureOf(error);
-    return { name, status: 'failed', detail: message, ...(hint === undefined ? {} : { hint }) };
+    return said('failed', message, hint);
   }
 }
 
@@ -203,7 +182,7 @@ type DiagnoseOptions = {
 
 /** Looks at everything looms needs: what is wrong is the answer. Throws nothing but `interrupted`, when the signal aborts. */
 export async function diagnose(ports: Ports, options: DiagnoseOptions = {}): Promise<Diagnosis> {
-  const program: Check = { name: 'looms', status: 'ok', detail: `${ports.managedBy}, Node ${process.versions.node}` };
+  const program = checked('looms')('ok', `${ports.managedBy}, Node ${process.versions.node}`);
   const { checks, engine } = await engineChecks(ports, options);
   return { checks: [program, await recordKey(ports), ...checks], tried: await ports.engineAttempts(), engine };
 }

@@ -56,36 +56,31 @@ async function* lastOf<Record, Seen extends { readonly result: string }>(
   seenAs: (record: Record) => Seen,
   results: readonly string[] | undefined,
 ): AsyncGenerator<Seen> {
-  const isWanted = ({ result }: Seen): boolean => results === undefined || results.includes(result);
-  if (last === undefined) {
-    for await (const record of read(query)) {
-      const one = seenAs(record);
-      if (isWanted(one)) yield one;
-    }
-    return;
-  }
+  if (last === 0) return;
   const newest: Seen[] = [];
-  if (last > 0) {
-    for await (const record of read({ ...query, newestFirst: true })) {
-      const one = seenAs(record);
-      if (isWanted(one)) newest.push(one);
-      if (newest.length === last) break;
-    }
+  for await (const record of read(last === undefined ? query : { ...query, newestFirst: true })) {
+    const one = seenAs(record);
+    if (results?.includes(one.result) === false) continue;
+    if (last === undefined) yield one;
+    else newest.push(one);
+    if (newest.length === last) break;
   }
   yield* newest.reverse();
 }
 
 /** A change without an end goes on as long as its program does. */
 function seenChange(ports: Ports, record: ChangeRecord): SeenChange {
-  if (record.result !== undefined) return { ...record, result: record.result };
-  const runs = record.host === ports.whoAmI.host && ports.processIsAlive(record.pid);
-  return { ...record, result: runs ? 'running' : 'unknown' };
+  return { ...record, result: record.result ?? unendedResult(ports, record) };
 }
 
 /** A call without an end runs as long as its program does and its bound allows; after that nobody will write one. */
 function seen(ports: Ports, record: CallRecord): SeenCall {
-  if (record.result !== undefined) return { ...record, result: record.result };
   const isDue = ports.now() > Date.parse(record.time) + (record.timeoutMs ?? 0) + closingMs;
-  const runs = !isDue && record.host === ports.whoAmI.host && ports.processIsAlive(record.pid);
-  return { ...record, result: runs ? 'running' : 'unknown' };
+  return { ...record, result: record.result ?? (isDue ? 'unknown' : unendedResult(ports, record)) };
 }
+
+/** What came of something whose program has not written its end. */
+const unendedResult = (
+  { whoAmI, processIsAlive }: Ports,
+  { host, pid }: Pick<CallRecord, 'host' | 'pid'>,
+): 'running' | 'unknown' => (host === whoAmI.host && processIsAlive(pid) ? 'running' : 'unknown');

@@ -7,13 +7,9 @@ import { pastEvents } from './lifecycle-events.ts';
 import { withoutLedger } from './read-kept.ts';
 
 /** What a container of a server takes, beside what it may take. A share is of the limit, 1 being all of it. */
-export type ServerStats = {
+export type ServerStats = Pick<ContainerUsage, 'generation' | 'container' | 'containerName' | 'status'> & {
   readonly name: ServerName;
   readonly project: ProjectName;
-  readonly generation: number;
-  readonly container: ContainerId;
-  readonly containerName: string;
-  readonly status: ContainerUsage['status'];
   /** Null: it does not run. */
   readonly use: Use | null;
   /** Sessions that are open, whoever has them. */
@@ -29,7 +25,7 @@ export type ServerStats = {
 export const limitedThings = ['cpu', 'memory', 'processes'] as const;
 export type Limited = (typeof limitedThings)[number];
 
-type Use = {
+type Use = Pick<UsageSample, 'network' | 'blockIo'> & {
   readonly cpu: {
     /** Since the look before; null in the first one, and when it was started in between. */
     readonly cores: number | null;
@@ -42,9 +38,6 @@ type Use = {
   };
   readonly memory: { readonly bytes: number; readonly limitBytes: number | null; readonly share: number | null };
   readonly processes: { readonly count: number; readonly limit: number | null; readonly share: number | null };
-  /** Since it began to run, as `blockIo`; null: it has no network. */
-  readonly network: { readonly receivedBytes: number; readonly sentBytes: number } | null;
-  readonly blockIo: { readonly readBytes: number; readonly writtenBytes: number };
 };
 
 /** From which share of a limit on it is marked. */
@@ -107,17 +100,7 @@ export function statsOf(
 }
 
 /** Ways to order servers: the nearest to one of its limits first, the most of something first, or by name. */
-export const statsOrders = [
-  'limit',
-  'cpu',
-  'memory',
-  'processes',
-  'network',
-  'block',
-  'sessions',
-  'calls',
-  'name',
-] as const;
+export const statsOrders = ['limit', ...limitedThings, 'network', 'block', 'sessions', 'calls', 'name'] as const;
 export type StatsOrder = (typeof statsOrders)[number];
 
 const weights: Readonly<Record<StatsOrder, (stats: ServerStats) => number>> = {

@@ -1,4 +1,6 @@
 import * as Args from '@oclif/core/args';
+import { LoomsError } from '../../model/errors.ts';
+import { asServerName, namePattern, type ServerName } from '../../model/ids.ts';
 
 type TextArg = { readonly description: string };
 
@@ -20,3 +22,11 @@ export const requiredArgs = ({ description }: TextArg) =>
 /** The same for a word with a default. */
 export const defaultedArg = ({ description, value }: TextArg & { readonly value: string }) =>
   Args.string({ description, default: value, ignoreStdin: true });
+
+/** A server's name as the user typed it. Throws `usage` for text that cannot be one. */
+export function serverName(text: string): ServerName {
+  if (namePattern.test(text)) return asServerName(text);
+  throw new LoomsError('usage', `"${text}" is no name for a server`, {
+    hint: 'a server is named in lower-case letters, digits and dashes, at most 40',
+  });
+}

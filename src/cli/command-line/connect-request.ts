@@ -1,3 +1,5 @@
+import * as Flags from '@oclif/core/flags';
+import type { InferredFlags } from '@oclif/core/interfaces';
 import type { ConnectRequest } from '../../app/connect/connect-client.ts';
 import type { Client } from '../../clients/client.ts';
 import { clients } from '../../clients/table.ts';
@@ -6,24 +8,39 @@ import type { ProjectName } from '../../model/ids.ts';
 import { nearest } from '../../model/values/nearest.ts';
 import type { NamedEngine, ProjectFile } from '../../spec/project-file.ts';
 import type { Connecting } from '../compose/composition.ts';
+import type { engineFlags } from '../flags.ts';
 import type { ProjectChoice } from '../project/project.ts';
-import { serverName } from './server-name.ts';
+import { serverName } from './args.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
+/** Which entry is wanted, and how. */
+export const connectFlags = {
+  all: Flags.boolean({ description: 'all servers of the project as one, which is the default' }),
+  as: Flags.string({
+    description: 'what the entry is called: default is the server, or looms for all',
+    helpValue: 'NAME',
+  }),
+  local: Flags.boolean({ description: 'the client’s file in this folder, instead of its user’s own' }),
+  url: Flags.string({
+    description: 'an HTTP entry with the address of a gateway: default is where looms serve listens on TCP now',
+    helpValue: 'URL',
+    exclusive: ['stdio'],
+  }),
+  'token-file': Flags.string({
+    description: 'where the token for that address is: default is the file of looms serve',
+    helpValue: 'FILE',
+  }),
+  stdio: Flags.boolean({ description: 'an entry that starts looms mcp stdio, also where a gateway listens on TCP' }),
+  print: Flags.boolean({ description: 'print the entry, and write nothing' }),
+  undo: Flags.boolean({ description: 'take the entry out', exclusive: ['print'] }),
+  force: Flags.boolean({ description: 'also in the place of an entry that looms did not write' }),
+};
+
 /** What was written on the command line. */
-type Words = {
+type Words = InferredFlags<typeof connectFlags & typeof engineFlags> & {
   readonly client: string;
   readonly server: string | undefined;
-  readonly all: boolean;
-  readonly as?: string | undefined;
-  readonly local: boolean;
-  readonly url?: string | undefined;
-  readonly 'token-file'?: string | undefined;
-  readonly stdio: boolean;
-  readonly force: boolean;
-  readonly host?: string | undefined;
-  readonly context?: string | undefined;
 };
 
 /**

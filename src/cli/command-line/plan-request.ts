@@ -4,7 +4,7 @@ import type { LoadedSpecs } from '../../app/plan/load-specs.ts';
 import { planWork, type Work } from '../../app/plan/plan-work.ts';
 import type { CommandContext } from '../context.ts';
 import { historyFlags, keepOf, needs } from '../flags.ts';
-import { serverName } from './server-name.ts';
+import { serverName } from './args.ts';
 
 /** What is planned: shared by diff and apply, so that both show the same plan. */
 export const planFlags = {

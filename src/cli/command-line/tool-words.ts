@@ -1,6 +1,6 @@
 import { LoomsError } from '../../model/errors.ts';
 import type { ServerName } from '../../model/ids.ts';
-import { serverName } from './server-name.ts';
+import { serverName } from './args.ts';
 
 /** A tool of a server, and the words behind it. */
 type ToolWords<T extends string | undefined = string> = {

@@ -51,22 +51,23 @@ export function wishOf(
   if (host !== undefined) return { kind: 'docker', host };
   if (context !== undefined) return wishOfContext(context);
   const isNamed = Boolean(environment.DOCKER_HOST || environment.DOCKER_CONTEXT);
-  if (file === undefined) return { kind: 'docker' };
-  const { at } = file;
-  switch (file.kind) {
+  if (isNamed && file?.kind === 'kubernetes') {
+    return { kind: 'docker', insteadOf: { at: file.at, context: `kubernetes:${file.context ?? ''}` } };
+  }
+  return wishOfFile(file, ['--host', '--context', 'DOCKER_HOST', 'DOCKER_CONTEXT']);
+}
+
+/** What the project file alone says of an engine; `before` would have won over a cluster that it names. */
+export function wishOfFile(file: NamedEngine | undefined, before: ClusterWish['before']): DockerWish | ClusterWish {
+  switch (file?.kind) {
+    case undefined:
+      return { kind: 'docker' };
     case 'kubernetes':
-      return isNamed
-        ? { kind: 'docker', insteadOf: { at, context: `kubernetes:${file.context ?? ''}` } }
-        : {
-            kind: 'kubernetes',
-            origin: at,
-            before: ['--host', '--context', 'DOCKER_HOST', 'DOCKER_CONTEXT'],
-            ...defined({ context: file.context }),
-          };
+      return { kind: 'kubernetes', origin: file.at, before, ...defined({ context: file.context }) };
     case 'host':
-      return { kind: 'docker', file: { at, host: file.host } };
+      return { kind: 'docker', file: { at: file.at, host: file.host } };
     case 'context':
-      return { kind: 'docker', file: { at, context: file.context } };
+      return { kind: 'docker', file: { at: file.at, context: file.context } };
     default:
       return assertNever(file);
   }

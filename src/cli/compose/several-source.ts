@@ -2,29 +2,10 @@ import { LoomsError } from '../../model/errors.ts';
 import { failureOf } from '../../model/failure.ts';
 import type { EngineAttempt, OrchestratorPorts, SingleOrchestrator } from '../../orchestrator/port.ts';
 import type { Member } from '../../orchestrator/several/members.ts';
-import type { MemberEngine, NamedEngine } from '../../spec/project-file.ts';
-import type { ClusterWish, DockerWish } from './engine-choice.ts';
+import type { MemberEngine } from '../../spec/project-file.ts';
+import { wishOfFile } from './engine-choice.ts';
 import { once } from './lazy.ts';
 import type { EngineSource, Environment, SingleSource, SourceParts } from './source-parts.ts';
-
-/** By what one of several engines is looked for: what the file names, whatever the environment says. */
-function wishOfMember(named: NamedEngine | undefined): DockerWish | ClusterWish {
-  if (named === undefined) return { kind: 'docker' };
-  const { at } = named;
-  switch (named.kind) {
-    case 'kubernetes':
-      return {
-        kind: 'kubernetes',
-        origin: at,
-        before: [],
-        ...(named.context === undefined ? {} : { context: named.context }),
-      };
-    case 'host':
-      return { kind: 'docker', file: { at, host: named.host } };
-    case 'context':
-      return { kind: 'docker', file: { at, context: named.context } };
-  }
-}
 
 /** Variables that name one engine say nothing of one that the file names. */
 const withoutEngine = (environment: Environment): Environment => ({
@@ -37,7 +18,8 @@ const withoutEngine = (environment: Environment): Environment => ({
 type Place = { readonly engine: MemberEngine; readonly look: () => Promise<SingleSource> };
 
 function placeOfMember(engine: MemberEngine, parts: SourceParts): Place {
-  const wish = wishOfMember(engine.named);
+  // What the file names is taken, whatever the environment says.
+  const wish = wishOfFile(engine.named, []);
   const environment = engine.named === undefined ? parts.environment : withoutEngine(parts.environment);
   const own = { ...parts, environment, registry: engine.registry };
   const look = once(

@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream';
 import { messageOf } from '../../model/failure.ts';
 import type { ProjectName } from '../../model/ids.ts';
-import type { BaseCommand } from '../base-command.ts';
+import type { CommandClass } from '../base-command.ts';
 import { exitCode } from '../exit-codes.ts';
 import { exitRequested, reportError } from '../report-error.ts';
 import { type NearProgram, nearProgram, ProgramLeft } from './near-program.ts';
@@ -10,11 +10,6 @@ import type { NearCommands, Warm } from './warm.ts';
 
 /** How many commands of other programs are carried out at once; one more is left to its own program. */
 const mostAtOnce = 64;
-
-type CommandClass = Pick<typeof BaseCommand, 'id' | 'configFor'> &
-  (new (
-    ...given: ConstructorParameters<typeof BaseCommand>
-  ) => BaseCommand);
 
 type Served = {
   /** Of looms: another version may mean something else by the same words. */

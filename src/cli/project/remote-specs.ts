@@ -1,12 +1,13 @@
 import { homedir } from 'node:os';
 import { isAbsolute, join, posix, resolve } from 'node:path';
 import * as Flags from '@oclif/core/flags';
+import type { InferredFlags } from '@oclif/core/interfaces';
 import type { LoadedSpecs } from '../../app/plan/load-specs.ts';
 import type { WatchOptions } from '../../app/watch/watch-project.ts';
 import { isFailure, LoomsError, withHint } from '../../model/errors.ts';
 import { stateFolder } from '../../model/state-folder.ts';
 import type { CommandContext } from '../context.ts';
-import { needs } from '../flags.ts';
+import { needs, type specFlags } from '../flags.ts';
 import { readUsableSpecs } from './specs.ts';
 
 /** For commands that follow specs in a Git repository. */
@@ -41,15 +42,8 @@ export const gitFlags = {
   }),
 };
 
-type GitFlags = {
-  readonly git?: string | undefined;
-  readonly branch?: string | undefined;
-  readonly path?: string | undefined;
-  readonly 'allowed-signers'?: string | undefined;
-  readonly 'require-signed': boolean;
-  readonly 'allow-rewind': boolean;
-  readonly strict: boolean;
-};
+/** Which specs a loop reads, of files or of a repository. */
+type WatchedSpecs = InferredFlags<typeof gitFlags & Pick<typeof specFlags, 'strict'>>;
 
 /** Specs of a repository that is followed. */
 export type RemoteSpecs = {
@@ -66,7 +60,7 @@ function pathInside(path: string): string {
 }
 
 /** Follows the repository that flags name; undefined where none is. Throws what `Files.followGit` throws. */
-export async function remoteSpecs(flags: GitFlags, context: CommandContext): Promise<RemoteSpecs | undefined> {
+export async function remoteSpecs(flags: WatchedSpecs, context: CommandContext): Promise<RemoteSpecs | undefined> {
   const { git: url, branch, 'allowed-signers': signers } = flags;
   if (url === undefined) return undefined;
   const { ports, project } = context;

@@ -5,7 +5,7 @@ import type { SeenChangeResult, SeenResult, Verification } from '../../model/tra
 import { plural } from '../../model/values/words.ts';
 import type { PaintName, Palette } from '../terminal/palette.ts';
 import { shortSource } from './servers/servers.ts';
-import { type Cell, renderTable } from './table.ts';
+import { type Cell, renderTable, type TableStyle } from './table.ts';
 import { byteSize, visible } from './text.ts';
 
 const paintNames: Readonly<Record<SeenResult, PaintName>> = {
@@ -27,27 +27,13 @@ const because = ({ result, code }: SeenCall): string => {
   return code !== undefined && (result === 'failed' || result === 'refused') ? ` (${visible(code)})` : '';
 };
 
-type TableOptions = {
-  /** Whether several projects may show. */
-  readonly withProject: boolean;
-  readonly palette: Palette;
-  /** Columns of a terminal; undefined: nothing is cut. */
-  readonly width?: number | undefined;
-};
+/** `withProject`: whether several projects may show. */
+type TableOptions = TableStyle & { readonly withProject: boolean };
 
 /** Calls as a table, in their order. Times in UTC. */
 export function renderCalls(calls: readonly SeenCall[], { withProject, palette, width }: TableOptions): string {
-  const headers = [
-    'TIME',
-    ...(withProject ? ['PROJECT'] : []),
-    'SERVER',
-    'GEN',
-    'TOOL',
-    'TOOK',
-    'ARGS',
-    'WHO',
-    'RESULT',
-  ];
+  const columns = ['SERVER', 'GEN', 'TOOL', 'TOOK', 'ARGS', 'WHO', 'RESULT'];
+  const headers = ['TIME', ...(withProject ? ['PROJECT'] : []), ...columns];
   const rows = calls.map((call): Cell[] => [
     { text: shownTime(call.time), paint: palette.quiet },
     ...(withProject ? [visible(call.project)] : []),

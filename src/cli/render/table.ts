@@ -3,6 +3,12 @@ import { displayWidth, padEnd, truncate, visible, wrap } from './text.ts';
 
 export type Cell = string | { readonly text: string; readonly paint: Paint };
 
+export type TableStyle = {
+  readonly palette: Palette;
+  /** Columns to keep within; undefined where nobody looks, and lines may be as long as they are. */
+  readonly width?: number | undefined;
+};
+
 /** A cell is one line, whatever it holds. */
 const textOf = (cell: Cell): string => visible(typeof cell === 'string' ? cell : cell.text);
 

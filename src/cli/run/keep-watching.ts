@@ -1,4 +1,5 @@
 import * as Flags from '@oclif/core/flags';
+import type { InferredFlags } from '@oclif/core/interfaces';
 import type { Alerts } from '../../app/alerts/watch-alerts.ts';
 import type { LoopRecord, LoopStatus } from '../../app/watch/loop-record.ts';
 import type { Told } from '../../app/watch/told.ts';
@@ -34,16 +35,7 @@ export const watchFlags = {
 };
 
 /** What those flags come to. */
-export type WatchFlags = {
-  readonly file?: readonly string[] | undefined;
-  readonly prune: boolean | undefined;
-  readonly 'max-deletes'?: number | undefined;
-  readonly keep?: number | undefined;
-  readonly interval: number;
-  readonly 'on-drift'?: string | undefined;
-  readonly 'dry-run': boolean;
-  readonly timeout?: number | undefined;
-} & Parameters<typeof remoteSpecs>[0];
+type WatchFlags = InferredFlags<typeof watchFlags>;
 
 type Watching = {
   readonly json: boolean;

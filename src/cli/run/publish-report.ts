@@ -4,6 +4,7 @@ import { isAbsolute, join, resolve } from 'node:path';
 import { nearPath } from '../../app/plan/near-path.ts';
 import type { Diagnostic, Position } from '../../model/diagnostics.ts';
 import { LoomsError } from '../../model/errors.ts';
+import { codeOf } from '../../model/failure.ts';
 import { ancestors } from '../project/project-file.ts';
 
 /** The machine as far as reports need it. */
@@ -58,7 +59,7 @@ async function write(file: string, work: () => Promise<void>): Promise<void> {
   try {
     await work();
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? error.code : error;
+    const code = codeOf(error) ?? error;
     throw new LoomsError('file-not-writable', `the report ${file} cannot be written (${code})`, {
       hint: 'name a file in a folder that is there and that you may write to',
       cause: error,

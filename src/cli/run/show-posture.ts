@@ -11,8 +11,8 @@ export async function showPosture(
   answer: (text: () => string) => void,
 ): Promise<readonly ServerPosture[]> {
   const servers = await lookAtPosture(ports, { project: project.name, names });
-  const width = terminal.answerIsTerminal ? terminal.width : undefined;
-  if (servers.length > 0) answer(() => renderPosture(servers, terminal.palette, width));
+  const { palette, width } = terminal.table;
+  if (servers.length > 0) answer(() => renderPosture(servers, palette, width));
   else terminal.notice(`No server in project ${project.name}.`);
   if (servers.some(({ kept }) => !kept)) process.exitCode = exitCode.gateFailed;
   return servers;

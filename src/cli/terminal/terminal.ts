@@ -1,5 +1,6 @@
 import type { Notice } from '../../model/notices.ts';
 import { renderNotice } from '../render/error.ts';
+import type { TableStyle } from '../render/table.ts';
 import { onlyOurs } from '../render/text.ts';
 import { isCi, type Palette, palette, wantsColor } from './palette.ts';
 import type { Program, Screen } from './program.ts';
@@ -28,6 +29,8 @@ export type Terminal = {
   readonly width: number;
   /** Whether the answer is looked at by a person, or read by a program or file. */
   readonly answerIsTerminal: boolean;
+  /** How tables of the answer are drawn. */
+  readonly table: TableStyle;
   /** Whether progress can be drawn over itself. */
   readonly live: boolean;
   /** Whether somebody can be asked. */
@@ -81,6 +84,8 @@ export function openTerminal(program: Program, { noColor, redact }: TerminalOpti
   const answerIsTerminal = stdout.isTTY === true;
   const noticeIsTerminal = stderr.isTTY === true;
   const noticePalette = palette(colored(noticeIsTerminal));
+  const answerPalette = palette(colored(answerIsTerminal));
+  const width = stdout.columns ?? 100;
   const notice = (text: string): void => void stderr.write(`${redact(onlyOurs(text))}\n`);
   return {
     answer: (text) => void stdout.write(`${redact(onlyOurs(text))}\n`),
@@ -91,10 +96,11 @@ export function openTerminal(program: Program, { noColor, redact }: TerminalOpti
     redraws: answerIsTerminal && environment.TERM !== 'dumb' && !isCi(environment),
     notice,
     note: (one) => notice(renderNotice('note', one, noticePalette)),
-    palette: palette(colored(answerIsTerminal)),
+    palette: answerPalette,
     noticePalette,
-    width: stdout.columns ?? 100,
+    width,
     answerIsTerminal,
+    table: { palette: answerPalette, width: answerIsTerminal ? width : undefined },
     live: noticeIsTerminal && environment.TERM !== 'dumb' && !isCi(environment),
     canAsk: stdin.isTTY === true && noticeIsTerminal,
     askLine: program.askLine,

@@ -78,19 +78,17 @@ export default class Audit extends BaseCommand {
     const last = flags.tail ?? (asJson ? 0 : shownInTable);
     const bound = last === 0 ? {} : { last };
     const counter = { calls: 0 };
-    const { palette, answerIsTerminal } = terminal;
-    const width = answerIsTerminal ? terminal.width : undefined;
     if (flags.kind === 'change') {
       const request = changesRequest(flags, project, ports.now());
       const changes = readChanges(ports, { ...request, ...bound });
       const render = (some: readonly SeenChange[]) =>
-        renderChanges(some, { withProject: request.project === undefined, palette, width });
+        renderChanges(some, { withProject: request.project === undefined, ...terminal.table });
       await writeLines(asJson ? jsonLines(changes, redact, counter) : tables(changes, render, counter));
     } else {
       const request = auditRequest(flags, project, ports.now());
       const calls = readAudit(ports, { ...request, ...bound });
       const render = (some: readonly SeenCall[]) =>
-        renderCalls(some, { withProject: request.project === undefined, palette, width });
+        renderCalls(some, { withProject: request.project === undefined, ...terminal.table });
       await writeLines(asJson ? jsonLines(calls, redact, counter) : tables(calls, render, counter));
     }
     if (counter.calls === 0) {

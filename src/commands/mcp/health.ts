@@ -1,7 +1,6 @@
 import { checkHealth, type ServerHealth } from '../../app/inspect/check-health.ts';
 import { BaseCommand } from '../../cli/base-command.ts';
-import { remainingArgs } from '../../cli/command-line/args.ts';
-import { serverName } from '../../cli/command-line/server-name.ts';
+import { remainingArgs, serverName } from '../../cli/command-line/args.ts';
 import { exitCodeOfHealth } from '../../cli/exit-codes.ts';
 import { durationFlag, gatewayFlags, placeFlags } from '../../cli/flags.ts';
 import type { healthProgress } from '../../cli/render/progress/health-progress.ts';
@@ -45,14 +44,7 @@ export default class McpHealth extends BaseCommand {
       checkHealth(ports, request, signal, progress?.watch),
     ).finally(progress?.finish);
     for (const notice of notices) terminal.note(notice);
-    if (servers.length > 0)
-      this.answer(() =>
-        renderHealth(servers, {
-          palette: terminal.palette,
-          width: terminal.answerIsTerminal ? terminal.width : undefined,
-          named: named.length > 0,
-        }),
-      );
+    if (servers.length > 0) this.answer(() => renderHealth(servers, { ...terminal.table, named: named.length > 0 }));
     else this.notice(`No server in project ${project.name}.`);
     this.program.setExitCode(exitCodeOfHealth(servers, named.length > 0));
     return servers;

@@ -28,8 +28,8 @@ export default class McpList extends BaseCommand {
     const all = flags['all-projects'];
     const { servers, notices } = await listMcpServers(ports, all ? { allProjects: true } : { project: project.name });
     for (const notice of notices) terminal.note(notice);
-    const width = terminal.answerIsTerminal ? terminal.width : undefined;
-    if (servers.length > 0) this.answer(() => renderMcpServers(servers, all, ports.now(), terminal.palette, width));
+    const { palette, width } = terminal.table;
+    if (servers.length > 0) this.answer(() => renderMcpServers(servers, all, ports.now(), palette, width));
     else this.notice(`No server ${all ? 'on this engine' : `in project ${project.name}`}.`);
     return servers;
   }

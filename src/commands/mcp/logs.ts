@@ -1,7 +1,6 @@
 import { BaseCommand } from '../../cli/base-command.ts';
-import { requiredArgs } from '../../cli/command-line/args.ts';
+import { requiredArgs, serverName } from '../../cli/command-line/args.ts';
 import { logFlags, logRequest } from '../../cli/command-line/log-flags.ts';
-import { serverName } from '../../cli/command-line/server-name.ts';
 import { placeFlags } from '../../cli/flags.ts';
 import { streamLogs } from '../../cli/run/stream-logs.ts';
 

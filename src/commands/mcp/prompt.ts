@@ -1,8 +1,7 @@
 import { getPrompt } from '../../app/talk/get-prompt.ts';
 import { BaseCommand } from '../../cli/base-command.ts';
-import { remainingArgs, requiredArg } from '../../cli/command-line/args.ts';
+import { remainingArgs, requiredArg, serverName } from '../../cli/command-line/args.ts';
 import { argumentFlags, argumentSource, outFlags } from '../../cli/command-line/call-arguments.ts';
-import { serverName } from '../../cli/command-line/server-name.ts';
 import { gatewayFlags, placeFlags, trustFlags } from '../../cli/flags.ts';
 import { contentOptions, renderMessages, renderSaved } from '../../cli/render/answers/content.ts';
 import { visible } from '../../cli/render/text.ts';

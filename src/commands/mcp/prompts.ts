@@ -1,7 +1,6 @@
 import { listPrompts } from '../../app/talk/list-prompts.ts';
 import { BaseCommand } from '../../cli/base-command.ts';
-import { requiredArg } from '../../cli/command-line/args.ts';
-import { serverName } from '../../cli/command-line/server-name.ts';
+import { requiredArg, serverName } from '../../cli/command-line/args.ts';
 import { gatewayFlags, placeFlags, trustFlags } from '../../cli/flags.ts';
 import { renderPrompts } from '../../cli/render/answers/offers.ts';
 import { cancelOnSignal } from '../../cli/terminal/signals.ts';
@@ -26,10 +25,9 @@ export default class McpPrompts extends BaseCommand {
     const listed = await cancelOnSignal(this.program, (signal) =>
       listPrompts(ports, { project: project.name, server }, { signal }),
     );
-    const { palette, width, answerIsTerminal } = terminal;
     if (!listed.offered) this.notice(`${server} offers no prompts: it does not have that capability`);
     else if (listed.prompts.length === 0) this.notice(`${server} has no prompts right now`);
-    else this.answer(() => renderPrompts(listed, { palette, width: answerIsTerminal ? width : undefined }));
+    else this.answer(() => renderPrompts(listed, terminal.table));
     return listed.prompts;
   }
 }

@@ -1,8 +1,7 @@
 import * as Flags from '@oclif/core/flags';
 import { readResource } from '../../app/talk/read-resource.ts';
 import { BaseCommand } from '../../cli/base-command.ts';
-import { requiredArg } from '../../cli/command-line/args.ts';
-import { serverName } from '../../cli/command-line/server-name.ts';
+import { requiredArg, serverName } from '../../cli/command-line/args.ts';
 import { gatewayFlags, placeFlags, trustFlags } from '../../cli/flags.ts';
 import { renderSaved } from '../../cli/render/answers/content.ts';
 import { resourceAnswer } from '../../cli/render/answers/resource.ts';

@@ -1,7 +1,6 @@
 import { listResources } from '../../app/talk/list-resources.ts';
 import { BaseCommand } from '../../cli/base-command.ts';
-import { requiredArg } from '../../cli/command-line/args.ts';
-import { serverName } from '../../cli/command-line/server-name.ts';
+import { requiredArg, serverName } from '../../cli/command-line/args.ts';
 import { gatewayFlags, placeFlags, trustFlags } from '../../cli/flags.ts';
 import { renderResources } from '../../cli/render/answers/offers.ts';
 import { cancelOnSignal } from '../../cli/terminal/signals.ts';
@@ -29,10 +28,9 @@ export default class McpResources extends BaseCommand {
       listResources(ports, { project: project.name, server }, { signal }),
     );
     const { offered, resources, resourceTemplates } = listed;
-    const { palette, width, answerIsTerminal } = terminal;
     if (!offered) this.notice(`${server} offers no resources: it does not have that capability`);
     else if (resources.length + resourceTemplates.length === 0) this.notice(`${server} has no resources right now`);
-    else this.answer(() => renderResources(listed, { palette, width: answerIsTerminal ? width : undefined }));
+    else this.answer(() => renderResources(listed, terminal.table));
     return { resources, resourceTemplates };
   }
 }

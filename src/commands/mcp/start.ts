@@ -1,6 +1,5 @@
 import { BaseCommand } from '../../cli/base-command.ts';
-import { requiredArgs } from '../../cli/command-line/args.ts';
-import { serverName } from '../../cli/command-line/server-name.ts';
+import { requiredArgs, serverName } from '../../cli/command-line/args.ts';
 import { startByHand, startFlags } from '../../cli/run/by-hand.ts';
 import type { PlanOutcome } from '../../cli/run/run-plan.ts';
 

@@ -1,7 +1,6 @@
 import * as Flags from '@oclif/core/flags';
 import { BaseCommand } from '../../cli/base-command.ts';
-import { optionalArg } from '../../cli/command-line/args.ts';
-import { serverName } from '../../cli/command-line/server-name.ts';
+import { optionalArg, serverName } from '../../cli/command-line/args.ts';
 import { placeFlags, trustFlags } from '../../cli/flags.ts';
 import { visible } from '../../cli/render/text.ts';
 import { untilSignal } from '../../cli/terminal/signals.ts';

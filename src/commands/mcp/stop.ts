@@ -1,7 +1,6 @@
 import { planWork } from '../../app/plan/plan-work.ts';
 import { BaseCommand } from '../../cli/base-command.ts';
-import { requiredArgs } from '../../cli/command-line/args.ts';
-import { serverName } from '../../cli/command-line/server-name.ts';
+import { requiredArgs, serverName } from '../../cli/command-line/args.ts';
 import { durationFlag, placeFlags } from '../../cli/flags.ts';
 import { listed } from '../../cli/render/text.ts';
 import { byHandFlags } from '../../cli/run/by-hand.ts';

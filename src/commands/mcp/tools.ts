@@ -38,10 +38,9 @@ export default class McpTools extends BaseCommand {
       const message = `the filter names ${name}, which the server does not have`;
       terminal.notice(renderNotice('warning', { code: 'unknown-filter-name', message }, terminal.noticePalette));
     }
-    const { palette, width, answerIsTerminal } = terminal;
-    if (listed.details !== undefined) this.answer(() => renderTool(listed, { palette, width }));
+    if (listed.details !== undefined) this.answer(() => renderTool(listed, terminal));
     else if (listed.tools.length === 0) this.notice(`${server} has no tools that its spec lets through`);
-    else this.answer(() => renderTools(listed, { palette, width: answerIsTerminal ? width : undefined }));
+    else this.answer(() => renderTools(listed, terminal.table));
     return listed.tools;
   }
 }

@@ -127,3 +127,17 @@ export type Observed = {
 export type RegistryAnswer =
   | { readonly answer: 'same' | 'newer' }
   | { readonly answer: 'unknown'; readonly why: string };
+
+/** An image that looms built. */
+type BuiltImage = {
+  readonly id: ImageId;
+  readonly ref: string;
+  /** All containers that are made of it, whoever made them and whether they run. */
+  readonly users: readonly ContainerId[];
+};
+
+export type BuiltImages = {
+  readonly images: readonly BuiltImage[];
+  /** Projects that a run works on, as their locks say: it may have built an image and not made the container yet. */
+  readonly locked: readonly ProjectName[];
+};

@@ -1,19 +1,11 @@
 import type { DeclaredServer } from '../../model/desired.ts';
-import { LoomsError } from '../../model/errors.ts';
 import { messageOf } from '../../model/failure.ts';
 import type { ContainerId, ServerName } from '../../model/ids.ts';
 import type { PlanWarning } from '../../model/plan.ts';
+import { requireKnown } from '../../orchestrator/common/require-known.ts';
 import type { FilesIntent, MadeServer } from '../../orchestrator/port.ts';
 import type { DockerPorts } from '../ports.ts';
 import { type DockerPrepared, prepare, supportImagesOf } from './prepare.ts';
-
-function requireKnown(names: readonly ServerName[], known: ReadonlySet<string>, flag: string): void {
-  const unknown = names.find((name) => !known.has(name));
-  if (unknown === undefined) return;
-  throw new LoomsError('server-not-found', `${flag} ${unknown}: there is no such server in the files`, {
-    hint: known.size === 0 ? 'the files hold no server' : `they hold ${[...known].sort().join(', ')}`,
-  });
-}
 
 /** Whether the registry is asked for a newer image (docs/spec.md: `pull_policy`, `rotate_on_image_change`). */
 const checksRegistry = ({ spec, image }: DeclaredServer): boolean =>
@@ -28,9 +20,7 @@ type Declared = Omit<FilesIntent, 'kind'> & {
 /** Plans what is declared. Throws `server-not-found` for others in `only` or `replace`, and what the engine throws. */
 export async function planDeclared(ports: DockerPorts, asked: Declared): Promise<DockerPrepared> {
   const { project, only, replace = [], unhealthy = new Map(), stop = [], movedAway = [], keepFailed = false } = asked;
-  const names = new Set<string>(asked.servers.map((server) => server.spec.name));
-  requireKnown(only ?? [], names, '--server');
-  requireKnown(replace, names, '--replace');
+  requireKnown(asked);
   const servers =
     only === undefined ? asked.servers : asked.servers.filter((server) => only.includes(server.spec.name));
   const bases = servers.flatMap(({ image }) =>

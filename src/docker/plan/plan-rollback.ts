@@ -1,7 +1,6 @@
 import type { DeclaredServer } from '../../model/desired.ts';
-import type { GenerationOutcome } from '../../model/engine.ts';
 import { LoomsError } from '../../model/errors.ts';
-import type { ImageId, ProjectName, ServerName } from '../../model/ids.ts';
+import type { ProjectName, ServerName } from '../../model/ids.ts';
 import { untrustedRecord } from '../../model/records.ts';
 import { serverNotFound } from '../../model/server-not-found.ts';
 import type { MadeFrom } from '../../model/server-view.ts';
@@ -9,20 +8,15 @@ import { parseSource } from '../../model/source.ts';
 import type { RollbackIntent } from '../../orchestrator/port.ts';
 import { specHash } from '../../spec/record/record.ts';
 import { serversOf, settledOf, slotsOf } from '../model/generations.ts';
-import type { Observed, ObservedContainer } from '../model/observed.ts';
+import type { GenerationRecord, Observed, ObservedContainer } from '../model/observed.ts';
 import type { DockerPorts } from '../ports.ts';
 import { revisionOf } from '../reconcile/generations/generations.ts';
 import { type DockerPrepared, lookAt, prepare, supportImagesOf } from './prepare.ts';
 
-/** A generation that there is or was, as far as going back to it needs. */
-type Candidate = MadeFrom & {
-  readonly generation: number;
-  readonly specHash: string;
-  readonly imageId: ImageId;
-  readonly source?: string;
-  /** Absent: its container is there. */
-  readonly outcome?: GenerationOutcome;
-};
+/** A generation that there is or was, as far as going back to it needs; without an outcome its container is there. */
+type Candidate = MadeFrom &
+  Pick<GenerationRecord, 'generation' | 'specHash' | 'imageId' | 'source'> &
+  Partial<Pick<GenerationRecord, 'outcome'>>;
 
 const candidateOf = (container: ObservedContainer): Candidate => ({ ...container, imageId: container.shape.imageId });
 

@@ -1,8 +1,9 @@
-import { asStepId, type ContainerId, type ImageId, type ProjectName, type ServerName } from '../../model/ids.ts';
+import type { ServerName } from '../../model/ids.ts';
 import type { NoticeCode } from '../../model/notices.ts';
 import type { PlanWarning, Reason, SupportChange } from '../../model/plan.ts';
-import type { Observed } from '../model/observed.ts';
+import type { BuiltImages, Observed } from '../model/observed.ts';
 import type { DockerPlan, StepDraft } from '../steps.ts';
+import { on, supportStep } from './step-builders.ts';
 import { wholePlan } from './whole-plan.ts';
 
 /** What is asked to go besides images. */
@@ -10,14 +11,7 @@ type PruneScope = { readonly volumes: boolean; readonly history: boolean };
 
 export type PruneInput = {
   readonly observed: Observed;
-  readonly built: {
-    readonly images: readonly {
-      readonly id: ImageId;
-      readonly ref: string;
-      readonly users: readonly ContainerId[];
-    }[];
-    readonly locked: readonly ProjectName[];
-  };
+  readonly built: BuiltImages;
   readonly scope: PruneScope;
 };
 
@@ -43,17 +37,10 @@ function recordsOf({ containers, history }: Observed): Item[] {
   );
   return history
     .filter(({ server }) => !there.has(server))
-    .map(({ id, name }) => ({
+    .map((record) => ({
       kind: 'record',
-      name,
-      step: {
-        id: asStepId(`record:${name}/remove`),
-        cause: { kind: 'support', why: 'its server was deleted' },
-        after: [],
-        op: 'remove-container',
-        target: { id },
-        name,
-      },
+      name: record.name,
+      step: supportStep(`record:${record.name}/remove`, 'its server was deleted', on('remove-container', record)),
     }));
 }
 
@@ -64,13 +51,7 @@ function volumesOf({ containers, volumes }: Observed): Item[] {
     .map(({ name }) => ({
       kind: 'volume',
       name,
-      step: {
-        id: asStepId(`volume:${name}/remove`),
-        cause: { kind: 'support', why: unused },
-        after: [],
-        op: 'remove-volume',
-        name,
-      },
+      step: supportStep(`volume:${name}/remove`, unused, { op: 'remove-volume', name }),
     }));
 }
 
@@ -86,14 +67,12 @@ function imagesOf({ images }: PruneInput['built'], records: readonly Item[]): It
     .map(({ id: image, ref, users }) => ({
       kind: 'image',
       name: ref,
-      step: {
-        id: asStepId(`image:${ref}/remove`),
-        cause: { kind: 'support', why: unused },
-        after: users.flatMap((id) => going.get(id) ?? []),
-        op: 'remove-image',
-        ref,
-        image,
-      },
+      step: supportStep(
+        `image:${ref}/remove`,
+        unused,
+        { op: 'remove-image', ref, image },
+        users.flatMap((id) => going.get(id) ?? []),
+      ),
     }));
 }
 

@@ -8,7 +8,7 @@ import { revisionOf } from './generations/generations.ts';
 import { deleteKeepingFiles, type FileKeepingDeletion } from './kept/delete-keeping-files.ts';
 import { droppedByRemoval } from './kept/dropped-files.ts';
 import { begunWith, type KeptFiles, keptChange, nothingKept, removeKept } from './kept/kept-files.ts';
-import { removalsIn, retireEach, step, tagOf } from './step-builders.ts';
+import { on, removalsIn, retireEach, step, tagOf } from './step-builders.ts';
 
 /**
  * What happens to servers that are on the engine and not desired: all removed, only those named removed, left with a
@@ -77,12 +77,7 @@ function recordLast(
     .filter((one) => one.server === server && one.outcome !== 'gate-failed' && one.id !== known?.id)
     .filter((one) => revisionOf(one.specHash, one.imageId) === revision);
   const forgotten = repeated.map((one) =>
-    step(
-      server,
-      `remove:${tagOf('h', one)}`,
-      { op: 'remove-container', target: { id: one.id }, name: one.name },
-      { after: recorded.map((one) => one.id) },
-    ),
+    step(server, `remove:${tagOf('h', one)}`, on('remove-container', one), { after: recorded.map((one) => one.id) }),
   );
   // The container last: once it is gone, no plan looks at what is left of its server's past.
   const before = [...recorded, ...forgotten];

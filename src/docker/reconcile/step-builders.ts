@@ -23,6 +23,20 @@ export const step = (server: ServerName, what: string, operation: Operation, opt
   ...operation,
 });
 
+/** A step that is of no single server. */
+export const supportStep = <O extends Operation>(
+  id: string,
+  why: string,
+  operation: O,
+  after: readonly StepId[] = [],
+) => ({ id: asStepId(id), cause: { kind: 'support', why } as const, after, ...operation });
+
+/** What is done to a container or a record that is there. */
+export const on = <Op extends 'start-container' | 'unpause-container' | 'stop-container' | 'remove-container'>(
+  op: Op,
+  { id, name }: Pick<ObservedContainer, 'id' | 'name'>,
+) => ({ op, target: { id }, name });
+
 /** Why a container does not do its work as it is; undefined where it runs. */
 export function stateReason(container: ObservedContainer): Reason | undefined {
   const { state } = container;
@@ -57,7 +71,7 @@ export function halt(
       ? [step(server, `drain:${what}`, { op: 'drain', target: { id }, name, seconds: drainSeconds }, { after })]
       : [];
   const drained = drain.length === 0 ? after : drain.map((one) => one.id);
-  return [...drain, step(server, `stop:${what}`, { op: 'stop-container', target: { id }, name }, { after: drained })];
+  return [...drain, step(server, `stop:${what}`, on('stop-container', container), { after: drained })];
 }
 
 /** Drain and stop a container that runs, then remove it; the removal also waits for the record of it. */
@@ -69,10 +83,9 @@ export function retire(
   after: readonly StepId[],
   recorded: readonly StepId[] = [],
 ): StepDraft[] {
-  const { id, name } = container;
   const halted = halt(server, container, drainSeconds, what, after);
   const before = halted.length === 0 ? after : halted.slice(-1).map((one) => one.id);
-  const removal: Operation = { op: 'remove-container', target: { id }, name };
+  const removal = on('remove-container', container);
   return [...halted, step(server, `remove:${what}`, removal, { after: [...before, ...recorded] })];
 }
 
@@ -93,7 +106,7 @@ export const removalsIn = (steps: readonly StepDraft[]): Removal[] =>
 
 /** What makes a container that is there run; undefined for one that does, or that the engine restarts by itself. */
 export function startOperationFor(container: ObservedContainer): Operation | undefined {
-  const { id, name, state } = container;
-  if (state.status === 'running') return state.paused ? { op: 'unpause-container', target: { id }, name } : undefined;
-  return state.status === 'restarting' ? undefined : { op: 'start-container', target: { id }, name };
+  const { state } = container;
+  if (state.status === 'running') return state.paused ? on('unpause-container', container) : undefined;
+  return state.status === 'restarting' ? undefined : on('start-container', container);
 }

@@ -2,7 +2,7 @@ import { argvTemplateOf } from '../../model/container/argv.ts';
 import { hasForwarder } from '../../model/container/egress.ts';
 import { type DesiredServer, isHttp } from '../../model/desired.ts';
 import { LoomsError } from '../../model/errors.ts';
-import { type ContainerId, hostNameOf, type ImageId, type ProjectName, type ServerName } from '../../model/ids.ts';
+import { type ContainerId, hostNameOf, type ProjectName, type ServerName } from '../../model/ids.ts';
 import type { ForeignRecord } from '../../model/records.ts';
 import type { SecretPrints } from '../../model/secrets/secret-prints.ts';
 import { serverNotFound } from '../../model/server-not-found.ts';
@@ -22,14 +22,7 @@ export const listedPlace: ListedPlace = {
 };
 
 /** A container as opening a session to it needs. */
-type Reachable = {
-  readonly id: ContainerId;
-  readonly name: string;
-  readonly generation: number;
-  /** What it was made of: its tag may mean another image by now, or be gone. */
-  readonly imageId: ImageId;
-  readonly imageRef: string;
-  readonly hasShell: boolean;
+type Reachable = Pick<LocatedContainer, 'id' | 'name' | 'generation' | 'imageId' | 'imageRef' | 'hasShell'> & {
   readonly foreignRecord?: ForeignRecord | undefined;
   readonly secretPrints?: SecretPrints | undefined;
   /** What is known of that image already. */

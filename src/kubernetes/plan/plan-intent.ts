@@ -1,8 +1,8 @@
-import type { DeclaredServer } from '../../model/desired.ts';
 import { assertNever, LoomsError } from '../../model/errors.ts';
 import type { ServerName } from '../../model/ids.ts';
 import type { PlanWarning } from '../../model/plan.ts';
 import { withWarnings } from '../../model/plan-basis.ts';
+import { requireKnown } from '../../orchestrator/common/require-known.ts';
 import type { FilesIntent, Intent } from '../../orchestrator/port.ts';
 import type { Pod } from '../model/objects.ts';
 import type { Observed } from '../model/observed.ts';
@@ -75,23 +75,9 @@ function claimsLeft({ servers }: Observed, removed: readonly ServerName[]): read
   return claims.length === 0 ? [] : [{ code: 'volumes-stay', message }];
 }
 
-function requireKnown(names: readonly ServerName[], known: readonly DeclaredServer[], flag: string): void {
-  const unknown = names.find((name) => !known.some(({ spec }) => spec.name === name));
-  if (unknown === undefined) return;
-  const hint =
-    known.length === 0
-      ? 'the files hold no server'
-      : `they hold ${known
-          .map(({ spec }) => spec.name)
-          .sort()
-          .join(', ')}`;
-  throw new LoomsError('server-not-found', `${flag} ${unknown}: there is no such server in the files`, { hint });
-}
-
 async function planFiles(ports: KubernetesPorts, observed: Observed, intent: FilesIntent): Promise<KubePrepared> {
   const { servers, only, replace = [], unhealthy, undesired, movedAway, keepFailed = false } = intent;
-  requireKnown(only ?? [], servers, '--server');
-  requireKnown(replace, servers, '--replace');
+  requireKnown(intent);
   const desired = only === undefined ? servers : servers.filter(({ spec }) => only.includes(spec.name));
   const prepared = await prepare(ports, observed, intent, {
     desired,

@@ -1,3 +1,5 @@
+import { defined } from '../values/defined.ts';
+
 /** Whether a text is the digest of an image, as registries name content. */
 export const isDigest = (text: string): boolean => /^sha256:[0-9a-f]{64}$/.test(text);
 
@@ -33,10 +35,5 @@ export function parseImageRef(text: string): ImageRef | undefined {
   if (name.length > 255 || !path.every((part) => /^[a-z0-9]+(?:[._-]+[a-z0-9]+)*$/.test(part))) return undefined;
   const registry = hasRegistry ? first : 'docker.io';
   const repository = registry === 'docker.io' && path.length === 1 ? `library/${path.join('/')}` : path.join('/');
-  return {
-    registry,
-    repository,
-    ...(tag === undefined ? {} : { tag }),
-    ...(digest === undefined ? {} : { digest }),
-  };
+  return { registry, repository, ...defined({ tag, digest }) };
 }

@@ -3,6 +3,7 @@ import type { ProjectName, ServerName } from '../../model/ids.ts';
 import type { PlanWarning } from '../../model/plan.ts';
 import type { ServerListing } from '../../model/server-view.ts';
 import { defined } from '../../model/values/defined.ts';
+import { requireKnown } from '../common/require-known.ts';
 import type { FilesIntent, Intent, RecordedIntent, RemovalIntent, RollbackIntent } from '../port.ts';
 import { engineOf, hadServer, hasServer, holdersIn, lackOf, lookAt, namesIn } from './look.ts';
 import { type Answered, type Answers, errorOf, type Members } from './members.ts';
@@ -52,21 +53,6 @@ export async function placeNow(members: Members, intent: FilesIntent): Promise<[
   const look = await lookAt(members, intent.project);
   const placed = placeServers(intent.servers, seenBy(members, intent.project, look));
   return [within(placed, intent.only), look];
-}
-
-function requireKnown({ servers, only = [], replace = [] }: FilesIntent): void {
-  const known = new Set<string>(servers.map(({ spec }) => spec.name));
-  for (const [flag, names] of [
-    ['--server', only],
-    ['--replace', replace],
-  ] as const) {
-    const unknown = names.find((name) => !known.has(name));
-    if (unknown !== undefined) {
-      throw new LoomsError('server-not-found', `${flag} ${unknown}: there is no such server in the files`, {
-        hint: known.size === 0 ? 'the files hold no server' : `they hold ${[...known].sort().join(', ')}`,
-      });
-    }
-  }
 }
 
 async function planFiles(members: Members, intent: FilesIntent): Promise<SeveralPrepared> {

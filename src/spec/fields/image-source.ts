@@ -1,9 +1,10 @@
 import { parseImageRef } from '../../model/container/image-ref.ts';
 import { type CopyFile, defaultVersions, type ImageSource } from '../../model/desired.ts';
+import { defined } from '../../model/values/defined.ts';
 import { type Reader, sortedRecord } from '../read/reader.ts';
 import { childPath } from '../read/tree.ts';
 import { lastName } from '../read/words.ts';
-import type { BackendInput, BuildConfigInput } from './input.ts';
+import type { BackendInput, BuildConfigInput, NodeInput, PythonInput } from './input.ts';
 import { pathInside } from './paths.ts';
 
 type Runtime = 'python' | 'node' | 'custom';
@@ -33,7 +34,6 @@ export function imageSource(reader: Reader, backend: BackendInput): ImageSource 
   if (!sectionsHaveEffect(reader, runtime, first)) return undefined;
 
   if (reader.has(at('dockerfile_path'))) {
-    if (backend.dockerfile_path === undefined) return undefined;
     const path = pathInside(reader, at('dockerfile_path'), backend.dockerfile_path);
     return path === undefined ? undefined : { kind: 'dockerfile', path };
   }
@@ -139,15 +139,10 @@ function checkedRef(reader: Reader, path: string, ref: string | undefined): stri
   return undefined;
 }
 
-function pythonSource(
-  reader: Reader,
-  python: NonNullable<BackendInput['python']>,
-  base: string,
-): ImageSource | undefined {
+function pythonSource(reader: Reader, python: PythonInput, base: string): ImageSource | undefined {
   const path = 'docker_backend.python';
   const packages = packageList(reader, `${path}.preinstall_packages`, python.preinstall_packages ?? []);
-  const requirements = fileInside(reader, `${path}.requirements_file`, python.requirements_file);
-  const cache = python.use_pip_cache ?? true;
+  const requirementsFile = pathInside(reader, `${path}.requirements_file`, python.requirements_file);
   if (packages.length === 0 && !reader.has(`${path}.requirements_file`) && python.virtual_env === undefined) {
     cacheOfNothing(reader, `${path}.use_pip_cache`);
     return { kind: 'image', ref: base };
@@ -156,16 +151,15 @@ function pythonSource(
     kind: 'python',
     base,
     packages,
-    ...(requirements === undefined ? {} : { requirementsFile: requirements }),
-    pipCache: cache,
-    ...(python.virtual_env === undefined ? {} : { virtualEnv: python.virtual_env }),
+    pipCache: python.use_pip_cache ?? true,
+    ...defined({ requirementsFile, virtualEnv: python.virtual_env }),
   };
 }
 
-function nodeSource(reader: Reader, node: NonNullable<BackendInput['node']>, base: string): ImageSource | undefined {
+function nodeSource(reader: Reader, node: NodeInput, base: string): ImageSource | undefined {
   const path = 'docker_backend.node';
   const packages = packageList(reader, `${path}.preinstall_packages`, node.preinstall_packages ?? []);
-  const packageJson = fileInside(reader, `${path}.package_json_file`, node.package_json_file);
+  const packageJsonFile = pathInside(reader, `${path}.package_json_file`, node.package_json_file);
   if (packages.length === 0 && !reader.has(`${path}.package_json_file`)) {
     cacheOfNothing(reader, `${path}.use_npm_cache`);
     return { kind: 'image', ref: base };
@@ -174,8 +168,8 @@ function nodeSource(reader: Reader, node: NonNullable<BackendInput['node']>, bas
     kind: 'node',
     base,
     packages,
-    ...(packageJson === undefined ? {} : { packageJsonFile: packageJson }),
     npmCache: node.use_npm_cache ?? true,
+    ...defined({ packageJsonFile }),
   };
 }
 
@@ -205,10 +199,6 @@ function packageList(reader: Reader, path: string, packages: readonly string[]):
   return packages;
 }
 
-function fileInside(reader: Reader, path: string, file: string | undefined): string | undefined {
-  return file === undefined ? undefined : pathInside(reader, path, file);
-}
-
 function fromBuildConfig(reader: Reader, config: BuildConfigInput): ImageSource | undefined {
   const path = 'docker_backend.build_config';
   if (!reader.has(`${path}.from_image`)) {
@@ -217,15 +207,14 @@ function fromBuildConfig(reader: Reader, config: BuildConfigInput): ImageSource 
   }
   const from = checkedRef(reader, `${path}.from_image`, config.from_image);
   if (from === undefined) return undefined;
-  const certificates = fileInside(reader, `${path}.ca_certificates`, config.ca_certificates);
+  const caCertificates = pathInside(reader, `${path}.ca_certificates`, config.ca_certificates);
   return {
     kind: 'build',
     from,
     run: (config.run_commands ?? []).map((command) => command.trimEnd()),
     copy: (config.copy_files ?? []).flatMap((line, index) => copyFile(reader, `${path}.copy_files[${index}]`, line)),
     env: sortedRecord(config.env ?? {}),
-    ...(config.workdir === undefined ? {} : { workdir: config.workdir }),
-    ...(certificates === undefined ? {} : { caCertificates: certificates }),
+    ...defined({ workdir: config.workdir, caCertificates }),
   };
 }
 

@@ -2,9 +2,10 @@ import type { Reader } from '../read/reader.ts';
 
 /**
  * Checks a path that is read relative to the spec's folder and stays inside it (build input), and brings it to its
- * shortest form. Reports and returns undefined when it is absolute or leaves the folder.
+ * shortest form. Reports and returns undefined when it is absolute or leaves the folder; none written is none.
  */
-export function pathInside(reader: Reader, path: string, written: string): string | undefined {
+export function pathInside(reader: Reader, path: string, written: string | undefined): string | undefined {
+  if (written === undefined) return undefined;
   const problem = (message: string, hint: string): undefined => {
     reader.report({ code: 'invalid-path', path, message, hint });
     return undefined;

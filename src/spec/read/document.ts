@@ -31,15 +31,11 @@ export function checkDocument(content: Tree, kind: DocumentKind, directory: stri
   if (content.kind === 'map' && !kind.validator(prepared.value)) {
     findings.push(...explainSchemaErrors(prepared, kind.validator.errors ?? [], kind.wording));
   }
-  const report = (finding: PathFinding): void => {
+  const report = ({ onKey = false, related = [], ...rest }: PathFinding): void => {
     findings.push({
-      ...(finding.severity === undefined ? {} : { severity: finding.severity }),
-      code: finding.code,
-      message: finding.message,
-      span: spanOf(prepared, finding.path, finding.onKey ?? false, content),
-      path: finding.path,
-      hint: finding.hint,
-      related: (finding.related ?? [])
+      ...rest,
+      span: spanOf(prepared, rest.path, onKey, content),
+      related: related
         .filter((place) => prepared.places.has(place.path))
         .map((place) => ({ span: spanOf(prepared, place.path, true, content), message: place.message })),
     });

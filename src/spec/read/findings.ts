@@ -1,4 +1,4 @@
-import type { Diagnostic } from '../../model/diagnostics.ts';
+import type { Diagnostic, Mark } from '../../model/diagnostics.ts';
 import type { Lines, Span } from './tree.ts';
 
 /** A finding before its offsets became lines and columns. */
@@ -12,21 +12,21 @@ export type Finding = {
   readonly related?: readonly { readonly span: Span; readonly message: string }[];
 };
 
+export const markOf = (lines: Lines, span: Span): Mark => ({
+  position: lines.position(span.start),
+  length: lines.length(span),
+});
+
 /** Turns a finding into the diagnostic that callers see; an error unless it says otherwise. */
 export function asDiagnostic(lines: Lines, finding: Finding): Diagnostic {
   return {
     severity: finding.severity ?? 'error',
     code: finding.code,
     message: finding.message,
-    position: lines.position(finding.span.start),
-    length: lines.length(finding.span),
+    ...markOf(lines, finding.span),
     path: finding.path,
     ...(finding.hint === undefined ? {} : { hint: finding.hint }),
-    related: (finding.related ?? []).map(({ span, message }) => ({
-      position: lines.position(span.start),
-      length: lines.length(span),
-      message,
-    })),
+    related: (finding.related ?? []).map(({ span, message }) => ({ ...markOf(lines, span), message })),
   };
 }
 

@@ -1,13 +1,8 @@
 import type { EnvValue } from '../../model/desired.ts';
-import type { Diagnostic } from '../../model/diagnostics.ts';
+import type { Finding } from './findings.ts';
 
 /** A finding at a path; positions are looked up where the document is known. */
-export type PathFinding = {
-  readonly severity?: Diagnostic['severity'];
-  readonly code: string;
-  readonly path: string;
-  readonly message: string;
-  readonly hint?: string;
+export type PathFinding = Omit<Finding, 'span' | 'related'> & {
   /** Mark the key instead of the value: for findings about a field being there at all. */
   readonly onKey?: boolean;
   readonly related?: readonly { readonly path: string; readonly message: string }[];

@@ -12,7 +12,11 @@ type Asked = {
 
 /** What an entry says of the engine, behind the words that all have. */
 function said({ flags = {}, environment = {}, engine }: Asked) {
-  const words = { client: 'cursor', server: undefined, all: true, local: false, stdio: true, force: false, ...flags };
+  const words = {
+    ...{ client: 'cursor', server: undefined, all: true, local: false, stdio: true, force: false },
+    ...{ as: undefined, url: undefined, 'token-file': undefined, print: false, undo: false, json: undefined },
+    ...{ host: flags.host, context: flags.context },
+  };
   const project = chooseProject({ flag: 'team', environment: undefined, file: undefined });
   const gateway = { ports: { place: { environment } }, url: undefined, tokenFile: '/t' } as unknown as Connecting;
   const { start } = connectRequest(words, project, gateway, '/looms/bin/run.js', engine && { engine });
@@ -43,7 +47,11 @@ test('the environment wins over looms.yaml there as well, and says where context
 test('a client that would have to find several engines itself is refused, unless one is named', () => {
   const gateway = { ports: { place: { environment: {} } }, url: undefined, tokenFile: '/t' } as unknown as Connecting;
   const project = chooseProject({ flag: 'team', environment: undefined, file: undefined });
-  const words = { client: 'cursor', server: undefined, all: true, local: false, stdio: true, force: false };
+  const words = {
+    ...{ client: 'cursor', server: undefined, all: true, local: false, stdio: true, force: false },
+    ...{ as: undefined, url: undefined, 'token-file': undefined, print: false, undo: false, json: undefined },
+    ...{ host: undefined, context: undefined },
+  };
   const request = (more: object) =>
     connectRequest({ ...words, ...more }, project, gateway, '/looms/bin/run.js', { engines: [] });
   expect(() => request({})).toThrow('looms.yaml names several engines');

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { type HealthFinding, standingOf } from '../../../src/model/health.ts';
-import { asContainerId, asServerName } from '../../../src/model/ids.ts';
+import { asContainerId, asProjectName, asServerName } from '../../../src/model/ids.ts';
 import { executionCounter, readExecutions } from '../../../src/state/executions.ts';
 import { readHealth, recordHealth } from '../../../src/state/health.ts';
 import { openLedger } from '../../../src/state/ledger.ts';
@@ -15,7 +15,7 @@ async function countOne(path: string): Promise<void> {
   database.close();
 }
 
-const at = { engine: 'ENGINE', project: 'p' };
+const at = { engine: 'ENGINE', project: asProjectName('p') };
 const name = asServerName('a');
 const finding = (change: Partial<HealthFinding> = {}): HealthFinding => ({
   server: name,
@@ -59,7 +59,7 @@ describe('health in the ledger', () => {
     await countOne(path);
     await recordHealth(path, at, [finding()], () => 1);
     expect((await readHealth(path, { ...at, engine: 'OTHER' })).size).toBe(0);
-    expect((await readHealth(path, { ...at, project: 'q' })).size).toBe(0);
+    expect((await readHealth(path, { ...at, project: asProjectName('q') })).size).toBe(0);
     expect((await readHealth(path, at)).size).toBe(1);
     expect((await readExecutions(path, [asContainerId('one')])).size).toBe(1);
   });

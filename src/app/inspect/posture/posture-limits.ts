@@ -48,6 +48,10 @@ export function memory({ spec, view, engine, inside }: Look): Looked {
   };
 }
 
+/** A limit as the engine has it, 0 for none, and whether it keeps to what is wanted. */
+const bounded = (limit: number, wanted: number, text: (limit: number) => string): readonly [string, boolean] =>
+  limit > 0 ? [text(limit), limit <= wanted] : ['no limit', false];
+
 const inCores = (cores: number): string => `${cores} ${cores === 1 ? 'core' : 'cores'}`;
 
 /** Its processors, in cores; by cgroup v2 or v1. */
@@ -65,10 +69,7 @@ export function cpu({ spec, view, inside }: Look): Looked {
   return {
     promise: 'CPU',
     spec: inCores(wanted),
-    engine: [
-      view.limits.cpuCores > 0 ? inCores(view.limits.cpuCores) : 'no limit',
-      view.limits.cpuCores > 0 && view.limits.cpuCores <= wanted,
-    ],
+    engine: bounded(view.limits.cpuCores, wanted, inCores),
     // A quota is of whole microseconds.
     inside: known
       ? [isLimit ? inCores(Math.round(cores * 1000) / 1000) : 'no limit', isLimit && cores <= wanted + 0.001]
@@ -83,10 +84,7 @@ export function pids({ spec, view, engine, inside }: Look): Looked {
   return {
     promise: 'processes',
     spec: String(wanted),
-    engine: [
-      view.limits.pids > 0 ? String(view.limits.pids) : 'no limit',
-      view.limits.pids > 0 && view.limits.pids <= wanted,
-    ],
+    engine: bounded(view.limits.pids, wanted, String),
     inside: found === undefined ? undefined : [found === 'max' ? 'no limit' : found, Number(found) <= wanted],
     engineLacksIt: view.limits.pids <= 0 && !engine.canLimitProcesses,
   };

@@ -1,6 +1,7 @@
 import { engineNamed } from '../../../model/engine.ts';
-import type { ContainerId, ProjectName, ServerName } from '../../../model/ids.ts';
+import type { ProjectName, ServerName } from '../../../model/ids.ts';
 import { secretUses } from '../../../model/secrets/secret-names.ts';
+import type { ServerView } from '../../../model/server-view.ts';
 import { isoTime } from '../../../model/times.ts';
 import { mapBounded } from '../../../model/values/map-bounded.ts';
 import type { Ports } from '../../ports.ts';
@@ -27,14 +28,11 @@ export type PosturePromise = {
   readonly verdict: PostureVerdict;
 };
 
-export type ServerPosture = {
+export type ServerPosture = Pick<
+  ServerView,
+  'project' | 'container' | 'generation' | 'image' | 'imageId' | 'specHash'
+> & {
   readonly server: ServerName;
-  readonly project: ProjectName;
-  readonly container: ContainerId;
-  readonly generation: number;
-  readonly image: string;
-  readonly imageId: string;
-  readonly specHash: string;
   /** RFC 3339, UTC. */
   readonly checkedAt: string;
   /** Whether no promise is broken. */

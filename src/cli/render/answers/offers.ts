@@ -1,14 +1,7 @@
 import type { ListedPrompts } from '../../../app/talk/list-prompts.ts';
 import type { ResourceList } from '../../../app/talk/list-resources.ts';
-import type { Palette } from '../../terminal/palette.ts';
-import { type Cell, renderTable } from '../table.ts';
+import { type Cell, renderTable, type TableStyle } from '../table.ts';
 import { displayWidth, size, truncate, unwrapped, visible, visibleLines } from '../text.ts';
-
-type OffersOptions = {
-  readonly palette: Palette;
-  /** Columns to keep within; undefined where nobody looks, and lines may be as long as they are. */
-  readonly width: number | undefined;
-};
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -42,7 +35,7 @@ function fitting(headers: readonly string[], rows: readonly (readonly string[])[
 /** Resources, then the templates of more, each as a table. Empty when there are none. */
 export function renderResources(
   { resources, resourceTemplates }: ResourceList,
-  { palette, width }: OffersOptions,
+  { palette, width }: TableStyle,
 ): string {
   const tables: [string[], string[][]][] = [
     [
@@ -71,7 +64,7 @@ export function renderResources(
 }
 
 /** Prompts with what they are about; below each, what it takes. Empty when there are none. */
-export function renderPrompts({ prompts, arguments: taken }: ListedPrompts, { palette, width }: OffersOptions): string {
+export function renderPrompts({ prompts, arguments: taken }: ListedPrompts, { palette, width }: TableStyle): string {
   const names = taken.flat().map(({ name }) => displayWidth(visible(name)) + 2);
   const column = Math.max(0, ...names, ...prompts.map(({ name }) => displayWidth(visible(name))));
   const headers = ['PROMPT', 'REQUIRED', 'ABOUT'];

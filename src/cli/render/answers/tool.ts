@@ -1,6 +1,6 @@
 import type { SchemaRow, ToolList } from '../../../app/talk/list-tools.ts';
 import type { Palette } from '../../terminal/palette.ts';
-import { type Cell, renderTable } from '../table.ts';
+import { type Cell, renderTable, type TableStyle } from '../table.ts';
 import { displayWidth, listed, padEnd, truncate, unwrapped, visible, visibleLines, wrap } from '../text.ts';
 
 type ToolOptions = { readonly palette: Palette; readonly width: number };
@@ -85,12 +85,6 @@ const typeOf = (row: SchemaRow): string => (row.kind === 'property' ? truncate(v
 export const quoted = (word: string): string =>
   /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 
-type ToolsOptions = {
-  readonly palette: Palette;
-  /** Columns to keep within; undefined where nobody looks, and lines may be as long as they are. */
-  readonly width: number | undefined;
-};
-
 /** The most of a terminal's width that signatures take, so that what the tools say of themselves is seen too. */
 const signatureShare = 0.55;
 /** Where nothing is cut, longer signatures do not push the descriptions of all others away. */
@@ -99,7 +93,7 @@ const widestColumn = 60;
 const firstLine = (text: string): string => visibleLines(text).trim().split('\n')[0] ?? '';
 
 /** One line a tool: its signature, and the first line of what it says about itself, each cut to its share of the width. */
-export function renderTools({ tools, signatures }: ToolList, { palette, width }: ToolsOptions): string {
+export function renderTools({ tools, signatures }: ToolList, { palette, width }: TableStyle): string {
   const most = width === undefined ? widestColumn : Math.max(24, Math.floor(width * signatureShare));
   const lines = tools.map((tool) => {
     const signature = visible(signatures[tool.name] ?? tool.name);

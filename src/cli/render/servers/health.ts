@@ -4,7 +4,7 @@ import { duration } from '../../../model/times.ts';
 import { plural } from '../../../model/values/words.ts';
 import type { Palette } from '../../terminal/palette.ts';
 import { renderFailure } from '../error.ts';
-import { type Cell, renderTable } from '../table.ts';
+import { type Cell, renderTable, type TableStyle } from '../table.ts';
 import { visible } from '../text.ts';
 import { paintOfVerdict } from './mcp-servers.ts';
 
@@ -28,13 +28,8 @@ const counted = (servers: readonly ServerHealth[]): string =>
     .map(([verdict, count]) => `${count} ${verdict}`)
     .join(', ');
 
-type HealthOptions = {
-  readonly palette: Palette;
-  /** Columns to fit the table into; absent: as many as it takes. */
-  readonly width?: number | undefined;
-  /** Whether the servers were asked for by name: one that is stopped is then as bad as one that does not answer. */
-  readonly named: boolean;
-};
+/** `named`: whether the servers were asked for by name: one that is stopped is then as bad as one that does not answer. */
+type HealthOptions = TableStyle & { readonly named: boolean };
 
 /** How servers are: a line each with what every step took, then what is wrong with those that are not healthy. */
 export function renderHealth(servers: readonly ServerHealth[], { palette, width, named }: HealthOptions): string {

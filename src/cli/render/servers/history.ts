@@ -4,6 +4,7 @@ import { shortId } from '../../../model/ids.ts';
 import type { FieldDifference } from '../../../model/plan.ts';
 import { shownTime } from '../../../model/times.ts';
 import type { PaintName, Palette } from '../../terminal/palette.ts';
+import type { Terminal } from '../../terminal/terminal.ts';
 import { fieldLines } from '../plan/plan-text.ts';
 import { type Cell, renderTable } from '../table.ts';
 import { truncate, visible } from '../text.ts';
@@ -52,11 +53,7 @@ const shortened = ({ path, from, to }: FieldDifference): FieldDifference => {
 /** The generations of a server as a table, newest first, each with what it changed below it. Times are UTC. */
 export function renderHistory(
   generations: readonly Generation[],
-  {
-    palette,
-    width,
-    answerIsTerminal,
-  }: { readonly palette: Palette; readonly width: number; readonly answerIsTerminal: boolean },
+  { palette, width, answerIsTerminal }: Pick<Terminal, 'palette' | 'width' | 'answerIsTerminal'>,
 ): string {
   const headers = ['GEN', 'STATE', 'SINCE', 'UNTIL', 'IMAGE', 'SOURCE'];
   const rows = generations.map((one): Cell[] => [

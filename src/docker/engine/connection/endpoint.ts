@@ -112,8 +112,5 @@ export async function readTls(directory: string, verify: boolean): Promise<TlsSe
   const [ca, cert, key] = await Promise.all(
     ['ca.pem', 'cert.pem', 'key.pem'].map((name) => readOptional(join(directory, name))),
   );
-  return {
-    verify,
-    ...defined({ ca, cert, key }),
-  };
+  return { verify, ...defined({ ca, cert, key }) };
 }

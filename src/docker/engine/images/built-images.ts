@@ -1,6 +1,6 @@
 import { asContainerId, asProjectName, type ImageId } from '../../../model/ids.ts';
 import { label, type Role } from '../../model/labels.ts';
-import type { BuiltImages } from '../../port.ts';
+import type { BuiltImages } from '../../model/observed.ts';
 import { ask, askList, get, remove } from '../connection/ask.ts';
 import { orNull, unlessInUse } from '../connection/call.ts';
 import type { Client } from '../connection/connection.ts';

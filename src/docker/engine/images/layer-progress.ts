@@ -1,10 +1,20 @@
+import { LoomsError } from '../../../model/errors.ts';
 import type { StepProgress } from '../../../model/events.ts';
-import type { StreamEntry } from './stream.ts';
+import type { ProgressSink } from '../../port.ts';
+import type { ApiRequest } from '../connection/ask.ts';
+import type { Client } from '../connection/connection.ts';
+import type { Credential } from './credentials.ts';
+import { type Purpose, pulling, pushing, registryError } from './registry.ts';
+import { followStream, type StreamEntry } from './stream.ts';
 
 /** How the engine tells of layers that it moves, and what that is to people. */
 type Movement = {
+  /** `pull`. */
+  readonly act: string;
   /** `pulling`. */
   readonly doing: string;
+  /** In the words of what its failures are. */
+  readonly purpose: Purpose;
   /** The status of a layer under way. */
   readonly moving: string;
   /** Those of a layer that needs nothing more. */
@@ -14,22 +24,58 @@ type Movement = {
 };
 
 export const pulled: Movement = {
+  act: 'pull',
   doing: 'pulling',
+  purpose: pulling,
   moving: 'Downloading',
   ended: new Set(['Download complete', 'Pull complete', 'Already exists']),
   after: { status: 'Extracting', doing: 'extracting' },
 };
 
 export const pushed: Movement = {
+  act: 'push',
   doing: 'pushing',
+  purpose: pushing,
   moving: 'Pushing',
   ended: new Set(['Pushed', 'Layer already exists']),
 };
 
+/**
+ * Follows a request that moves an image, with progress in bytes over all layers; the digest that a registry gave it, where the
+ * engine told that. Throws what its registry refuses it with
+ * (`registryError`), and as `followStream` does.
+ */
+export async function moveLayers(
+  client: Client,
+  ref: string,
+  movement: Movement,
+  request: ApiRequest,
+  credential: Credential,
+  onProgress: ProgressSink,
+): Promise<string | undefined> {
+  const what = `${movement.act} ${ref}`;
+  const progress = layerProgress(ref, movement);
+  let refusal: string | undefined;
+  let digest: string | undefined;
+  onProgress({ text: `${movement.doing} ${ref}` });
+  try {
+    await followStream(client, what, request, (entry) => {
+      refusal ??= entry.errorDetail?.message ?? entry.error;
+      if (typeof entry.aux?.Digest === 'string') digest = entry.aux.Digest;
+      const report = progress(entry);
+      if (report !== null) onProgress(report);
+    });
+    if (refusal !== undefined) throw new LoomsError('engine-rejected', refusal);
+    return digest;
+  } catch (error) {
+    throw error instanceof LoomsError ? registryError(ref, what, error, credential, movement.purpose) : error;
+  }
+}
+
 type Layer = { readonly current: number; readonly total: number };
 
 /** Layers that are moved as one progress in bytes; null while neither a whole percent nor the stage changed. */
-export function layerProgress(
+function layerProgress(
   ref: string,
   { doing, moving, ended, after }: Movement,
 ): (entry: StreamEntry) => StepProgress | null {

@@ -4,10 +4,8 @@ import type { ProgressSink } from '../../port.ts';
 import { post } from '../connection/ask.ts';
 import { authHeaders } from './credentials.ts';
 import { findImage, type ImageClient } from './find.ts';
-import { layerProgress, pulled } from './layer-progress.ts';
+import { moveLayers, pulled } from './layer-progress.ts';
 import { parseReference } from './reference.ts';
-import { registryError } from './registry.ts';
-import { followStream } from './stream.ts';
 
 /**
  * Pulls an image, with the user's credentials for its registry. Progress is in bytes over all layers.
@@ -22,22 +20,8 @@ export async function pullImage(
 ): Promise<ImageFacts> {
   const { registry, name, version } = parseReference(ref);
   const credential = await client.credentials(registry);
-  const what = `pull ${ref}`;
-  const progress = layerProgress(ref, pulled);
-  let refusal: string | undefined;
-  onProgress({ text: `pulling ${ref}` });
-  try {
-    const request = post('/images/create', { fromImage: name, tag: version, ...wanted });
-    const withAuth = { ...request, headers: authHeaders(credential) };
-    await followStream(client, what, withAuth, (entry) => {
-      refusal ??= entry.errorDetail?.message ?? entry.error;
-      const report = progress(entry);
-      if (report !== null) onProgress(report);
-    });
-    if (refusal !== undefined) throw new LoomsError('engine-rejected', refusal);
-  } catch (error) {
-    throw error instanceof LoomsError ? registryError(ref, what, error, credential) : error;
-  }
+  const request = post('/images/create', { fromImage: name, tag: version, ...wanted });
+  await moveLayers(client, ref, pulled, { ...request, headers: authHeaders(credential) }, credential, onProgress);
   // The registry may have had a newer one by then than what it answered last.
   client.digests.delete(ref);
   const image = await findImage(client, ref);

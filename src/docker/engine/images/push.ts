@@ -1,4 +1,3 @@
-import { LoomsError } from '../../../model/errors.ts';
 import type { ImageId } from '../../../model/ids.ts';
 import type { ProgressSink } from '../../port.ts';
 import { ask, post, remove } from '../connection/ask.ts';
@@ -7,10 +6,8 @@ import { unsignalled } from '../connection/connection.ts';
 import { inspectImage } from '../containers/inspected.ts';
 import { authHeaders, type Credential } from './credentials.ts';
 import type { ImageClient } from './find.ts';
-import { layerProgress, pushed } from './layer-progress.ts';
+import { moveLayers, pushed } from './layer-progress.ts';
 import { parseReference } from './reference.ts';
-import { pushing, registryError } from './registry.ts';
-import { followStream } from './stream.ts';
 
 /** An engine that is given no credentials for a push looks for them in the request's body, and refuses one without. */
 const pushHeaders = (credential: Credential): Readonly<Record<string, string>> => ({
@@ -37,36 +34,10 @@ export async function pushImage(
   const wasNamed = (await inspectImage(client, ref)) !== null;
   await ask(client, `name image ${ref}`, post(`/images/${id}/tag`, { repo: name, tag: version }));
   try {
-    return await push(client, ref, credential, onProgress);
+    const request = { ...post(`/images/${name}/push`, { tag: version }), headers: pushHeaders(credential) };
+    return await moveLayers(client, ref, pushed, request, credential, onProgress);
   } finally {
     if (!wasNamed) await forgetName(client, ref);
-  }
-}
-
-async function push(
-  client: ImageClient,
-  ref: string,
-  credential: Credential,
-  onProgress: ProgressSink,
-): Promise<string | undefined> {
-  const { name, version } = parseReference(ref);
-  const what = `push ${ref}`;
-  const progress = layerProgress(ref, pushed);
-  let refusal: string | undefined;
-  let digest: string | undefined;
-  onProgress({ text: `pushing ${ref}` });
-  try {
-    const request = { ...post(`/images/${name}/push`, { tag: version }), headers: pushHeaders(credential) };
-    await followStream(client, what, request, (entry) => {
-      refusal ??= entry.errorDetail?.message ?? entry.error;
-      if (typeof entry.aux?.Digest === 'string') digest = entry.aux.Digest;
-      const report = progress(entry);
-      if (report !== null) onProgress(report);
-    });
-    if (refusal !== undefined) throw new LoomsError('engine-rejected', refusal);
-    return digest;
-  } catch (error) {
-    throw error instanceof LoomsError ? registryError(ref, what, error, credential, pushing) : error;
   }
 }
 

@@ -114,7 +114,7 @@ const hasNoSuchCall = (error: LoomsError): boolean =>
   statusOf(error) === 404 && (error.cause as Partial<StatusError> | undefined)?.json === undefined;
 
 /** What a request to a registry was for, in the words of its failures. */
-type Purpose = {
+export type Purpose = {
   readonly code: 'image-pull-failed' | 'image-push-failed';
   readonly refused: (registry: string, ref: string) => string;
   readonly failed: (ref: string) => string;
@@ -122,7 +122,7 @@ type Purpose = {
   readonly hint: (registry: string) => string;
 };
 
-const pulling: Purpose = {
+export const pulling: Purpose = {
   code: 'image-pull-failed',
   refused: (registry, ref) => `${registry} refused to hand out ${ref}`,
   failed: (ref) => `cannot pull ${ref}`,

@@ -1,10 +1,10 @@
 import type { DeclaredServer } from '../../../model/desired.ts';
-import { asStepId, type ImageId, type ServerName, type StepId } from '../../../model/ids.ts';
+import type { ImageId, ServerName, StepId } from '../../../model/ids.ts';
 import type { Reason, SupportChange } from '../../../model/plan.ts';
 import type { GenerationRecord, Observed, ObservedContainer } from '../../model/observed.ts';
 import type { StepDraft } from '../../steps.ts';
 import type { Decision } from '../server/decide-server.ts';
-import { type Removal, removalsIn, tagOf } from '../step-builders.ts';
+import { on, type Removal, removalsIn, supportStep, tagOf } from '../step-builders.ts';
 import { type Entry, entryOfContainer, entryOfRecord, expendable, servingAfter } from './generations.ts';
 
 type PruneRecordsInput = {
@@ -34,14 +34,10 @@ function removeRecord(
   reason: Reason,
   options: Pick<StepDraft, 'after' | 'onFailureOf'>,
 ): Removal {
-  const { id, name, server } = record;
   const failed = options.onFailureOf === undefined ? '' : '/failed';
+  const id = `record:${record.server}/${tagOf('h', record)}${failed}`;
   return {
-    id: asStepId(`record:${server}/${tagOf('h', record)}${failed}`),
-    cause: { kind: 'support', why: whyText(reason) },
-    op: 'remove-container',
-    target: { id },
-    name,
+    ...supportStep(id, whyText(reason), on('remove-container', record)),
     ...options,
     ...(options.onFailureOf === undefined ? {} : { failuresOnly: true }),
   };
@@ -134,15 +130,13 @@ function removeImages(
     steps: images.flatMap(([ref, group]) =>
       [...new Set(group.map(({ from }) => imageOf(from)))].map(
         (image, index): StepDraft => ({
-          id: asStepId(
+          ...supportStep(
             `image:${ref}/remove${onFailureOf === undefined ? '' : ':failed'}${index === 0 ? '' : `:${index}`}`,
+            'nothing on the engine uses it any more',
+            { op: 'remove-image', ref, image },
+            group.filter(({ from }) => imageOf(from) === image).map(({ step }) => step),
           ),
-          cause: { kind: 'support', why: 'nothing on the engine uses it any more' },
-          after: group.filter(({ from }) => imageOf(from) === image).map(({ step }) => step),
           ...(onFailureOf === undefined ? {} : { onFailureOf, failuresOnly: true as const }),
-          op: 'remove-image',
-          ref,
-          image,
         }),
       ),
     ),

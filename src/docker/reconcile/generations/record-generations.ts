@@ -3,7 +3,7 @@ import type { ContainerId, ProjectName, ServerName, StepId } from '../../../mode
 import { recordName } from '../../model/labels.ts';
 import type { GenerationRecord, Observed, ObservedContainer } from '../../model/observed.ts';
 import type { StepDraft, Target } from '../../steps.ts';
-import { step, tagOf } from '../step-builders.ts';
+import { on, step, tagOf } from '../step-builders.ts';
 import { entryOfContainer, entryOfRecord, isSameRevision, type NextServing, notWorthKeeping } from './generations.ts';
 
 /** Steps that record generations, and the step that the removal of a container has to wait for. */
@@ -91,14 +91,7 @@ export function recordGenerations(
     const room =
       old === undefined
         ? []
-        : [
-            step(
-              server.spec.name,
-              `record:outdated-g${generation}`,
-              { op: 'remove-container', target: { id: old.id }, name: old.name },
-              { after },
-            ),
-          ];
+        : [step(server.spec.name, `record:outdated-g${generation}`, on('remove-container', old), { after })];
     const record = step(
       server.spec.name,
       container === replaced ? 'record:old' : `record:${tagOf('g', container)}`,

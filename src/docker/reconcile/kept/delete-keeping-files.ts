@@ -6,7 +6,7 @@ import { dataName, label, type Role } from '../../model/labels.ts';
 import type { Observed, ObservedContainer } from '../../model/observed.ts';
 import type { PlannedContainer, StepDraft, Target } from '../../steps.ts';
 import { idleTemplate } from '../server/container-template.ts';
-import { removalsIn, retireEach, step } from '../step-builders.ts';
+import { on, removalsIn, retireEach, step } from '../step-builders.ts';
 import {
   begunWith,
   type KeptFiles,
@@ -73,15 +73,12 @@ function keepAndRemove(
   into: Keeper,
   project: ProjectName,
 ): StepDraft[] {
-  const { id, name } = source;
   const ready = [into.made.id];
-  const stop = isUp(source)
-    ? [step(server, 'stop', { op: 'stop-container', target: { id }, name }, { after: ready })]
-    : [];
+  const stop = isUp(source) ? [step(server, 'stop', on('stop-container', source), { after: ready })] : [];
   const carry = step(
     server,
     'carry',
-    { op: 'carry-files', from: id, target: into.target, name: into.name, paths: preservedBy(source) },
+    { op: 'carry-files', from: source.id, target: into.target, name: into.name, paths: preservedBy(source) },
     { after: stop.length > 0 ? stop.map((one) => one.id) : ready },
   );
   const failing = [...stop, carry].map((one) => one.id);
@@ -99,16 +96,14 @@ function keepAndRemove(
       : [];
   const rest = [...removeCopies(server, into.begun, [carry.id]), ...retireEach(server, others, [carry.id])];
   const after = [carry.id, ...removalsIn(rest).map((one) => one.id)];
-  const remove = step(server, 'remove', { op: 'remove-container', target: { id }, name }, { after });
+  const remove = step(server, 'remove', on('remove-container', source), { after });
   // Also when a first Ctrl-C came between the copy and the removal: what is not removed serves on.
   const unfinished = [...failing, ...rest.map((one) => one.id), remove.id];
   const again = stop.map(() =>
-    step(
-      server,
-      'start:again',
-      { op: 'start-container', target: { id }, name },
-      { after: [...unfinished, ...discard.map((one) => one.id)], onFailureOf: unfinished },
-    ),
+    step(server, 'start:again', on('start-container', source), {
+      after: [...unfinished, ...discard.map((one) => one.id)],
+      onFailureOf: unfinished,
+    }),
   );
   return [...into.old, into.made, ...stop, carry, ...discard, ...rest, remove, ...again];
 }

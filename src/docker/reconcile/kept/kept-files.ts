@@ -5,7 +5,7 @@ import { isSettled } from '../../model/generations.ts';
 import { dataName, label } from '../../model/labels.ts';
 import type { Observed, ObservedContainer } from '../../model/observed.ts';
 import type { PlannedContainer, StepDraft } from '../../steps.ts';
-import { removalsIn, step } from '../step-builders.ts';
+import { on, removalsIn, step } from '../step-builders.ts';
 
 /** Files that a server's deletion kept, in a container that is never started. */
 export type KeptFiles = {
@@ -104,13 +104,8 @@ export const removeCopies = (
   copies: readonly ObservedContainer[],
   after: readonly StepId[],
 ): StepDraft[] =>
-  copies.map(({ id, name }, index) =>
-    step(
-      server,
-      `forget${index === 0 ? '' : `:${shortId(id)}`}`,
-      { op: 'remove-container', target: { id }, name },
-      { after },
-    ),
+  copies.map((copy, index) =>
+    step(server, `forget${index === 0 ? '' : `:${shortId(copy.id)}`}`, on('remove-container', copy), { after }),
   );
 
 /**

@@ -174,6 +174,15 @@ export const idleTemplate: ShapeTemplate = {
   labels: {},
 };
 
+/** A container that always runs and hands on what others send. */
+export const relayingTemplate: ShapeTemplate = {
+  ...idleTemplate,
+  workingDir: { kind: 'own', path: '/tmp' },
+  tmpfs: { '/tmp': { sizeBytes: mebibyte, exec: false, mode: '1777' } },
+  restart: 'unless-stopped',
+  readOnlyRoot: true,
+};
+
 /** A network's relay: a hardened idle container with a shell, through whose execs HTTP servers are reached. */
 export function relayContainer(
   project: ProjectName,
@@ -182,25 +191,10 @@ export function relayContainer(
   managedBy: string,
 ): PlannedContainer {
   const template: ShapeTemplate = {
-    ...nothingExtra,
-    ...relayLimits,
+    ...relayingTemplate,
     pidOne: { kind: 'fixed', argv: ['sleep', 'infinity'] },
-    env: {},
-    user: '65534:65534',
-    workingDir: { kind: 'own', path: '/tmp' },
-    mounts: [],
-    tmpfs: { '/tmp': { sizeBytes: mebibyte, exec: false, mode: '1777' } },
     networks: [{ name: networkName(project, mode), aliases: [] }],
-    memorySwapBytes: relayLimits.memoryBytes,
-    storageBytes: null,
-    restart: 'unless-stopped',
-    capAdd: [],
-    capDrop: ['ALL'],
-    noNewPrivileges: true,
-    readOnlyRoot: true,
     ...(mode === 'isolated' ? isolatedDns : openDns),
-    init: true,
-    labels: {},
   };
   return {
     name: relayName(project, mode),

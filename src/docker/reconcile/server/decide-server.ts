@@ -8,9 +8,9 @@ import { holderOf, isUp } from '../../model/generations.ts';
 import { containerName, generationName, volumeName } from '../../model/labels.ts';
 import type { ObservedContainer } from '../../model/observed.ts';
 import { overlaps, resolveShape } from '../../model/resolve-shape.ts';
+import { nameTaken, unsupported } from '../blockers.ts';
 import { begunWith } from '../kept/kept-files.ts';
 import { stateReason } from '../step-builders.ts';
-import { nameTaken } from '../support/free-names.ts';
 import { type Assessed, assess, type SlotContext } from './assess-server.ts';
 import { templateOf } from './container-template.ts';
 
@@ -76,35 +76,28 @@ function orderOf(server: DeclaredServer): ReplaceOrder {
 function countBlocker({ spec, source }: DeclaredServer): Blocker | undefined {
   if (!spec.enabled || isOneContainer(spec)) return undefined;
   const count = boundsText(boundsOf(spec));
-  return {
-    kind: 'unsupported',
-    detail: `${declaredAt(source)}${countedBy(spec)}: ${count} containers are asked for, and an engine runs one of a server`,
-    hint: 'run it on a cluster (--context kubernetes:NAME), or take it out',
-  };
+  const detail = `${declaredAt(source)}${countedBy(spec)}: ${count} containers are asked for, and an engine runs one of a server`;
+  return unsupported(detail, 'run it on a cluster (--context kubernetes:NAME), or take it out');
 }
 
-function unsupported(server: DeclaredServer, context: SlotContext): Blocker | undefined {
+function cannotRun(server: DeclaredServer, context: SlotContext): Blocker | undefined {
   const { engine, images } = context.observed;
   const { spec, image } = server;
   const counted = countBlocker(server);
   if (counted !== undefined) return counted;
   if (spec.limits.storageMiB !== undefined && !engine.canLimitStorage) {
     const detail = `storage_mb: the engine's storage driver ${engine.storageDriver} cannot limit a container's size`;
-    return {
-      kind: 'unsupported',
-      detail,
-      hint: 'remove storage_mb, or use an engine with overlay2 on xfs with pquota',
-    };
+    return unsupported(detail, 'remove storage_mb, or use an engine with overlay2 on xfs with pquota');
   }
   const facts = images[image.ref];
   if (!facts && image.kind === 'pulled' && spec.pullPolicy === 'never') {
     const detail = `image ${image.ref} is not on this engine and pull_policy is never`;
-    return { kind: 'unsupported', detail, hint: `docker pull ${image.ref}, or set pull_policy: missing` };
+    return unsupported(detail, `docker pull ${image.ref}, or set pull_policy: missing`);
   }
   const base = image.kind === 'built' ? image.base : undefined;
   if (!facts && base !== undefined && !images[base] && spec.pullPolicy === 'never') {
     const detail = `base image ${base} is not on this engine and pull_policy is never`;
-    return { kind: 'unsupported', detail, hint: `docker pull ${base}, or set pull_policy: missing` };
+    return unsupported(detail, `docker pull ${base}, or set pull_policy: missing`);
   }
   if (!facts) return undefined;
   try {
@@ -114,14 +107,11 @@ function unsupported(server: DeclaredServer, context: SlotContext): Blocker | un
       Object.keys(tmpfs).some((folder) => overlaps(path, folder)),
     );
     if (inMemory === undefined) return undefined;
-    return {
-      kind: 'unsupported',
-      detail: `lifecycle.preserve: ${inMemory} cannot be kept: the working directory is in memory with this image`,
-      hint: 'keep the files elsewhere, or in a named volume mounted there',
-    };
+    const detail = `lifecycle.preserve: ${inMemory} cannot be kept: the working directory is in memory with this image`;
+    return unsupported(detail, 'keep the files elsewhere, or in a named volume mounted there');
   } catch (error) {
     if (!(error instanceof LoomsError)) throw error;
-    return { kind: 'unsupported', detail: error.message, ...(error.hint === undefined ? {} : { hint: error.hint }) };
+    return unsupported(error.message, error.hint);
   }
 }
 
@@ -285,7 +275,7 @@ function decideAssessed(server: DeclaredServer, assessed: readonly Assessed[], c
       server,
       context,
     );
-  const blocker = holderOfName(server, context) ?? volumeTaken(server, context) ?? unsupported(server, context);
+  const blocker = holderOfName(server, context) ?? volumeTaken(server, context) ?? cannotRun(server, context);
   if (blocker !== undefined) return { kind: 'blocked', why: blocker };
   const generation = nextGeneration(server, containers, context);
   const served = assessed.filter((one) => one.container.state.status !== 'created');

@@ -7,7 +7,7 @@ import type { ShapeTemplate } from '../../model/shape.ts';
 import { type StandIn, standInConfig } from '../../model/stand-in.ts';
 import type { WayOut } from '../../model/way-out.ts';
 import type { PlannedContainer } from '../../steps.ts';
-import { idleTemplate } from './container-template.ts';
+import { relayingTemplate } from './container-template.ts';
 
 const mebibyte = 1024 * 1024;
 
@@ -25,13 +25,9 @@ const learnerLimits = { ...forwarderLimits, memoryBytes: 160 * mebibyte };
  * to their user, which has no capability.
  */
 const forwarding = {
-  ...idleTemplate,
+  ...relayingTemplate,
   ...forwarderLimits,
   memorySwapBytes: forwarderLimits.memoryBytes,
-  workingDir: { kind: 'own', path: '/tmp' },
-  tmpfs: { '/tmp': { sizeBytes: mebibyte, exec: false, mode: '1777' } },
-  restart: 'unless-stopped',
-  readOnlyRoot: true,
   sysctls: { 'net.ipv4.ip_forward': '0', 'net.ipv4.ip_unprivileged_port_start': '0' },
 } as const;
 

@@ -7,7 +7,7 @@ import type { Operation, StepDraft, Target } from '../../steps.ts';
 import { servingAfter } from '../generations/generations.ts';
 import { nothingRecorded, recordFailed, recordGenerations } from '../generations/record-generations.ts';
 import { inheritedFrom, markRestored } from '../kept/kept-files.ts';
-import { retire, startOperationFor, step, stepId } from '../step-builders.ts';
+import { on, retire, startOperationFor, step, stepId } from '../step-builders.ts';
 import type { Decision } from './decide-server.ts';
 import { discard, launch, plannedContainer, rename, retireAll, type StepContext } from './launch.ts';
 
@@ -74,14 +74,7 @@ export function replaceSteps(
   // One that never ran may be unfinished, and would count as past if it were started now.
   const wayBack =
     wasStopped && old.state.status !== 'dead' && old.state.status !== 'created'
-      ? [
-          step(
-            name,
-            'start:old',
-            { op: 'start-container', target: { id: old.id }, name: old.name },
-            { after: [discarded.id], onFailureOf: failing },
-          ),
-        ]
+      ? [step(name, 'start:old', on('start-container', old), { after: [discarded.id], onFailureOf: failing })]
       : [];
 
   // Kept after it failed its gate, and with files of then: of no use to anyone, so it goes at once.

@@ -4,7 +4,7 @@ import type { Blocker } from '../../../model/plan.ts';
 import type { Observed } from '../../model/observed.ts';
 import { blockTakenBy, type StandIn } from '../../model/stand-in.ts';
 import { type EgressSubnets, wayOutOf } from '../../model/way-out.ts';
-import { nameTaken } from './free-names.ts';
+import { nameTaken, unsupported } from '../blockers.ts';
 import { networkTaken } from './networks.ts';
 
 /** Why no network can be around a listed address: another one is there, or will be by this plan. */
@@ -19,11 +19,10 @@ function addressBlocker(standIn: StandIn, observed: Observed, earlier: readonly 
   if (overlapping === undefined && (other === undefined || observed.networks.some(({ name }) => name === network.name)))
     return undefined;
   const holder = overlapping === undefined ? other?.spec.name : `another network of the engine (${overlapping})`;
-  return {
-    kind: 'unsupported',
-    detail: `the address ${address} needs a network around it (${network.subnet}), and ${holder} has these addresses`,
-    hint: `write { host: NAME, address: ${address}, port: … } with a NAME of your choice, and let the server connect to NAME`,
-  };
+  return unsupported(
+    `the address ${address} needs a network around it (${network.subnet}), and ${holder} has these addresses`,
+    `write { host: NAME, address: ${address}, port: … } with a NAME of your choice, and let the server connect to NAME`,
+  );
 }
 
 /**
@@ -37,19 +36,17 @@ export function egressBlocker(
 ): Blocker | undefined {
   if (!hasForwarder(spec)) return undefined;
   if (observed.engine.kind === 'podman') {
-    return {
-      kind: 'unsupported',
-      detail: 'Podman gives no container the addresses that network.egress needs, and would leave it without a way out',
-      hint: 'run the server on a Docker Engine, or leave network.egress and egress_learn out',
-    };
+    return unsupported(
+      'Podman gives no container the addresses that network.egress needs, and would leave it without a way out',
+      'run the server on a Docker Engine, or leave network.egress and egress_learn out',
+    );
   }
   const way = wayOutOf(spec, observed, egressSubnets);
   if (way === undefined) {
-    return {
-      kind: 'unsupported',
-      detail: 'the engine has no subnet left for network.egress: 128 servers have one, in 169.254.64.0/18',
-      hint: '`docker network ls` shows them; those of servers that are gone can be removed',
-    };
+    return unsupported(
+      'the engine has no subnet left for network.egress: 128 servers have one, in 169.254.64.0/18',
+      '`docker network ls` shows them; those of servers that are gone can be removed',
+    );
   }
   const names = [way.forwarder, ...way.standIns.map(({ name }) => name)];
   const holder = observed.foreign.find(({ name }) => names.includes(name));

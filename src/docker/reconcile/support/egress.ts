@@ -7,6 +7,7 @@ import { liveFields } from '../../model/shape.ts';
 import { hasPartOf, isUsedBy, listensAt, type WayOut, wayOutOf } from '../../model/way-out.ts';
 import type { Operation, PlannedContainer, StepDraft } from '../../steps.ts';
 import { forwarderContainer, standInContainer } from '../server/forwarder-containers.ts';
+import { on, supportStep } from '../step-builders.ts';
 import {
   isOn,
   madeNetwork,
@@ -17,7 +18,6 @@ import {
   removeNetwork,
   type SupportInput,
   type SupportPlan,
-  supportStep,
   type Teardown,
 } from './support-plan.ts';
 import { type SupportReasons, supportReasons } from './support-reasons.ts';
@@ -43,13 +43,10 @@ const otherMark = (found: string | undefined, mark: string): Reason =>
 const forwardersOf = ({ containers }: Observed): readonly ObservedContainer[] =>
   containers.filter(({ role }) => role === 'forwarder').sort((a, b) => (a.id < b.id ? -1 : 1));
 
-const removeForwarder = ({ id, name }: ObservedContainer, after: readonly StepId[] = []): StepDraft =>
-  supportStep(
-    `egress:${name}/remove:${id.slice(0, 6)}`,
-    'no server gets out by it',
-    { op: 'remove-container', target: { id }, name },
-    after,
-  );
+function removeForwarder(forwarder: ObservedContainer, after: readonly StepId[] = []): StepDraft {
+  const id = `egress:${forwarder.name}/remove:${forwarder.id.slice(0, 6)}`;
+  return supportStep(id, 'no server gets out by it', on('remove-container', forwarder), after);
+}
 
 /**
  * The program of a forwarder is no setting that somebody changes on a container, and a page of text: usually it is that of
@@ -98,17 +95,11 @@ function forwarderPlan(
   if (first !== undefined && stale.length === 0) {
     const surplus = there.slice(1).map((one) => removeForwarder(one));
     if (!isNonEmpty(state)) return { ...nothing, teardown: surplus };
-    const isPaused = first.state.status === 'running';
-    const target = { id: first.id };
-    const start = supportStep(
-      `egress:${name}/start`,
-      why,
-      { op: isPaused ? 'unpause-container' : 'start-container', target, name },
-      networkSteps,
-    );
+    const resume = on(first.state.status === 'running' ? 'unpause-container' : 'start-container', first);
+    const start = supportStep(`egress:${name}/start`, why, resume, networkSteps);
     return {
       changes: [{ kind: 'forwarder', name, action: 'start', reasons: state }],
-      steps: [start, gate(target, start.id)],
+      steps: [start, gate(resume.target, start.id)],
       teardown: surplus,
     };
   }

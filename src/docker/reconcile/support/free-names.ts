@@ -1,18 +1,8 @@
-import { asStepId, shortId } from '../../../model/ids.ts';
-import type { Blocker } from '../../../model/plan.ts';
+import { shortId } from '../../../model/ids.ts';
 import { containerName, type Role } from '../../model/labels.ts';
-import type { ForeignContainer, Observed, ObservedContainer } from '../../model/observed.ts';
+import type { Observed, ObservedContainer } from '../../model/observed.ts';
 import type { StepDraft } from '../../steps.ts';
-
-/** Somebody else's container under a name that looms would use. */
-export const nameTaken = ({ id, name, image, owner }: ForeignContainer): Blocker => ({
-  kind: 'name-taken',
-  name,
-  id,
-  image,
-  owner,
-  hint: `\`docker rename ${name} other\`, or remove it, then apply again`,
-});
+import { supportStep } from '../step-builders.ts';
 
 /** The name that a step gives to a container. */
 const nameGiven = (step: StepDraft): string | undefined => {
@@ -56,15 +46,10 @@ export function withFreeNames(steps: readonly StepDraft[], observed: Observed): 
   const hold = steps.map((step) => {
     const holder = holders.get(nameGiven(step));
     if (holder === undefined || makesRoom(holder, step, steps)) return undefined;
-    moves.set(holder, {
-      id: asStepId(`name:${shortId(holder.id)}/free`),
-      cause: { kind: 'support', why: `${holder.name} is the name of another container` },
-      after: [],
-      op: 'rename-container',
-      target: { id: holder.id },
-      from: holder.name,
-      to: nameAside(holder, observed, (name) => holders.has(name)),
-    });
+    const { id, name: from } = holder;
+    const to = nameAside(holder, observed, (name) => holders.has(name));
+    const move = { op: 'rename-container', target: { id }, from, to } as const;
+    moves.set(holder, supportStep(`name:${shortId(id)}/free`, `${from} is the name of another container`, move));
     return moves.get(holder)?.id;
   });
   const held = steps.map((step, index) => {

@@ -1,7 +1,9 @@
 import type { DeclaredServer } from '../../../model/desired.ts';
 import { asStepId, type StepId } from '../../../model/ids.ts';
+import { defined } from '../../../model/values/defined.ts';
 import type { Observed } from '../../model/observed.ts';
 import type { StepDraft } from '../../steps.ts';
+import { supportStep } from '../step-builders.ts';
 
 /** The steps that make images available, and which of them a container of an image waits for. */
 type ImageWork = { readonly steps: readonly StepDraft[]; readonly stepFor: (ref: string) => readonly StepId[] };
@@ -15,17 +17,11 @@ export function planImages(
   const steps = new Map<string, StepDraft>();
   const absent = (ref: string): boolean => !observed.images[ref];
   const pull = (ref: string, platform: string | undefined, fallbackToLocal: boolean): StepId => {
-    const id = asStepId(`image:${ref}`);
-    steps.set(ref, {
-      id,
-      cause: { kind: 'support', why: fallbackToLocal ? 'the registry has a newer one' : 'it is not on the engine' },
-      after: [],
-      op: 'pull-image',
-      ref,
-      fallbackToLocal,
-      ...(platform === undefined ? {} : { platform }),
-    });
-    return id;
+    const why = fallbackToLocal ? 'the registry has a newer one' : 'it is not on the engine';
+    const operation = { op: 'pull-image', ref, fallbackToLocal, ...defined({ platform }) } as const;
+    const step = supportStep(`image:${ref}`, why, operation);
+    steps.set(ref, step);
+    return step.id;
   };
   for (const { image, spec } of servers) {
     if (image.kind === 'pulled') {
@@ -36,15 +32,9 @@ export function planImages(
     if (!absent(image.ref)) continue;
     const needsBase = image.base !== undefined && absent(image.base) && spec.pullPolicy !== 'never';
     const base = needsBase && image.base !== undefined ? [pull(image.base, spec.platform, false)] : [];
-    steps.set(image.ref, {
-      id: asStepId(`image:${image.ref}`),
-      cause: { kind: 'support', why: 'its recipe has not been built here' },
-      after: base,
-      op: 'build-image',
-      ref: image.ref,
-      mayPull: spec.pullPolicy !== 'never',
-      ...(spec.platform === undefined ? {} : { platform: spec.platform }),
-    });
+    const mayPull = spec.pullPolicy !== 'never';
+    const operation = { op: 'build-image', ref: image.ref, mayPull, ...defined({ platform: spec.platform }) } as const;
+    steps.set(image.ref, supportStep(`image:${image.ref}`, 'its recipe has not been built here', operation, base));
   }
   for (const ref of supportImages) if (absent(ref)) pull(ref, undefined, false);
   return {
@@ -76,17 +66,9 @@ export function withoutFailedImages(
     const isUsed = [...containers, ...history].some((one) => one.imageRef === ref);
     const wasThere = (images[ref] ?? null) !== null;
     if (discard?.onFailureOf === undefined || isWanted || isUsed || wasThere) return [];
-    return [
-      {
-        id: asStepId(`image:${ref}/discard`),
-        cause: { kind: 'support', why: `${name} did not pass its gate` },
-        after: [discard.id],
-        onFailureOf: discard.onFailureOf,
-        failuresOnly: true,
-        op: 'remove-image',
-        ref,
-      },
-    ];
+    const why = `${name} did not pass its gate`;
+    const removal = supportStep(`image:${ref}/discard`, why, { op: 'remove-image', ref }, [discard.id]);
+    return [{ ...removal, onFailureOf: discard.onFailureOf, failuresOnly: true }];
   });
 }
 

@@ -6,8 +6,9 @@ import { isUp } from '../../model/generations.ts';
 import { networkName, relayName } from '../../model/labels.ts';
 import type { Observed, ObservedContainer } from '../../model/observed.ts';
 import type { Operation, StepDraft } from '../../steps.ts';
+import { nameTaken } from '../blockers.ts';
 import { relayContainer } from '../server/container-template.ts';
-import { nameTaken } from './free-names.ts';
+import { on, supportStep } from '../step-builders.ts';
 import {
   isOn,
   type Mode,
@@ -15,18 +16,13 @@ import {
   removedChange,
   type SupportInput,
   type SupportPlan,
-  supportStep,
   usesMode,
 } from './support-plan.ts';
 import { type SupportReasons, supportReasons } from './support-reasons.ts';
 
 function removeRelay(relay: ObservedContainer, mode: Mode, index: number, after: readonly StepId[] = []): StepDraft {
-  return supportStep(
-    `relay:${mode}/remove${index === 0 ? '' : `:${index}`}`,
-    'a relay that is not as it should be',
-    { op: 'remove-container', target: { id: relay.id }, name: relay.name },
-    after,
-  );
+  const id = `relay:${mode}/remove${index === 0 ? '' : `:${index}`}`;
+  return supportStep(id, 'a relay that is not as it should be', on('remove-container', relay), after);
 }
 
 /** Waits for the sessions that go through a relay, as long as the most patient of its servers would. */
@@ -85,9 +81,7 @@ function startOf(
   mode: Mode,
   reasons: readonly [Reason, ...Reason[]],
 ): SupportPlan {
-  const target = { id: relay.id };
-  const paused = relay.state.status === 'running' && relay.state.paused;
-  const operation: Operation = { op: paused ? 'unpause-container' : 'start-container', target, name };
+  const operation = on(relay.state.status === 'running' ? 'unpause-container' : 'start-container', relay);
   return {
     changes: [{ kind: 'relay', name, action: 'start', reasons }],
     steps: [supportStep(`relay:${mode}/start`, 'HTTP servers are reached through it', operation)],

@@ -1,9 +1,10 @@
 import type { DeclaredServer } from '../../../model/desired.ts';
-import { asStepId, type ProjectName, type StepId } from '../../../model/ids.ts';
+import type { ProjectName, StepId } from '../../../model/ids.ts';
 import type { SupportChange } from '../../../model/plan.ts';
 import type { NetworkShape, Observed, ObservedContainer, ObservedNetwork } from '../../model/observed.ts';
 import type { EgressSubnets } from '../../model/way-out.ts';
-import type { Operation, StepDraft } from '../../steps.ts';
+import type { StepDraft } from '../../steps.ts';
+import { supportStep } from '../step-builders.ts';
 
 /** The networks of a project: closed, and open to the outside. A server that has none is on neither. */
 export type Mode = 'isolated' | 'bridge';
@@ -40,19 +41,6 @@ export type Teardown = {
 };
 
 export const nothing: SupportPlan = { changes: [], steps: [], teardown: [] };
-
-/** A step that is of no single server. */
-export const supportStep = (
-  id: string,
-  why: string,
-  operation: Operation,
-  after: readonly StepId[] = [],
-): StepDraft => ({
-  id: asStepId(id),
-  cause: { kind: 'support', why },
-  after,
-  ...operation,
-});
 
 export const networkNamed = ({ networks }: Observed, wanted: string): ObservedNetwork | undefined =>
   networks.find(({ name }) => name === wanted);

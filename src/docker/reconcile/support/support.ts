@@ -7,21 +7,13 @@ import type { Observed, ObservedContainer } from '../../model/observed.ts';
 import { overlaps } from '../../model/resolve-shape.ts';
 import type { EgressSubnets } from '../../model/way-out.ts';
 import type { StepDraft } from '../../steps.ts';
-import { removalsIn } from '../step-builders.ts';
+import { unsupported } from '../blockers.ts';
+import { on, removalsIn, supportStep } from '../step-builders.ts';
 import { planEgress } from './egress.ts';
 import { egressBlocker } from './egress-blocker.ts';
 import { networkBlocker, networkPlan } from './networks.ts';
 import { relayBlocker, relayPlan } from './relays.ts';
-import {
-  isOn,
-  type Mode,
-  modes,
-  nothing,
-  type SupportInput,
-  type SupportPlan,
-  supportStep,
-  type Teardown,
-} from './support-plan.ts';
+import { isOn, type Mode, modes, nothing, type SupportInput, type SupportPlan, type Teardown } from './support-plan.ts';
 
 /** What stands behind the servers, as changes and steps, and which steps a server's own ones wait for. */
 type Support = {
@@ -39,11 +31,8 @@ type Support = {
 function mountBlocker({ spec }: DeclaredServer, { engine: { stateFolder } }: Observed): Blocker | undefined {
   const found = spec.mounts.find(({ type, source }) => type === 'bind' && overlaps(source, stateFolder));
   if (found === undefined || stateFolder === '') return undefined;
-  return {
-    kind: 'unsupported',
-    detail: `${found.source} is never mounted: the engine keeps its state in ${stateFolder}, and with it a server has the host`,
-    hint: 'mount another folder',
-  };
+  const detail = `${found.source} is never mounted: the engine keeps its state in ${stateFolder}, and with it a server has the host`;
+  return unsupported(detail, 'mount another folder');
 }
 
 /** Why a server cannot run for what stands behind it: a network or a relay of its name is somebody else's. */
@@ -93,13 +82,10 @@ function planVolumes({ project, observed, servers }: SupportInput): Volumes {
 const helperSteps = (observed: Observed): StepDraft[] =>
   observed.containers
     .filter((container) => container.role === 'helper')
-    .map(({ id, name }) =>
-      supportStep(`helper:${shortId(id)}/remove`, 'left by a run that was killed', {
-        op: 'remove-container',
-        target: { id },
-        name,
-      }),
-    );
+    .map((helper) => {
+      const id = `helper:${shortId(helper.id)}/remove`;
+      return supportStep(id, 'left by a run that was killed', on('remove-container', helper));
+    });
 
 /**
  * Plans what stands behind the servers: networks, relays and volumes. Volumes are made, never removed: they are data.
