@@ -100,9 +100,9 @@ function specReason(server: DeclaredServer, container: ObservedContainer): Reaso
 export function assess(server: DeclaredServer, container: ObservedContainer, context: SlotContext): Assessed {
   const settled = isSettled(context.project, server.spec.name)(container);
   const drift = driftOf(server, container, context);
-  const rotation = settled
-    ? rotationDue(server.spec.lifecycle, container, context.observed.now, context.executions.get(container.id) ?? 0)
-    : undefined;
+  // Also of one that has not passed its gate yet: it would be replaced right after.
+  const calls = context.executions.get(container.id) ?? 0;
+  const rotation = rotationDue(server.spec.lifecycle, container, context.observed.now, calls);
   const secrets = context.changedSecrets.get(container.id);
   // One that was stopped since it was asked answers nothing either, which is no fault of it; another loop or a person may
   // have replaced the one that was asked.
