@@ -10,6 +10,7 @@ import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { ensureBaseImages } from '../scripts/lib/base-images.mjs';
 import { ensureEngine } from '../scripts/lib/ensure-engine.mjs';
+import { onInterrupt } from '../scripts/lib/interrupts.mjs';
 import { ensureKubernetes, namedCluster, withCluster } from '../scripts/lib/kubernetes.mjs';
 import { narrator } from '../scripts/lib/narrator.mjs';
 import { looms, onSpecs, removeProject } from './lib/looms.mjs';
@@ -114,6 +115,8 @@ async function printVersions(kubectl) {
   console.log(`${now}: Kubernetes ${serverVersion.gitVersion}, Docker Engine ${docker}, Node ${process.version}`);
 }
 
+// What is measured ends with this program's group, which fails the run: then the cluster is taken down.
+const interrupt = onInterrupt();
 const { host } = await ensureEngine(note);
 process.env.DOCKER_HOST ??= host;
 await ensureBaseImages(host, [image], note);
@@ -124,6 +127,7 @@ if (named === undefined) {
 } else {
   await measure({ ...process.env, ...named });
 }
+process.exitCode = interrupt.exitCode();
 if (flags.json !== undefined) {
   const figures = { node: process.version, at: new Date().toISOString(), tables };
   writeFileSync(flags.json, `${JSON.stringify(figures, null, 2)}\n`);

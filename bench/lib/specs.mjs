@@ -3,7 +3,8 @@
  */
 export const shellServer = [
   'while IFS= read -r line; do',
-  '  id=$(printf %s "$line" | sed -n \'s/.*"id":\\([0-9]*\\).*/\\1/p\')',
+  // A client may name a request by a number or by a text.
+  '  id=$(printf %s "$line" | sed -n \'s/.*"id":\\([^,}]*\\).*/\\1/p\')',
   '  case "$line" in',
   '    *\'"initialize"\'*) echo \'{"jsonrpc":"2.0","id":\'"$id"\',"result":{"protocolVersion":"2025-06-18","capabilities":{"tools":{}},"serverInfo":{"name":"shell","version":"1"}}}\' ;;',
   '    *tools/list*) echo \'{"jsonrpc":"2.0","id":\'"$id"\',"result":{"tools":[]}}\' ;;',

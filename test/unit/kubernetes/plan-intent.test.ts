@@ -13,13 +13,18 @@ import { project, server } from '../../support/planner-world.ts';
 const namespace = `looms-${project}`;
 
 /** A generation of a server, the last one meant. */
-type Past = { readonly of: DeclaredServer; readonly notes?: Readonly<Record<string, string>> };
+type Past = {
+  readonly of: DeclaredServer;
+  readonly notes?: Readonly<Record<string, string>>;
+  /** The digest by which its pods pull its image. */
+  readonly pinned?: string;
+};
 
 /** A cluster with these generations of one server, and with other objects beside it. */
 function world(past: readonly Past[], others: Readonly<Record<string, readonly object[]>> = {}) {
   const asked: (readonly MadeServer[])[] = [];
   const records = new Map(past.map(({ of }) => [of.hash, { spec: of.spec, image: of.image.ref }]));
-  const meta = (name: string, uid: string, { of }: Past, generation: number, more: object) => ({
+  const meta = (name: string, uid: string, { of, pinned }: Past, generation: number, more: object) => ({
     name,
     namespace,
     uid,
@@ -31,6 +36,7 @@ function world(past: readonly Past[], others: Readonly<Record<string, readonly o
       [annotation.specHash]: of.hash,
       [annotation.generation]: String(generation),
       [revisionKey]: String(generation),
+      ...(pinned === undefined ? {} : { [annotation.image]: pinned }),
       ...(more as { annotations?: object }).annotations,
     },
   });
@@ -240,6 +246,26 @@ describe('a rollback on a cluster', () => {
     expect(await backTo(...past, { of: c })).toBe(2);
     expect(await backTo(...past, { of: server('fs', { mcp: { args: ['d'] } }) })).toBe(3);
   });
+});
+
+test('pods that are made anew from a record keep the digest of their image, and those of a file have its tag', async () => {
+  const pinned = `sha256:${'a'.repeat(64)}`;
+  const asked = async (intent: Intent) => {
+    const { plan } = await world([{ of: one, pinned }]).plan(intent);
+    return plan.steps.filter(({ text }) => text.includes('generation 2'));
+  };
+  expect(await asked({ ...start, wish: { kind: 'restart' } })).toMatchObject([{ op: 'put-server', digest: pinned }]);
+  const files: Intent = {
+    kind: 'files',
+    project,
+    servers: [one],
+    replace: [one.spec.name],
+    undesired: 'ignore',
+    recipes: new Map(),
+  };
+  const [step] = await asked(files);
+  expect(step).toMatchObject({ op: 'put-server' });
+  expect(step).not.toHaveProperty('digest');
 });
 
 test('a number of generations to keep is told not to be looked at, where some are made', async () => {
