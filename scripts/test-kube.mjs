@@ -51,6 +51,7 @@ async function main() {
         LOOMS_TEST_IMAGE: ownImage,
       },
       signal: interrupt.signal,
+      files: process.argv.slice(2),
     });
     process.exitCode = interrupt.exitCode() ?? (ok ? 0 : 1);
   } finally {
