@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { eventually } from '../support/eventually.ts';
 import { kubectl, kubectlJson, kubectlProgram, kubectlSays } from '../support/kubectl.ts';
 import { emptyFolder, looms, startLooms } from '../support/looms.ts';
-import { specs, tinySpec } from '../support/tiny-server.ts';
+import { specs, tinyHttpSpec, tinySpec } from '../support/tiny-server.ts';
 
 type Pod = {
   readonly metadata: { readonly name: string; readonly uid: string; readonly deletionTimestamp?: string };
@@ -140,6 +140,14 @@ describe.skipIf(kubectlProgram === '')('servers with several pods', () => {
     for (const client of all) await leave(client);
   }, 120_000);
 
+  it('are reached in each of them over HTTP as well', async () => {
+    await apply(fixed(3), tinyHttpSpec({ name: 'web', mcp: { replicas: 2 } }));
+    const both = [await connect('web'), await connect('web')];
+    for (const client of both) expect((await client.listTools()).tools).toEqual([]);
+    await eventually(async () => expect(Object.values(await sessionsIn('web'))).toEqual([1, 1]));
+    for (const client of both) await leave(client);
+  }, 120_000);
+
   it('are scaled by another number in their file, with the same pods', async () => {
     const before = await names('fixed');
     write(fixed(2));
@@ -230,6 +238,26 @@ describe.skipIf(kubectlProgram === '')('servers with several pods', () => {
     expect(await echo(client, 'after')).toBe('after');
     await leave(client);
   }, 240_000);
+
+  it('keep their sessions where two gateways look after them, of which one knows of none', async () => {
+    const elsewhere = { ...env, XDG_STATE_HOME: emptyFolder() };
+    const other = startLooms(['serve', '--json', ...flags], { cwd, env: elsewhere });
+    try {
+      await eventually(() => JSON.parse(other.stdout()));
+      const client = await connect('scaled');
+      const calls = callOn(client);
+      const [own = ''] = await isScaledTo('scaled', 1);
+      await byHand('scaled', 3);
+      await isScaledTo('scaled', 3);
+      expect(await isScaledTo('scaled', 1)).toEqual([own]);
+      expect((await calls.end()).failed).toEqual([]);
+      await leave(client);
+      await isAsleep('scaled');
+    } finally {
+      other.child.kill('SIGTERM');
+      await other.finished;
+    }
+  }, 300_000);
 
   it('stay stopped, whoever comes, until they are started', async () => {
     await isAsleep('scaled');
