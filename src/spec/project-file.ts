@@ -134,6 +134,15 @@ function enginesOf(found: Located, file: string, { engines }: ProjectInput): rea
       related: [{ path: 'engine', message: 'engine is here' }],
     });
   }
+  if (Object.keys(engines).length === 0) {
+    reader.report({
+      code: 'invalid-value',
+      path: 'engines',
+      onKey: true,
+      message: 'engines names none',
+      hint: 'write engines: { NAME: { context: … } }, or leave it out for the engine that Docker itself would use',
+    });
+  }
   return Object.entries(engines).map(([name, written]): MemberEngine => {
     const { labels = {}, weight = 1, cost = 0, lost_after_seconds: lostAfter = usualLostAfterSeconds } = written;
     const named = engineOf(found, file, `engines.${name}`, written);

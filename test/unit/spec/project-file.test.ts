@@ -486,3 +486,28 @@ describe('serve', () => {
     `);
   });
 });
+
+describe('several engines', () => {
+  test('are read in the order of the file, with what servers are placed by', () => {
+    const { project } = load(
+      'engines: { b: { host: unix:///b, labels: { gpu: true } }, a: { kubernetes: {}, weight: 0, lost_after_seconds: 60 }, c: {} }',
+    );
+    expect(project?.engines).toMatchObject([
+      { name: 'b', named: { kind: 'host', host: 'unix:///b' }, labels: { gpu: 'true' }, weight: 1, cost: 0 },
+      { name: 'a', named: { kind: 'kubernetes' }, weight: 0, lostAfterMs: 60_000 },
+      { name: 'c', labels: {}, lostAfterMs: 300_000 },
+    ]);
+  });
+
+  test.each([
+    ['engines: {}', 'engines names none'],
+    ['engine: { context: x }\nengines: { a: {} }', 'engine and engines each say where servers run'],
+    ['engines: { A_b: {} }', '"A_b" is not a lower-case DNS label'],
+    [
+      'engines: { a: { host: unix:///a, kubernetes: {} } }',
+      'engines.a.host and engines.a.kubernetes each name an engine',
+    ],
+  ])('%s is wrong', (text, message) => {
+    expect(check(`${text}\n`)).toContain(message);
+  });
+});
