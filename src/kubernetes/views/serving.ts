@@ -35,13 +35,19 @@ export function servingPod(project: ProjectName, spec: DesiredServer, claim: Cla
   };
 }
 
-/** The pods that serve alike: the ready ones of what the Deployment means, else of the newest that has any. */
-function alikeIn({ generations }: Workload, ended: ContainerId | undefined) {
-  const found = generations.flatMap(({ claim, isMeant, pods: all }) => {
+/**
+ * The pods that new sessions go to: the ready ones of what the Deployment means, else of the newest that has any. While fewer
+ * of these are ready than are asked for, the other ready ones serve as well whoever is there, until they leave one by one: not
+ * all sessions go to the first one that takes the place of several.
+ */
+function readyIn(workload: Workload, ended: ContainerId | undefined) {
+  const found = workload.generations.flatMap(({ claim, isMeant, pods: all }) => {
     const pods = all.filter((pod) => isReady(pod) && idOfPod(pod) !== ended);
     return pods.length === 0 ? [] : [{ claim, isMeant, pods }];
   });
-  return found.find(({ isMeant }) => isMeant) ?? found.at(-1);
+  const alike = found.find(({ isMeant }) => isMeant) ?? found.at(-1);
+  const isWhole = alike?.isMeant === true && alike.pods.length >= askedOf(workload);
+  return { alike, all: isWhole ? [alike] : found };
 }
 
 /** One of the pods with the fewest sessions, of which any may be had: who asks knows of no others' sessions. */
@@ -87,7 +93,7 @@ export async function servingServer(
       all.flatMap(({ metadata }) => metadata.labels?.[label.server] ?? []),
     );
   }
-  const alike = alikeIn(workload, ended);
+  const { alike, all } = readyIn(workload, ended);
   const pod = alike && (sessions === undefined ? alike.pods.at(-1) : leastLoaded(alike.pods, sessions));
   if (alike === undefined || pod === undefined) throw servesNothing(workload);
   const { recorded } = alike.claim;
@@ -99,8 +105,10 @@ export async function servingServer(
       { hint: 'looms apply replaces it' },
     );
   }
-  const beside = alike.pods
-    .filter((one) => one !== pod)
-    .map((one) => ({ container: idOfPod(one), run: runOf(serverStatus(one)) }));
+  const beside = all.flatMap(({ claim: { generation }, pods }) =>
+    pods
+      .filter((one) => one !== pod)
+      .map((one) => ({ container: idOfPod(one), run: runOf(serverStatus(one)), generation })),
+  );
   return { ...servingPod(project, recorded.spec, alike.claim, pod), ...(beside.length === 0 ? {} : { beside }) };
 }
