@@ -291,7 +291,8 @@ export type Orchestrator = {
   readonly scales: boolean;
   /**
    * Asks for another number of containers, within what the spec says that they were made from; how many there shall be by then.
-   * What is stopped, is being replaced or is not scaled stays as it is. Waits for none of them. Throws `server-not-found`,
+   * What is stopped, is being replaced or is not scaled stays as it is. Waits for none of them; where one that ends has a volume,
+   * for its end. Throws `server-not-found`, `server-not-running` where it does not end,
    * `engine-unsupported` on an engine that runs one container of a server.
    */
   scale(project: ProjectName, server: ServerName, to: Scaling, options?: CallOptions): Promise<number>;
