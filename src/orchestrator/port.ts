@@ -42,6 +42,8 @@ export type EngineAttempt = {
 
 export type ServingOptions = CallOptions & {
   readonly ended?: ContainerId | undefined;
+  /** Of several that serve alike the one whose turn it is after this one. */
+  readonly after?: ContainerId | undefined;
   readonly sessions?: ReadonlyMap<ContainerId, number> | undefined;
 };
 

@@ -58,6 +58,10 @@ function leastLoaded(pods: readonly Pod[], sessions: ReadonlyMap<ContainerId, nu
   return free[Math.floor(Math.random() * free.length)];
 }
 
+/** The one whose turn it is; the newest where none was before it. */
+const nextAfter = (pods: readonly Pod[], after: ContainerId | undefined): Pod | undefined =>
+  after === undefined ? pods.at(-1) : pods[(pods.findIndex((pod) => idOfPod(pod) === after) + 1) % pods.length];
+
 /** That somebody stopped a server. */
 export const stoppedServer = (server: ServerName): LoomsError =>
   new LoomsError('server-not-running', `server ${server} is stopped`, {
@@ -81,7 +85,7 @@ export async function servingServer(
   ports: Pick<KubernetesPorts, 'cluster' | 'settings'>,
   project: ProjectName,
   server: ServerName,
-  { ended, sessions, ...options }: ServingOptions = {},
+  { ended, after, sessions, ...options }: ServingOptions = {},
 ): Promise<Serving> {
   const namespace = namespaceOf(project);
   const workload = await lookAtServer(ports, { project, namespace }, server, options);
@@ -94,7 +98,7 @@ export async function servingServer(
     );
   }
   const { alike, all } = readyIn(workload, ended);
-  const pod = alike && (sessions === undefined ? alike.pods.at(-1) : leastLoaded(alike.pods, sessions));
+  const pod = alike && (sessions === undefined ? nextAfter(alike.pods, after) : leastLoaded(alike.pods, sessions));
   if (alike === undefined || pod === undefined) throw servesNothing(workload);
   const { recorded } = alike.claim;
   if (recorded === undefined) {

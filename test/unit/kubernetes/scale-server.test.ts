@@ -191,6 +191,8 @@ function world({
         }
       },
     }),
+    servingAfter: (name: string) =>
+      servingServer(ports, project, fs, { after: `${name}/${namespace}/${name}` as never }),
     serving: (counts?: Readonly<Record<string, number>>) =>
       servingServer(ports, project, fs, {
         ...(counts === undefined
@@ -321,6 +323,8 @@ describe('where a session goes', () => {
   it('is to the pod that the server is shown by, or to one with the fewest that are known of', async () => {
     const one = world({ replicas: 3, sessions: [0, 0, 0] });
     expect((await one.serving()).containerName).toBe('p2');
+    const turns = ['p0', 'p1', 'p2', 'gone'].map(async (pod) => (await one.servingAfter(pod)).containerName);
+    expect(await Promise.all(turns)).toEqual(['p1', 'p2', 'p0', 'p0']);
     expect((await one.serving({ p0: 1, p2: 1 })).containerName).toBe('p1');
     expect((await one.serving({ p0: 1, p1: 1 })).beside).toHaveLength(2);
     const seen = new Set<string>();
