@@ -7,7 +7,7 @@ import { expect, it } from 'vitest';
 import { asContainerId, asServerName } from '../../../src/model/ids.ts';
 import type { DialRequest } from '../../../src/orchestrator/session-host.ts';
 import { type Relays, relayDial } from '../../../src/relay/dial.ts';
-import { carrierName, relayProgram } from '../../../src/relay/program.ts';
+import { carrierName } from '../../../src/relay/program.ts';
 import { eventually } from '../../support/eventually.ts';
 
 const usual: Omit<Relays, 'exec'> = {
@@ -52,17 +52,23 @@ it('begins none again that says that it cannot run', async () => {
 });
 
 it('has its process say of how many sessions the connections are, until there is none', async () => {
-  const process = spawn('perl', ['-e', relayProgram, '127.0.0.1', '60']);
-  const ended = once(process, 'exit').then(([code]) => ({ exitCode: code as number | null }));
+  let pid: number | undefined;
+  let ended: Promise<{ readonly exitCode: number | null }> = Promise.resolve({ exitCode: null });
   const dial = relayDial({
-    exec: async () => ({ ...process, ended, destroy: () => process.kill() }) as never,
+    async exec(_relay, { argv: [program = '', ...words] }) {
+      const carrier = spawn(program, words);
+      const { stdin, stdout, stderr } = carrier;
+      ended = once(carrier, 'exit').then(([exitCode]) => ({ exitCode }));
+      pid = carrier.pid;
+      return { stdin, stdout, stderr, ended, destroy: () => void carrier.kill() };
+    },
     ...usual,
   });
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
   const holders = [new AbortController(), new AbortController()];
-  const name = (): string => readFileSync(`/proc/${process.pid}/cmdline`, 'utf8').replaceAll('\0', '');
+  const name = (): string => readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', '');
   for (const [index, { signal: held }] of holders.entries()) {
     const stream = await dial(asContainerId('c'), port, requestFor(held, 5_000));
     await eventually(() => expect(name()).toBe(`${carrierName} ${index + 1}`));
