@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { eventually } from '../support/eventually.ts';
 import { kubectl, kubectlJson, kubectlProgram, kubectlSays } from '../support/kubectl.ts';
 import { emptyFolder, looms, startLooms } from '../support/looms.ts';
-import { specs, tinySpec } from '../support/tiny-server.ts';
+import { specs, tinyHttpSpec, tinySpec } from '../support/tiny-server.ts';
 
 type Pod = {
   readonly metadata: { readonly name: string; readonly uid: string; readonly deletionTimestamp?: string };
@@ -267,4 +267,15 @@ describe.skipIf(kubectlProgram === '')('servers with several pods', () => {
     await does('apply', '-f', 'mcp.yaml', '--yes');
     await isScaledTo('scaled', 3);
   }, 300_000);
+
+  it('have each session counted over HTTP as well, where one process carries all of a gateway', async () => {
+    await apply(
+      tinyHttpSpec({ name: 'web', mcp: { scale: { ...sleepy, sessions_per_replica: 8, idle_seconds: 3600 } } }),
+    );
+    const all = [await connect('web'), await connect('web'), await connect('web')];
+    await eventually(async () => expect(Object.values(await sessionsIn('web'))).toEqual([3]), longMs);
+    for (const client of all.slice(1)) await leave(client);
+    await eventually(async () => expect(Object.values(await sessionsIn('web'))).toEqual([1]), longMs);
+    for (const client of all.slice(0, 1)) await leave(client);
+  }, 240_000);
 });

@@ -85,12 +85,12 @@ const httpScript = `require('node:http').createServer(async (request, response) 
   response.end(id === undefined ? '' : JSON.stringify({ jsonrpc: '2.0', id, result }));
 }).listen(3000);`;
 
-/** A spec of a server over HTTP, which has no tools. `backend`: more of `docker_backend`. */
-export const tinyHttpSpec = ({ name, backend = {} }: Pick<TinySpec, 'name' | 'backend'>): string =>
+/** A spec of a server over HTTP, which has no tools. */
+export const tinyHttpSpec = ({ name, backend = {}, mcp = {} }: Pick<TinySpec, 'name' | 'backend' | 'mcp'>): string =>
   `${JSON.stringify({
     name,
     docker_backend: { base_image: onNodes('node:24-slim'), resource_limits: { memory_mb: 128 }, ...backend },
-    mcp_server: { transport: 'streamable-http', port: 3000, command: 'node', args: ['-e', httpScript] },
+    mcp_server: { transport: 'streamable-http', port: 3000, command: 'node', args: ['-e', httpScript], ...mcp },
   })}\n`;
 
 /** Several documents in one text. */
