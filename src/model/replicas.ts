@@ -1,15 +1,24 @@
 import type { DesiredServer, Scale } from './desired.ts';
+import type { ContainerId } from './ids.ts';
 import type { FieldDifference } from './plan.ts';
 
 /** How many there are at least and at most; the same where it is always one number. */
 export type Bounds = { readonly least: number; readonly most: number };
+
+/** Sessions that whoever asks for fewer containers has in them itself, as they are just then. */
+export type OwnSessions = {
+  /** Those in one, with each that is perhaps just being opened there; and those of them that it can do without for a while. */
+  readonly countIn: (container: ContainerId) => { readonly all: number; readonly idle: number };
+  /** Ends those that it can do without in these, of which nothing else is known to keep them. */
+  readonly endIdle: (containers: readonly ContainerId[]) => Promise<void>;
+};
 
 /** Another number of containers of a server whose spec lets that follow its sessions (`mcp_server.scale`). */
 export type Scaling =
   /** At least so many. */
   | { readonly kind: 'up'; readonly to: number }
   /** So many, but as many as have sessions, and as its sessions need: those without one end, and no session does. */
-  | { readonly kind: 'down'; readonly to: number };
+  | { readonly kind: 'down'; readonly to: number; readonly own?: OwnSessions };
 
 type Counted = Pick<DesiredServer, 'replicas' | 'scale'>;
 

@@ -249,8 +249,11 @@ export type Serving = {
   readonly hasShell: boolean;
   /** Id of the container's image: what is learned about the server's protocol is remembered for it. */
   readonly image: string;
-  /** What else serves the same just now, by the same listing, with the run that each is in (`ServerInstance.run`). */
-  readonly beside?: readonly Pick<ServerInstance, 'container' | 'run'>[];
+  /**
+   * What else serves just now, by the same listing, with the run that each is in (`ServerInstance.run`): the same, and what was
+   * there before as long as that has not been replaced as a whole.
+   */
+  readonly beside?: readonly Pick<ServerInstance, 'container' | 'run' | 'generation'>[];
   /** Of an HTTP server. */
   readonly reach?: Reach;
   /** Of a server with an allow-list. */

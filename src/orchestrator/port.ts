@@ -42,6 +42,8 @@ export type EngineAttempt = {
 
 export type ServingOptions = CallOptions & {
   readonly ended?: ContainerId | undefined;
+  /** Of several that serve alike the one whose turn it is after this one. */
+  readonly after?: ContainerId | undefined;
   readonly sessions?: ReadonlyMap<ContainerId, number> | undefined;
 };
 
@@ -291,7 +293,8 @@ export type Orchestrator = {
   readonly scales: boolean;
   /**
    * Asks for another number of containers, within what the spec says that they were made from; how many there shall be by then.
-   * What is stopped, is being replaced or is not scaled stays as it is. Waits for none of them. Throws `server-not-found`,
+   * What is stopped, is being replaced or is not scaled stays as it is. Waits for none of them; where one that ends has a volume,
+   * for its end. Throws `server-not-found`, `server-not-running` where it does not end,
    * `engine-unsupported` on an engine that runs one container of a server.
    */
   scale(project: ProjectName, server: ServerName, to: Scaling, options?: CallOptions): Promise<number>;

@@ -66,11 +66,11 @@ export function relayDial(relays: Relays): SessionHost['dial'] {
     known.set(key, shared);
     if (!shared.holders.has(held)) {
       shared.holders.add(held);
+      shared.carrier?.then((carrier) => carrier.isHeldBy(shared.holders.size), nothing);
       const letGo = (): void => {
         shared.holders.delete(held);
-        if (shared.holders.size > 0) return;
-        known.delete(key);
-        shared.carrier?.then((carrier) => carrier.close(), nothing);
+        if (shared.holders.size === 0) known.delete(key);
+        shared.carrier?.then((carrier) => carrier.isHeldBy(shared.holders.size), nothing);
       };
       held.addEventListener('abort', letGo, { once: true });
     }
@@ -160,7 +160,8 @@ type Attempt = Duplex | 'refused' | 'broken' | { readonly exitCode: number | nul
 type Carrier = {
   /** One try; `refused` when nothing listened for so many seconds, `broken` when the relay does not say what it may. */
   readonly open: (port: number, patience: number) => Promise<Attempt>;
-  readonly close: () => void;
+  /** Says how many hold it, for whoever counts sessions there; without any it ends. */
+  readonly isHeldBy: (holders: number) => void;
 };
 
 /** The carrier that runs, or a new one. It is nobody's own: who gives up waiting for it ends it for no one else. */
@@ -171,7 +172,7 @@ function currentCarrier(address: RelayAddress, shared: Shared): Promise<Carrier>
   });
   shared.carrier = starting;
   starting.then(
-    (carrier) => shared.holders.size === 0 && carrier.close(),
+    (carrier) => carrier.isHeldBy(shared.holders.size),
     () => {
       shared.carrier = undefined;
     },
@@ -268,7 +269,9 @@ async function startCarrier({ relays, relay, host }: RelayAddress, onEnd: () => 
       stream.destroy();
       return found;
     },
-    close() {
+    isHeldBy(holders) {
+      send(0, 'N', numbers(holders));
+      if (holders > 0) return;
       exec.stdin.end();
       // The half-close must reach the relay before the connection goes, else its process stays until its lease is over.
       inTime(isOver, 1_000, undefined).then(() => exec.destroy());

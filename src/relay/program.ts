@@ -1,9 +1,13 @@
+/** What a process is called that carries connections, followed by of how many sessions they are. */
+export const carrierName = 'looms-carrier';
+
 /**
  * Carries many TCP connections to one host over the streams of one exec in the relay container. Arguments: host, seconds
  * of its lease. Frames both ways: number of the connection, a letter, length, data (`N a N/a*`).
  *
  * To it: O opens (port, seconds to go on trying, window), D data, W bytes of the server's that were read, E no more data,
- * X drops, L renews the lease (seconds). From it: O it is open, R nothing listened in time, D, W as above, E it is over.
+ * X drops, L renews the lease (seconds), N says of how many sessions the connections are, which stands in its name for whoever
+ * counts them. From it: O it is open, R nothing listened in time, D, W as above, E it is over.
  *
  * It is one process, bounded by its own alarm, which the kernel keeps: where several carry a connection, one that is
  * killed, or a signal that comes between a shell's fork and exec and is lost, leaves another that nothing bounds. It holds
@@ -33,6 +37,7 @@ sub take {
   my ($id, $type, $data) = @_;
   my $one = $all{$id};
   if ($type eq 'L') { alarm unpack 'N', $data }
+  elsif ($type eq 'N') { $0 = '${carrierName} ' . unpack 'N', $data }
   elsif ($type eq 'O') {
     my ($port, $patience, $window) = unpack 'N N N', $data;
     begin($all{$id} = { port => $port, until => time + $patience, window => $window, up => '' });

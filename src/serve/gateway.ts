@@ -138,6 +138,7 @@ export function createGateway(
   const makeRoom = createRoomMaker(spare, conversations);
   const scaler = createScaler(upstreams, {
     openOf: places.countOf,
+    openIn: places.countIn,
     conversations,
     spare,
     log,

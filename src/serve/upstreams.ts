@@ -26,9 +26,9 @@ export type Successor = Serves & {
 
 /** Where conversations are, so that a new one goes to where the fewest are. */
 export type Places = {
-  /** How many are in each container, as it is just now. */
+  /** How many are in each container, as it is just now; very many in one that is to be avoided. */
   readonly sessions: ReadonlyMap<ContainerId, number>;
-  /** Hears in which container one is about to be opened. */
+  /** Hears in which container one is about to be opened; throws where it is not to be opened there. */
   readonly took: (container: ContainerId) => void;
 };
 
@@ -40,6 +40,8 @@ export type Upstream = Serves & {
   readonly channel: Channel;
   readonly generation: number;
   readonly spec: DesiredServer;
+  /** Has new conversations go elsewhere for a while, where there is an elsewhere: this one came to nothing. */
+  readonly avoid?: () => void;
 };
 
 /** A call of a tool, for the audit trail. */

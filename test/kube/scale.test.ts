@@ -112,7 +112,7 @@ describe.skipIf(kubectlProgram === '')('servers with several pods', () => {
     };
   };
 
-  const fixed = (replicas: number) => tinySpec({ name: 'fixed', mcp: { replicas } });
+  const fixed = (replicas: number, memoryMiB = 128) => tinySpec({ name: 'fixed', memoryMiB, mcp: { replicas } });
   const scaled = (scale: object, more: Partial<Parameters<typeof tinySpec>[0]> = {}) =>
     tinySpec({ name: 'scaled', memoryMiB: 256, mcp: { scale }, ...more });
   const sleepy = { min: 0, max: 3, sessions_per_replica: 1, idle_seconds: 2 };
@@ -147,6 +147,17 @@ describe.skipIf(kubectlProgram === '')('servers with several pods', () => {
     await eventually(async () => expect(Object.values(await sessionsIn('web'))).toEqual([1, 1]));
     for (const client of both) await leave(client);
   }, 120_000);
+
+  it('keep their sessions spread while their pods are replaced one by one', async () => {
+    const all = [await connect('fixed'), await connect('fixed'), await connect('fixed')];
+    await eventually(async () => expect(Object.values(await sessionsIn('fixed'))).toEqual([1, 1, 1]));
+    await apply(fixed(3, 160));
+    await isScaledTo('fixed', 3);
+    for (const client of all) expect(await echo(client, 'hello')).toBe('hello');
+    await eventually(async () => expect(Object.values(await sessionsIn('fixed'))).toEqual([1, 1, 1]), 20_000);
+    for (const client of all) await leave(client);
+    await apply(fixed(3));
+  }, 300_000);
 
   it('are scaled by another number in their file, with the same pods', async () => {
     const before = await names('fixed');
@@ -284,4 +295,15 @@ describe.skipIf(kubectlProgram === '')('servers with several pods', () => {
     await does('apply', '-f', 'mcp.yaml', '--yes');
     await isScaledTo('scaled', 3);
   }, 300_000);
+
+  it('have each session counted over HTTP as well, where one process carries all of a gateway', async () => {
+    await apply(
+      tinyHttpSpec({ name: 'web', mcp: { scale: { ...sleepy, sessions_per_replica: 8, idle_seconds: 3600 } } }),
+    );
+    const all = [await connect('web'), await connect('web'), await connect('web')];
+    await eventually(async () => expect(Object.values(await sessionsIn('web'))).toEqual([3]), longMs);
+    for (const client of all.slice(1)) await leave(client);
+    await eventually(async () => expect(Object.values(await sessionsIn('web'))).toEqual([1]), longMs);
+    for (const client of all.slice(0, 1)) await leave(client);
+  }, 240_000);
 });

@@ -215,7 +215,7 @@ export function upstreamsOf(
         const run = await runOf(orchestrator, serving, options);
         const besides = serving.beside?.map((one) => ({
           container: one.container,
-          generation,
+          generation: one.generation,
           ...(run === undefined ? {} : { run: one.run }),
         }));
         return {

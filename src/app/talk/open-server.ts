@@ -41,8 +41,8 @@ const noneKnown: ReadonlyMap<ContainerId, number> = new Map();
 
 /**
  * Opens a session to a running server of a project, found by the labels on its container alone. A container that ends
- * while the session is opened was perhaps just replaced: as nothing was asked of it yet, the other generation that runs
- * is tried before the failure counts.
+ * while the session is opened was perhaps just replaced, or went as the server fell asleep; one may have no room. As nothing
+ * was asked of it yet, another one that runs is tried before the failure counts, or the server woken.
  * Throws `server-not-found`, `server-not-running`, `record-untrusted`, `secret-missing`, what waking a server throws that is
  * asleep (`server-asleep` where that is not wanted), and what opening a session throws.
  */
@@ -54,14 +54,18 @@ export async function openServer(
 ): Promise<OpenServer> {
   const orchestrator = await ports.orchestrator();
   const { signal, wakes = true, onWaking } = options;
-  const first = wakes
-    ? await servingAwake(orchestrator, { project, server }, { signal, sessions: noneKnown, onWaking })
-    : await orchestrator.serving(project, server, { signal });
+  const serving = (ended?: ContainerId): Promise<Serving> =>
+    wakes
+      ? servingAwake(orchestrator, { project, server }, { signal, sessions: noneKnown, onWaking, ended })
+      : orchestrator.serving(project, server, { signal, ended });
+  const first = await serving();
   try {
     return await openSession(ports, orchestrator, first, options);
   } catch (error) {
-    if (!(error instanceof LoomsError) || traitsOf(error.code).retry !== 'elsewhere' || signal?.aborted) throw error;
-    const second = await orchestrator.serving(project, server, { signal, ended: first.container }).catch(() => {
+    const isEnded = error instanceof LoomsError && traitsOf(error.code).retry === 'elsewhere';
+    const isFull = isFailure(error, 'server-crowded') && first.beside !== undefined;
+    if (!(isEnded || isFull) || signal?.aborted) throw error;
+    const second = await serving(first.container).catch(() => {
       throw error;
     });
     return openSession(ports, orchestrator, second, options);

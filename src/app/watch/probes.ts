@@ -2,9 +2,12 @@ import { createHash } from 'node:crypto';
 import type { DeclaredServer } from '../../model/desired.ts';
 import type { Unanswered } from '../../model/health.ts';
 import { asContainerId, type ContainerId, type ProjectName, type ServerName } from '../../model/ids.ts';
+import { boundsOf } from '../../model/replicas.ts';
+import type { Serving } from '../../model/server-view.ts';
 import { isoTime } from '../../model/times.ts';
 import { defined } from '../../model/values/defined.ts';
 import { mapBounded } from '../../model/values/map-bounded.ts';
+import type { Orchestrator } from '../../orchestrator/port.ts';
 import { type AskedHealth, checkServer, findingOf } from '../inspect/check-health.ts';
 import type { Ports } from '../ports.ts';
 import { keepFindings } from './keep-findings.ts';
@@ -33,7 +36,9 @@ type State = {
   failures: number;
   downAt?: number;
   /** The container that was asked when it was found down. */
-  downIn?: ContainerId;
+  downIn?: Asked;
+  /** Of several that serve alike, the one after which the next one is asked: one that failed is asked again. */
+  turn?: { readonly after: ContainerId | undefined };
   isSlow: boolean;
   /** It had no container when it was asked last, as it had no session. */
   isAsleep?: true;
@@ -42,6 +47,9 @@ type State = {
   seconds?: number;
   probe?: Probe;
 };
+
+/** Which container was asked; its name where others serve beside it. */
+type Asked = { readonly container: ContainerId; readonly name?: string };
 
 /** What came of the last probe, and when that was, ms since 1970. */
 type Probe = { readonly at: number; readonly steps: AskedHealth['steps']; readonly failure: string | null };
@@ -143,12 +151,15 @@ export function createProbes(
   const intervalOf = (server: ServerName): number =>
     (specs.get(server)?.spec.lifecycle.healthCheckIntervalSeconds ?? 60) * 1000;
 
-  const heard = (health: AskedHealth, state: State): boolean => {
+  const heard = (health: AskedHealth, state: State, serving: Serving | undefined): boolean => {
     const { name: server, container, verdict, milliseconds, failure, tools, steps } = health;
     const now = ports.monotonicMs();
     const askedAt = ports.now();
     const probe: Probe = { at: askedAt, steps, failure: failure?.message ?? null };
     const calm = Math.max(intervalOf(server), costShare * milliseconds);
+    const isOneOfSeveral = serving?.beside !== undefined;
+    const after = verdict === 'healthy' ? serving?.container : state.turn?.after;
+    const turn = isOneOfSeveral ? { turn: { after } } : {};
     if (verdict === 'healthy') {
       const wasFailing = state.failures > 0;
       const limitMs = (specs.get(server)?.spec.mcp.timeoutSeconds ?? 0) * 1000 * slowShare;
@@ -156,7 +167,16 @@ export function createProbes(
       if (isSlow && !state.isSlow) tell({ type: 'slow', server, milliseconds });
       if (wasFailing) tell({ type: 'healthy', server, tools });
       const seconds = milliseconds / 1000;
-      states.set(server, { nextAt: now + calm, askedAt, failures: 0, isSlow, hasAnswered: true, seconds, probe });
+      states.set(server, {
+        nextAt: now + calm,
+        askedAt,
+        failures: 0,
+        isSlow,
+        hasAnswered: true,
+        seconds,
+        probe,
+        ...turn,
+      });
       return wasFailing;
     }
     if (verdict === 'asleep') {
@@ -178,6 +198,7 @@ export function createProbes(
     }
     const failures = state.failures + 1;
     const isDown = failures >= mostFailures;
+    const asked = isOneOfSeveral ? { container: serving.container, name: serving.containerName } : { container };
     tell({ type: 'failing', server, failures, failure, isDown });
     const wait = againMs[failures - 1] ?? calm;
     states.set(server, {
@@ -188,7 +209,8 @@ export function createProbes(
       hasAnswered: state.hasAnswered,
       seconds: milliseconds / 1000,
       probe,
-      ...(isDown ? { downAt: state.downAt ?? now, downIn: container } : {}),
+      ...turn,
+      ...(isDown ? { downAt: state.downAt ?? now, downIn: asked } : {}),
     });
     return isDown;
   };
@@ -234,11 +256,26 @@ export function createProbes(
     return call;
   };
   const ask = async (server: ServerName, before: State, signal: AbortSignal): Promise<boolean> => {
-    const call = await answeredSince(server, before.askedAt);
+    // What one of several answered says nothing of the others.
+    const spec = specs.get(server)?.spec;
+    const isOneOfOne = spec === undefined || boundsOf(spec).most === 1;
+    const call = isOneOfOne ? await answeredSince(server, before.askedAt) : undefined;
     const event = eventBefore(server);
     const last = well.get(server);
     const still = event !== undefined && last?.event === event ? last : undefined;
-    const found = call === undefined ? await checkServer(ports, { project, server }, { signal, still }) : undefined;
+    let serving: Serving | undefined;
+    const orchestrator = async (): Promise<Orchestrator> => {
+      const one = await ports.orchestrator();
+      return {
+        ...one,
+        async serving(...[of, name, options]) {
+          serving = await one.serving(of, name, { ...options, after: before.turn?.after });
+          return serving;
+        },
+      };
+    };
+    const inTurn = { ...ports, orchestrator };
+    const found = call === undefined ? await checkServer(inTurn, { project, server }, { signal, still }) : undefined;
     if (found?.health.verdict === 'healthy') {
       well.set(server, { container: found.health.container, run: found.run, event });
     } else if (found !== undefined) well.delete(server);
@@ -246,7 +283,7 @@ export function createProbes(
     if (states.get(server) !== before || busy.has(server)) return false;
     if (call !== undefined) return heardByCall(server, before, call, signal);
     if (found !== undefined) {
-      const isNews = heard(found.health, before);
+      const isNews = heard(found.health, before, serving);
       await findings.add(findingOf(found));
       return isNews;
     }
@@ -298,10 +335,11 @@ export function createProbes(
       }
     },
     async toReplace(isWaiting) {
-      const down = [...states].flatMap(([server, { downAt, downIn: container, failures, probe }]) => {
+      const down = [...states].flatMap(([server, { downAt, downIn, failures, probe }]) => {
         const spec = specs.get(server);
-        if (downAt === undefined || container === undefined || spec === undefined) return [];
-        const why = `did not answer ${failures} times: ${probe?.failure ?? 'nobody knows why'}`;
+        if (downAt === undefined || downIn === undefined || spec === undefined) return [];
+        const { container, name } = downIn;
+        const why = `${name === undefined ? '' : `${name} `}did not answer ${failures} times: ${probe?.failure ?? 'nobody knows why'}`;
         return [{ server, spec, downAt, container, why }];
       });
       const waits = await mapBounded(down, atOnce, ({ spec }) => isWaiting(spec));

@@ -1,7 +1,8 @@
+import type { DesiredServer, Scale } from '../../model/desired.ts';
 import type { EngineTime } from '../../model/engine.ts';
 import { isFailure, LoomsError } from '../../model/errors.ts';
 import type { ProjectName, ServerName } from '../../model/ids.ts';
-import { boundsOf, type Scaling, within } from '../../model/replicas.ts';
+import { boundsOf, type OwnSessions, type Scaling, within } from '../../model/replicas.ts';
 import { serverNotFound } from '../../model/server-not-found.ts';
 import { mapBounded, mostAtOnce } from '../../model/values/map-bounded.ts';
 import { projectLock } from '../../orchestrator/common/project-lock.ts';
@@ -9,8 +10,8 @@ import type { CallOptions } from '../../orchestrator/session-host.ts';
 import { leases } from '../lock/leases.ts';
 import { fewerPods } from '../model/fewer.ts';
 import { annotation, namespaceOf } from '../model/names.ts';
-import { type Deployment, isReady, type Pod, timeOf } from '../model/objects.ts';
-import { askedOf, idOfPod, isAsleep, meantOf, type Workload } from '../model/observed.ts';
+import { type Deployment, isLive, isOver, isReady, type Pod, timeOf } from '../model/objects.ts';
+import { askedOf, idOfPod, isAsleep, meantOf, podsOf, type Workload } from '../model/observed.ts';
 import { clusterNow, identifyCluster } from '../observe/describe.ts';
 import { lookAtServer } from '../observe/observe.ts';
 import { withReplicas } from '../plan/drift.ts';
@@ -24,8 +25,6 @@ import { awaitRollout, gateMs } from './rollout.ts';
 type Place = { readonly project: ProjectName; readonly namespace: string };
 
 const placeOf = (project: ProjectName): Place => ({ project, namespace: namespaceOf(project) });
-
-const isLive = ({ metadata }: Pod): boolean => metadata.deletionTimestamp === undefined;
 
 /** How long a pod that is not ready is taken for one that somebody waits for, ms. */
 const comingMs = 300_000;
@@ -45,6 +44,15 @@ async function isBeingChanged(ports: KubernetesPorts, project: ProjectName): Pro
   return found?.state === 'held';
 }
 
+/** How long a pod that ends, and has the volume of its server, is waited for beyond its drain, ms; and the time between two looks. */
+const [endingMs, endingLookMs] = [60_000, 1_000];
+
+/** Whether a pod that ends has the volume that the next one shall have: both would write to it. */
+const isHeld = (workload: Workload, spec: DesiredServer): boolean =>
+  askedOf(workload) === 0 &&
+  spec.mounts.some(({ type }) => type === 'volume') &&
+  podsOf(workload).some((pod) => !isOver(pod));
+
 /**
  * `Orchestrator.scale`. A write that came between two others is made again on a fresh look, so that nobody's count is written
  * over unseen: of two gateways, the second one decides on what the first one left.
@@ -57,50 +65,91 @@ export async function scaleServer(
   options: CallOptions = {},
 ): Promise<number> {
   const place = placeOf(project);
-  for (let tries = 1; ; tries += 1) {
+  const began = ports.monotonicMs();
+  for (let tries = 1; ; ) {
+    if (options.signal?.aborted) throw new LoomsError('interrupted', `stopped scaling ${server}`);
     const workload = await lookAtServer(ports, place, server, options);
     if (workload === null) throw serverNotFound(project, server, []);
     const asked = askedOf(workload);
-    if (to.kind === 'down' && (await isBeingChanged(ports, project))) return asked;
-    const { wanted, mayGo } = await wantedOf(ports, workload, to, options);
+    const spec = workload.claim.recorded?.spec;
+    const isStopped = asked === 0 && !isAsleep(workload);
+    if (spec?.scale === undefined || isStopped) return asked;
+    const wanted =
+      to.kind === 'up'
+        ? Math.max(asked, within(boundsOf(spec), to.to))
+        : await fewerOf(ports, { project, workload, spec, scale: spec.scale }, to, options);
     if (wanted === asked) return asked;
-    if (mayGo.length > 0) {
-      const engine = await identifyCluster(ports.cluster, options);
-      await keepLogsOf({ ports, observed: { project, engine } }, workload, (pod) => mayGo.includes(pod), options);
+    if (isHeld(workload, spec)) {
+      if (ports.monotonicMs() - began > endingMs + spec.lifecycle.drainSeconds * 1000) throw volumeIsHeld(workload);
+      await ports.pause(endingLookMs, options.signal);
+      continue;
     }
     try {
       await putCount(ports, workload, wanted, options);
       return wanted;
     } catch (error) {
       if (!isFailure(error, 'engine-conflict') || tries >= writeTries) throw error;
+      tries += 1;
     }
   }
 }
 
-/** How many pods a server is to have, as many as it asks for where it is left as it is; and which may be gone then. */
-async function wantedOf(
+function volumeIsHeld(workload: Workload): LoomsError {
+  const { server } = workload;
+  const names = podsOf(workload).map(({ metadata }) => metadata.name);
+  return new LoomsError(
+    'server-not-running',
+    `${server} cannot begin: ${names.join(', ')} has its volume and does not end`,
+    { hint: `\`looms describe ${server}\` shows its pods` },
+  );
+}
+
+type Scaled = {
+  readonly project: ProjectName;
+  readonly workload: Workload;
+  readonly spec: DesiredServer;
+  readonly scale: Scale;
+};
+
+const noneOwn: OwnSessions = { countIn: () => ({ all: 0, idle: 0 }), endIdle: async () => {} };
+
+/**
+ * How many pods a server is left with, as many as it asks for where none may go. Those that may are looked for first, and only
+ * then do idle sessions in them end; they are counted again last, so that what was opened while their logs were kept keeps its
+ * pod.
+ */
+async function fewerOf(
   ports: KubernetesPorts,
-  workload: Workload,
-  to: Scaling,
+  { project, workload, spec, scale: { sessionsPerReplica } }: Scaled,
+  { to, own = noneOwn }: Extract<Scaling, { readonly kind: 'down' }>,
   options: CallOptions,
-): Promise<{ readonly wanted: number; readonly mayGo: readonly Pod[] }> {
+): Promise<number> {
   const asked = askedOf(workload);
-  const asIs = { wanted: asked, mayGo: [] };
-  const spec = workload.claim.recorded?.spec;
-  const isStopped = asked === 0 && !isAsleep(workload);
-  if (spec?.scale === undefined || isStopped) return asIs;
   const bounds = boundsOf(spec);
-  if (to.kind === 'up') return { wanted: Math.max(asked, within(bounds, to.to)), mayGo: [] };
-  if (to.to >= asked || asked <= bounds.least) return asIs;
-  if (!isSettled(workload, await clusterNow(ports.cluster, options))) return asIs;
+  if (to >= asked || asked <= bounds.least || (await isBeingChanged(ports, project))) return asked;
+  if (!isSettled(workload, await clusterNow(ports.cluster, options))) return asked;
   const pods = (meantOf(workload)?.pods ?? []).filter(isLive);
-  const counted = await countIn(ports, pods, options);
-  const { sessionsPerReplica } = spec.scale;
-  const sessions = counted.map(({ count }) => count);
-  const wanted = fewerPods({ asked, to: to.to, bounds, sessionsPerReplica, sessions });
-  if (wanted >= asked) return asIs;
-  if (wanted > 0) await rank(ports, counted, options);
-  return { wanted, mayGo: counted.flatMap(({ pod, count }) => (count === 0 ? [pod] : [])) };
+  const counted = (await countIn(ports, pods, options)).map(({ pod, count }) => {
+    const { all, idle } = own.countIn(idOfPod(pod));
+    return { pod, count, used: Math.max(count, all) - idle };
+  });
+  const wanted = fewerPods({ asked, to, bounds, sessionsPerReplica, sessions: counted.map(({ used }) => used) });
+  if (wanted >= asked) return asked;
+  const leaving = counted
+    .filter(({ used }) => used === 0)
+    .toSorted((a, b) => a.count - b.count)
+    .slice(0, asked - wanted)
+    .map(({ pod }) => pod);
+  await own.endIdle(leaving.map(idOfPod));
+  const engine = await identifyCluster(ports.cluster, options);
+  await keepLogsOf({ ports, observed: { project, engine } }, workload, (pod) => leaving.includes(pod), options);
+  if (wanted > 0) {
+    const costs = counted.map(({ pod, used }) => ({ pod, cost: leaving.includes(pod) ? 0 : Math.max(1, used) }));
+    await rank(ports, costs, options);
+  }
+  const last = await countIn(ports, leaving, options);
+  const isFree = last.every(({ pod, count }) => count === 0 && own.countIn(idOfPod(pod)).all === 0);
+  return isFree ? wanted : asked;
 }
 
 type Counted = { readonly pod: Pod; readonly count: number };
@@ -119,13 +168,15 @@ const countIn = (
     }),
   }));
 
-/** Says which pods go first: those with the fewest sessions. */
-async function rank({ cluster }: KubernetesPorts, counted: readonly Counted[], options: CallOptions): Promise<void> {
+type Cost = { readonly pod: Pod; readonly cost: number };
+
+/** Says which pods go first: those with the lowest cost. */
+async function rank({ cluster }: KubernetesPorts, costs: readonly Cost[], options: CallOptions): Promise<void> {
   await Promise.all(
-    counted.map(async ({ pod: { metadata }, count }) => {
+    costs.map(async ({ pod: { metadata }, cost }) => {
       const at = { kind: 'Pod', namespace: metadata.namespace ?? '', name: metadata.name } as const;
-      if (metadata.annotations?.[annotation.deletionCost] === String(count)) return;
-      await annotate(cluster, at, { [annotation.deletionCost]: String(count) }, options).catch((error: unknown) => {
+      if (metadata.annotations?.[annotation.deletionCost] === String(cost)) return;
+      await annotate(cluster, at, { [annotation.deletionCost]: String(cost) }, options).catch((error: unknown) => {
         // One that is gone by now goes nowhere.
         if (!isFailure(error, 'engine-not-found')) throw error;
       });

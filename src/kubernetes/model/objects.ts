@@ -148,6 +148,12 @@ export const isReady = ({ metadata, status }: Pod): boolean =>
   metadata.deletionTimestamp === undefined &&
   (status?.conditions ?? []).some(({ type, status: is }) => type === 'Ready' && is === 'True');
 
+/** Whether a pod has ended for good, as one that its node evicted: it stays as a word of that, and nothing runs in it again. */
+export const isOver = ({ status }: Pod): boolean => status?.phase === 'Failed' || status?.phase === 'Succeeded';
+
+/** Whether a pod is there to stay, ready or not. */
+export const isLive = (pod: Pod): boolean => pod.metadata.deletionTimestamp === undefined && !isOver(pod);
+
 /** How the server's own container is in a pod. */
 export const serverStatus = ({ status }: Pod): ContainerStatus | undefined =>
   status?.containerStatuses?.find(({ name }) => name === serverContainer);

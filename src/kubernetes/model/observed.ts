@@ -5,6 +5,7 @@ import type { Claim } from './claims.ts';
 import { annotation, label } from './names.ts';
 import {
   type Deployment,
+  isLive,
   isReady,
   type KubeObject,
   type Pod,
@@ -120,9 +121,9 @@ export const isAsleep = (workload: Pick<Workload, 'deployment' | 'claim'>): bool
   workload.claim.recorded.spec.scale?.min === 0 &&
   workload.deployment.metadata.annotations?.[annotation.stopped] === undefined;
 
-/** The pod that stands for a generation: a ready one, else one that is not being ended, else the newest. */
+/** The pod that stands for a generation: a ready one, else one that is there to stay, else the newest. */
 export const mainPod = ({ pods }: Pick<Generation, 'pods'>): Pod | undefined =>
-  pods.findLast(isReady) ?? pods.findLast(({ metadata }) => metadata.deletionTimestamp === undefined) ?? pods.at(-1);
+  pods.findLast(isReady) ?? pods.findLast(isLive) ?? pods.at(-1);
 
 /** The generation that a server is shown by. */
 export const shownOf = (workload: Workload): Generation | undefined =>

@@ -1,5 +1,5 @@
 import type { DeclaredServer, DesiredServer } from '../../model/desired.ts';
-import { awakeBounds } from '../../model/replicas.ts';
+import { awakeBounds, boundsOf } from '../../model/replicas.ts';
 import { processEnv, secretUses, writtenValue } from '../../model/secrets/secret-names.ts';
 import type { Exported, Exporter, ExportSettings } from '../../orchestrator/export.ts';
 import { withDigest } from '../model/image-digest.ts';
@@ -130,7 +130,10 @@ export function deploymentOf(server: DeclaredServer, settings: ExportSettings, m
   };
 }
 
-/** The Service of a server over HTTP, by which pods that reach it find it; none of others. */
+/**
+ * The Service of a server over HTTP, by which pods that reach it find it; none of others. Of several pods it leads a client to
+ * the one that it led it to before, which alone knows its session.
+ */
 export function servicesOf({ spec }: DeclaredServer, settings: ExportSettings): readonly KubeObject[] {
   const { transport } = spec.mcp;
   if (transport.kind === 'stdio' || spec.network.mode === 'none') return [];
@@ -141,6 +144,7 @@ export function servicesOf({ spec }: DeclaredServer, settings: ExportSettings): 
       metadata: metadata(settings, workloadName(spec.name), spec),
       spec: {
         type: 'ClusterIP',
+        ...(boundsOf(spec).most > 1 ? { sessionAffinity: 'ClientIP' } : {}),
         selector: { [label.server]: spec.name },
         ports: [{ name: 'mcp', port: transport.port, targetPort: 'mcp', protocol: 'TCP' }],
       },

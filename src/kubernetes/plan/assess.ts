@@ -7,7 +7,7 @@ import { type FieldDifference, isNonEmpty, type NonEmpty, type Reason } from '..
 import { boundsOf, compareCounts, within } from '../../model/replicas.ts';
 import { rotationDue } from '../../model/rotation.ts';
 import { withDigest } from '../model/image-digest.ts';
-import { isReady, serverStatus, timeOf } from '../model/objects.ts';
+import { isLive, isReady, serverStatus, timeOf } from '../model/objects.ts';
 import { askedOf, type Generation, idOfPod, isAsleep, mainPod, meantOf, type Workload } from '../model/observed.ts';
 import { hasServed } from '../model/served.ts';
 import type { ServerDrift } from './drift.ts';
@@ -125,7 +125,7 @@ function waitReasons(workload: Workload, now: EngineTime): readonly Reason[] {
   const ready = meant?.pods.filter(isReady).length ?? 0;
   if (meant !== undefined && ready > 0) {
     const others = workload.generations.filter((one) => one !== meant).flatMap(({ pods }) => pods);
-    const isLeaving = others.some(({ metadata }) => metadata.deletionTimestamp === undefined);
+    const isLeaving = others.some(isLive);
     // Once it has passed, one that is lost comes back by itself while the others serve.
     const isHalf = ready < askedOf(workload) && !hasServed(meant);
     return isLeaving || isHalf ? [{ kind: 'gate-pending' }] : [];

@@ -3,6 +3,7 @@ import type { ContainerId } from '../../model/ids.ts';
 import { boundedText } from '../../model/values/bounded-text.ts';
 import { orAborted } from '../../model/values/or-aborted.ts';
 import type { CallOptions, ExecSession } from '../../orchestrator/session-host.ts';
+import { carrierName } from '../../relay/program.ts';
 import { reachContainer, serverContainer } from '../model/objects.ts';
 import { eachSession } from '../objects/scripts.ts';
 import type { Cluster } from '../port.ts';
@@ -10,10 +11,13 @@ import { isRunning, statusIn } from './container.ts';
 import { execInPod } from './exec.ts';
 import { findPod } from './look.ts';
 
-/** Says how many sessions are in a container. */
+/** Says how many sessions are in a container; what carries connections says of how many sessions they are. */
 export const countScript = `count=0
 ${eachSession}
-  count=$((count + 1))
+  case $words in
+    "${carrierName} "*) count=$((count + \${words#* })) ;;
+    *) count=$((count + 1)) ;;
+  esac
 done
 echo "$count"`;
 
@@ -23,8 +27,8 @@ const patienceMs = 5000;
 
 /**
  * How many sessions a pod has now, none when it is gone: processes from outside in the container of the server, and of a
- * server over HTTP in the one beside it, where each stands for all connections of a program. Throws `session-failed`
- * where the container does not say it.
+ * server over HTTP in the one beside it, where one process carries the connections of all sessions of a program. Throws
+ * `session-failed` where the container does not say it.
  */
 export async function countSessions(cluster: Cluster, id: ContainerId, options: CallOptions = {}): Promise<number> {
   const pod = await findPod(cluster, id, options);

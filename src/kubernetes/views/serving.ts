@@ -35,13 +35,19 @@ export function servingPod(project: ProjectName, spec: DesiredServer, claim: Cla
   };
 }
 
-/** The pods that serve alike: the ready ones of what the Deployment means, else of the newest that has any. */
-function alikeIn({ generations }: Workload, ended: ContainerId | undefined) {
-  const found = generations.flatMap(({ claim, isMeant, pods: all }) => {
+/**
+ * The pods that new sessions go to: the ready ones of what the Deployment means, else of the newest that has any. While fewer
+ * of these are ready than are asked for, the other ready ones serve as well whoever is there, until they leave one by one: not
+ * all sessions go to the first one that takes the place of several.
+ */
+function readyIn(workload: Workload, ended: ContainerId | undefined) {
+  const found = workload.generations.flatMap(({ claim, isMeant, pods: all }) => {
     const pods = all.filter((pod) => isReady(pod) && idOfPod(pod) !== ended);
     return pods.length === 0 ? [] : [{ claim, isMeant, pods }];
   });
-  return found.find(({ isMeant }) => isMeant) ?? found.at(-1);
+  const alike = found.find(({ isMeant }) => isMeant) ?? found.at(-1);
+  const isWhole = alike?.isMeant === true && alike.pods.length >= askedOf(workload);
+  return { alike, all: isWhole ? [alike] : found };
 }
 
 /** One of the pods with the fewest sessions, of which any may be had: who asks knows of no others' sessions. */
@@ -51,6 +57,10 @@ function leastLoaded(pods: readonly Pod[], sessions: ReadonlyMap<ContainerId, nu
   const free = pods.filter((pod) => loadOf(pod) === least);
   return free[Math.floor(Math.random() * free.length)];
 }
+
+/** The one whose turn it is; the newest where none was before it. */
+const nextAfter = (pods: readonly Pod[], after: ContainerId | undefined): Pod | undefined =>
+  after === undefined ? pods.at(-1) : pods[(pods.findIndex((pod) => idOfPod(pod) === after) + 1) % pods.length];
 
 /** That somebody stopped a server. */
 export const stoppedServer = (server: ServerName): LoomsError =>
@@ -75,7 +85,7 @@ export async function servingServer(
   ports: Pick<KubernetesPorts, 'cluster' | 'settings'>,
   project: ProjectName,
   server: ServerName,
-  { ended, sessions, ...options }: ServingOptions = {},
+  { ended, after, sessions, ...options }: ServingOptions = {},
 ): Promise<Serving> {
   const namespace = namespaceOf(project);
   const workload = await lookAtServer(ports, { project, namespace }, server, options);
@@ -87,8 +97,8 @@ export async function servingServer(
       all.flatMap(({ metadata }) => metadata.labels?.[label.server] ?? []),
     );
   }
-  const alike = alikeIn(workload, ended);
-  const pod = alike && (sessions === undefined ? alike.pods.at(-1) : leastLoaded(alike.pods, sessions));
+  const { alike, all } = readyIn(workload, ended);
+  const pod = alike && (sessions === undefined ? nextAfter(alike.pods, after) : leastLoaded(alike.pods, sessions));
   if (alike === undefined || pod === undefined) throw servesNothing(workload);
   const { recorded } = alike.claim;
   if (recorded === undefined) {
@@ -99,8 +109,10 @@ export async function servingServer(
       { hint: 'looms apply replaces it' },
     );
   }
-  const beside = alike.pods
-    .filter((one) => one !== pod)
-    .map((one) => ({ container: idOfPod(one), run: runOf(serverStatus(one)) }));
+  const beside = all.flatMap(({ claim: { generation }, pods }) =>
+    pods
+      .filter((one) => one !== pod)
+      .map((one) => ({ container: idOfPod(one), run: runOf(serverStatus(one)), generation })),
+  );
   return { ...servingPod(project, recorded.spec, alike.claim, pod), ...(beside.length === 0 ? {} : { beside }) };
 }

@@ -31,7 +31,9 @@ export type WarmSessions = {
     }) => Promise<boolean>;
     /** Ends the one that is kept for the longest time. */
     readonly endOldest: () => Promise<void>;
-    readonly endAll: () => Promise<void>;
+    /** How many of them are in a container. */
+    readonly countIn: (container: ContainerId) => number;
+    readonly endIn: (containers: readonly ContainerId[]) => Promise<void>;
     /** How long none of them was used, ms. */
     readonly idleMs: () => number;
   }[];
@@ -236,7 +238,11 @@ export function warmSessions(source: SessionSource, { idleMs, most }: Bounds): W
           const [oldest] = all;
           if (oldest !== undefined && idle.has(oldest)) await end(oldest);
         },
-        endAll: async () => void (await Promise.all(all.filter((one) => idle.has(one)).map(end))),
+        countIn: (container) => all.filter((one) => one.container === container && idle.has(one)).length,
+        endIn: async (containers) => {
+          const those = all.filter((one) => containers.includes(one.container) && idle.has(one));
+          await Promise.all(those.map(end));
+        },
         idleMs: () => performance.now() - Math.max(...all.map(({ usedAt }) => usedAt)),
         follow: async ({ container, beside = [] }) => {
           const serves = new Set([container, ...beside.map((one) => one.container)]);

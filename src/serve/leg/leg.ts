@@ -1,6 +1,6 @@
 import type { DesiredServer } from '../../model/desired.ts';
 import { isFailure, LoomsError } from '../../model/errors.ts';
-import type { ServerName } from '../../model/ids.ts';
+import type { ContainerId, ServerName } from '../../model/ids.ts';
 import { isRecord } from '../../model/is-record.ts';
 import { inSpan, noTracing, type TraceContext } from '../../model/trail/tracing.ts';
 import { isAnswer, isRequest, metaOf, paramsOf, withId, withParams } from '../messages/message.ts';
@@ -13,6 +13,7 @@ import {
   questions,
   subscriptionKey,
 } from '../messages/protocol.ts';
+import { mayGoElsewhere } from '../scaling/places.ts';
 import type { Successor, Upstream, Upstreams } from '../upstreams.ts';
 import { isOn, knownTools } from './known-tools.ts';
 import { legacyChannel } from './legacy-channel.ts';
@@ -76,8 +77,8 @@ export type Leg = {
    * another one, as after a replacement. Resolves when the process is gone; undefined: there is none to end.
    */
   readonly park: () => Promise<void> | undefined;
-  /** Whether `park` would end a process now. */
-  readonly mayPark: () => boolean;
+  /** The container whose process `park` would end now. */
+  readonly parkable: () => ContainerId | undefined;
   /** Whether its process was ended so, and none was begun since. */
   readonly isParked: () => boolean;
   /** How long nothing was asked of it, ms; a ping asks nothing. */
@@ -230,15 +231,31 @@ export function createLeg(server: ServerName, upstreams: Upstreams, hooks: LegHo
     const told = [...(memory.level === undefined ? [] : [memory.level]), ...memory.subscriptions.values()];
     for (const one of told) await askForItself(line, one);
   };
-  const openReady = async (): Promise<Line> => {
-    const line = await openLine();
-    try {
-      await replay(line);
-      if (!lines.has(line)) throw new LoomsError('server-exited', `${server} ended while its session was opened`);
-    } catch (error) {
-      await shut(line);
-      throw error;
+  /** Whether something else than a container may serve as well. */
+  const isElsewhere = async ({ container }: Line): Promise<boolean> => {
+    const serves = await upstreams.serving(server);
+    if (typeof serves === 'string') return serves === 'asleep';
+    return [serves, ...(serves.beside ?? [])].some((one) => one.container !== container);
+  };
+  /** Opens a process and begins with it, once more elsewhere where it ended or has no room. */
+  const openBegun = async <T>(start: (line: Line) => Promise<T>): Promise<{ line: Line; begun: T }> => {
+    for (let tries = 1; ; tries += 1) {
+      const line = await openLine();
+      try {
+        return { line, begun: await start(line) };
+      } catch (error) {
+        await shut(line);
+        if (isClosed) throw error;
+        line.avoid?.();
+        if (tries === 2 || !mayGoElsewhere(error) || !(await isElsewhere(line))) throw error;
+      }
     }
+  };
+  const openReady = async (): Promise<Line> => {
+    const { line } = await openBegun(async (one) => {
+      await replay(one);
+      if (!lines.has(one)) throw new LoomsError('server-exited', `${server} ended while its session was opened`);
+    });
     return line;
   };
   /** Opens what is talked to from then on; one at a time, whoever asks for it. */
@@ -309,17 +326,11 @@ export function createLeg(server: ServerName, upstreams: Upstreams, hooks: LegHo
     ready,
     async initialize(message) {
       memory.initialize = message;
-      const line = await openLine();
-      try {
-        const answered = await begin(line, message);
-        used = performance.now();
-        if (answered.message.error === undefined) current = line;
-        else await shut(line);
-        return answered;
-      } catch (error) {
-        await shut(line);
-        throw error;
-      }
+      const { line, begun } = await openBegun((one) => begin(one, message));
+      used = performance.now();
+      if (begun.message.error === undefined) current = line;
+      else await shut(line);
+      return begun;
     },
     can: () => can,
     ask(message, headers, admit) {
@@ -402,7 +413,7 @@ export function createLeg(server: ServerName, upstreams: Upstreams, hooks: LegHo
       isParked = true;
       return shut(line);
     },
-    mayPark: () => spareLine() !== undefined,
+    parkable: () => spareLine()?.container,
     isParked: () => isParked,
     idleMs: () => performance.now() - used,
     hold() {

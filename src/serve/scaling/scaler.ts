@@ -1,6 +1,6 @@
 import { messageOf } from '../../model/failure.ts';
-import type { ServerName } from '../../model/ids.ts';
-import { boundsOf, within } from '../../model/replicas.ts';
+import type { ContainerId, ServerName } from '../../model/ids.ts';
+import { boundsOf, type OwnSessions, within } from '../../model/replicas.ts';
 import type { Parkable, Spare } from '../sessions/room.ts';
 import type { ScaledServer, Upstreams } from '../upstreams.ts';
 import { mostNeeded, type Needs, needOf, noted } from './needs.ts';
@@ -16,6 +16,8 @@ type State = ScaledServer & { readonly needs: Needs; readonly isScaling: boolean
 type ScalerParts = {
   /** How many processes and connections are open with a server. */
   readonly openOf: (server: ServerName) => number;
+  /** How many of them are in a container of it, those that are perhaps just being opened there included. */
+  readonly openIn: (server: ServerName, container: ContainerId) => number;
   /** Conversations that may do without their process for a while. */
   readonly conversations: () => readonly Parkable[];
   /** What else is open with servers, and nobody uses just now. */
@@ -35,12 +37,12 @@ export type Scaler = {
 
 /**
  * Has each server that is scaled have as many containers as its sessions need: more at once, fewer once that was enough for
- * all of `idle_seconds`. A session of which nothing was asked for so long needs none: where its container shall go, its process
- * ends, and begins anew once it is used. What the orchestrator finds in the containers beside that stays (`Orchestrator.scale`).
+ * all of `idle_seconds`. A session of which nothing was asked for so long needs none: where its container is to go, its process
+ * ends, and begins anew once it is used. What else is in the containers stays (`Orchestrator.scale`).
  */
 export function createScaler(
   upstreams: Pick<Upstreams, 'scaled' | 'scale'>,
-  { openOf, conversations, spare, log, now }: ScalerParts,
+  { openOf, openIn, conversations, spare, log, now }: ScalerParts,
 ): Scaler {
   let servers = new Map<ServerName, State>();
   let isLooking = false;
@@ -79,7 +81,7 @@ export function createScaler(
 
   const idleIn = ({ server, scale }: ScaledServer): readonly Parkable[] =>
     conversations().filter(
-      ({ leg }) => leg.server === server && leg.idleMs() >= scale.idleSeconds * 1000 && leg.mayPark(),
+      ({ leg }) => leg.server === server && leg.idleMs() >= scale.idleSeconds * 1000 && leg.parkable() !== undefined,
     );
   const isSpareUsed = ({ server, scale }: ScaledServer): boolean =>
     spare().some((one) => one.server === server && one.idleMs() < scale.idleSeconds * 1000);
@@ -88,10 +90,21 @@ export function createScaler(
     const sessions = Math.max(0, openOf(one.server) - idleIn(one).length) + Number(isSpareUsed(one));
     return within(boundsOf({ replicas: 1, scale: one.scale }), needOf(sessions, one.scale.sessionsPerReplica));
   };
-  /** Ends what nobody uses of a server that shall have fewer containers. */
-  const letGo = async (one: State): Promise<void> => {
-    const spares = spare().filter(({ server }) => server === one.server);
-    await Promise.all([...idleIn(one).map(({ leg }) => leg.park()), ...spares.map(({ endAll }) => endAll())]);
+  /** What of a server is ours in its containers; what nobody uses ends where one shall go, and nowhere else. */
+  const ownOf = (one: State): OwnSessions => {
+    const spares = () => spare().filter(({ server }) => server === one.server);
+    return {
+      countIn(container) {
+        const kept = spares().reduce((sum, { countIn }) => sum + countIn(container), 0);
+        const idle = idleIn(one).filter(({ leg }) => leg.parkable() === container).length;
+        return { all: openIn(one.server, container) + kept, idle: idle + kept };
+      },
+      async endIdle(containers) {
+        const isThere = ({ leg }: Parkable): boolean => containers.some((container) => container === leg.parkable());
+        const legs = idleIn(one).filter(isThere);
+        await Promise.all([...legs.map(({ leg }) => leg.park()), ...spares().map(({ endIn }) => endIn(containers))]);
+      },
+    };
   };
   const scale = async (one: State, kind: 'up' | 'down', to: number): Promise<void> => {
     const { server } = one;
@@ -99,8 +112,7 @@ export function createScaler(
     const idleMs = one.scale.idleSeconds * 1000;
     const again = now() + Math.min(longestAgainMs, Math.max(shortestAgainMs, idleMs));
     try {
-      if (kind === 'down') await letGo(one);
-      const asked = await upstreams.scale(server, { kind, to });
+      const asked = await upstreams.scale(server, kind === 'up' ? { kind, to } : { kind, to, own: ownOf(one) });
       const isDone = kind === 'up' ? asked >= to : asked <= to;
       change(server, { asked, isScaling: false, ...(isDone ? {} : { notBefore: again }) });
       if (asked !== one.asked) log(saidOf(server, one.asked, asked));

@@ -1,4 +1,4 @@
-import type { ServerName } from '../../model/ids.ts';
+import type { ContainerId, ServerName } from '../../model/ids.ts';
 import type { Leg } from '../leg/leg.ts';
 
 /**
@@ -15,8 +15,10 @@ export type Parkable = { readonly leg: Leg; readonly isHeard: boolean };
 export type Spare = {
   readonly server: ServerName;
   readonly endOldest: () => Promise<void>;
-  /** Ends all that are kept with the server. */
-  readonly endAll: () => Promise<void>;
+  /** How many of them are in a container. */
+  readonly countIn: (container: ContainerId) => number;
+  /** Ends all that are kept in these containers. */
+  readonly endIn: (containers: readonly ContainerId[]) => Promise<void>;
   /** How long none of them was used, ms. */
   readonly idleMs: () => number;
 };

@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { onServer, openServer } from '../../../src/app/talk/open-server.ts';
 import type { Engine, LocatedContainer } from '../../../src/docker/port.ts';
-import type { Session } from '../../../src/mcp/client/session.ts';
+import type { Session, SessionSource } from '../../../src/mcp/client/session.ts';
 import { LoomsError } from '../../../src/model/errors.ts';
 import { asContainerId, asServerName } from '../../../src/model/ids.ts';
+import type { Orchestrator } from '../../../src/orchestrator/port.ts';
 import { portsOn } from '../../support/docker-ports.ts';
 import { simulate } from '../../support/planner-simulation.ts';
 import { emptyEngine, plan, project, type SpecChange, server } from '../../support/planner-world.ts';
@@ -41,6 +42,48 @@ describe('a session to a server whose replacement was cut off in its gate', () =
 
   it('goes to the one that runs where nothing written to it can be lost', async () => {
     expect(await open(cutInTheGate({}))).toMatchObject({ container: 'new', generation: 2 });
+  });
+});
+
+describe('a session that could not be opened', () => {
+  /** A server with these pods, asleep where it has none, whose first one fails so. */
+  const opened = async (pods: readonly string[], failure: LoomsError, wakes = true) => {
+    const did: string[] = [];
+    const { spec } = server('a');
+    const serving: Orchestrator['serving'] = async (_project, _server, { ended } = {}) => {
+      const [first, ...others] = pods.filter((pod) => pod !== ended);
+      const isAsleep = first === undefined && !did.includes('wake');
+      if (isAsleep) throw new LoomsError('server-asleep', 'a is asleep');
+      const beside = others.map((pod) => ({ container: asContainerId(pod), run: '', generation: 1 }));
+      const one = { container: asContainerId(first ?? 'woken'), containerName: 'pod', generation: 1, spec, project };
+      return { ...one, imageRef: '', argv: [], hasShell: true, image: '', ...(beside.length === 0 ? {} : { beside }) };
+    };
+    const orchestrator = { serving, wake: async () => void did.push('wake'), sessions: {} };
+    const openSession: SessionSource = async ({ container }) => {
+      did.push(container);
+      if (container === 'one') throw failure;
+      return {} as Session;
+    };
+    const ports = portsOn({}, { openSession: async () => openSession });
+    const all = { ...ports, orchestrator: async () => orchestrator as unknown as Orchestrator };
+    const end = await openServer(all, project, name, { wakes }).then(
+      ({ container }) => container,
+      ({ code }: LoomsError) => code,
+    );
+    return [...did, end];
+  };
+  const ended = new LoomsError('server-exited', 'it ended');
+  const full = new LoomsError('server-crowded', 'no room');
+
+  it('is opened in another container where the first one ended, or has no room', async () => {
+    expect(await opened(['one', 'two'], ended)).toEqual(['one', 'two', 'two']);
+    expect(await opened(['one', 'two'], full)).toEqual(['one', 'two', 'two']);
+    expect(await opened(['one'], full)).toEqual(['one', 'server-crowded']);
+  });
+
+  it('has its server woken where that fell asleep meanwhile, and fails where nobody wants it woken', async () => {
+    expect(await opened(['one'], ended)).toEqual(['one', 'wake', 'woken', 'woken']);
+    expect(await opened(['one'], ended, false)).toEqual(['one', 'server-exited']);
   });
 });
 

@@ -21,6 +21,10 @@ function world(whenAsked: () => unknown = () => expect.fail('the engine was aske
   const kept: string[][] = [];
   let isBroken = false;
   let tried: string | undefined;
+  /** Pods that serve alike, and the one to which no session can be had. */
+  let several: readonly string[] = [];
+  let broken = '';
+  const sessionsIn: string[] = [];
   let isAsleep = false;
   let answers = false;
   let inspected = 0;
@@ -32,7 +36,11 @@ function world(whenAsked: () => unknown = () => expect.fail('the engine was aske
     now: () => start + nowMs,
     orchestrator: async () => ({
       describe: async () => ({ id: 'here' }),
-      serving: async () => {
+      serving: async (_: unknown, __: unknown, { after = '' }: { readonly after?: string } = {}) => {
+        const pod = several[(several.indexOf(after) + 1) % several.length];
+        if (pod !== undefined) {
+          return { container: pod, containerName: `pod ${pod}`, spec: server('fs').spec, beside: [{}] };
+        }
         if (isAsleep) throw new LoomsError('server-asleep', 'fs is asleep');
         if (tried !== undefined) return { container: tried, spec: server('fs').spec };
         throw new LoomsError('server-not-running', 'fs does not run');
@@ -50,11 +58,20 @@ function world(whenAsked: () => unknown = () => expect.fail('the engine was aske
         tailLog: async () => [],
       },
     }),
-    openSession: async () => async () => {
-      if (!answers) throw new LoomsError('server-exited', 'it ended');
-      const listTools = async () => ({ tools: [{ name: 'a' }] });
-      return { listTools, server: { name: 'fs', version: '1' }, protocolVersion: '2025-11-25', close: async () => {} };
-    },
+    openSession:
+      async () =>
+      async ({ container }: { readonly container: string }) => {
+        sessionsIn.push(container);
+        if (container === broken) throw new LoomsError('handshake-timeout', 'it said nothing');
+        if (!answers) throw new LoomsError('server-exited', 'it ended');
+        const listTools = async () => ({ tools: [{ name: 'a' }] });
+        return {
+          listTools,
+          server: { name: 'fs', version: '1' },
+          protocolVersion: '2025-11-25',
+          close: async () => {},
+        };
+      },
     recordHealth: async (_: unknown, findings: readonly HealthFinding[]) => {
       if (isBroken) return { recorded: false, why: 'the disk is full' };
       kept.push(findings.map(({ server: name, verdict, checkedAt = 0 }) => `${name} ${verdict} ${checkedAt - start}`));
@@ -91,6 +108,14 @@ function world(whenAsked: () => unknown = () => expect.fail('the engine was aske
       tried = container;
       answers = true;
     },
+    /** From now on these serve alike, and all but one answer. */
+    servesIn: (pods: readonly string[], failing: string) => {
+      several = pods;
+      broken = failing;
+      answers = true;
+      probes.setServers([server('fs', { replicas: pods.length })]);
+    },
+    sessionsIn,
     sleeps: (now: boolean) => {
       isAsleep = now;
     },
@@ -443,4 +468,32 @@ test('one that is asleep is not woken to be asked, and is neither failing nor we
   pass(60);
   await probes.round(never);
   expect(probes.stateOf(fs)?.state).toBe('healthy');
+});
+
+test('of several that serve alike each is asked in turn, whatever the others answer; one that fails until it is down', async () => {
+  const seen = { name: fs, project, run: 'r1', generation: 1, status: { status: 'running', paused: false } };
+  const view = { ...seen, container: 'a', instances: [{ container: 'b', generation: 1 }] };
+  const { probes, pass, call, servesIn, sessionsIn } = world(() => ({
+    servers: [view],
+    engine: { cpus: 1 },
+    notices: [],
+    now: 0,
+  }));
+  servesIn(['a', 'b', 'c'], '');
+  for (const _ of [1, 2, 3, 4]) {
+    pass(60);
+    call('ok');
+    await probes.round(never);
+  }
+  expect(sessionsIn).toEqual(['a', 'b', 'c', 'a']);
+  servesIn(['a', 'b', 'c'], 'b');
+  for (const _ of [1, 2, 3]) {
+    pass(60);
+    call('ok');
+    await probes.round(never);
+  }
+  expect(sessionsIn.slice(4)).toEqual(['b', 'b', 'b']);
+  expect(await probes.toReplace(async () => false)).toEqual(
+    new Map([[fs, { container: 'b', why: 'pod b did not answer 3 times: it said nothing' }]]),
+  );
 });

@@ -549,6 +549,20 @@ describe('a server with several pods', () => {
     expect(plan(observed([lost]), [three]).changes[0]?.action).toBe('unchanged');
   });
 
+  it('waits for no pod of before that its node evicted', () => {
+    const now = there(three, { replicas: 3, generation: 2, served: true });
+    const of = (status: Pod['status']): Workload => {
+      const before = there(three, { replicas: 1, generation: 1 }).generations.map((one) => ({
+        ...one,
+        isMeant: false,
+        pods: one.pods.map((pod) => ({ ...pod, status: { ...status } })),
+      }));
+      return { ...now, generations: [...before, ...now.generations] };
+    };
+    const actionOf = (status: Pod['status']) => plan(observed([of(status)]), [three]).changes[0]?.action;
+    expect([actionOf({ phase: 'Failed' }), actionOf({ phase: 'Running' })]).toEqual(['unchanged', 'start']);
+  });
+
   it('is refused with a volume, which is for one node at a time', () => {
     const mounts = [{ type: 'volume', source: 'data', target: '/data', readOnly: false }] as const;
     const [change] = plan(observed([]), [server('fs', { mcp: { command: 'node' }, replicas: 2, mounts })]).changes;

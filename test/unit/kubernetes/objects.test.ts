@@ -4,7 +4,7 @@ import { kubernetesExporter } from '../../../src/kubernetes/objects/objects.ts';
 import { bytesQuantity, coresQuantity } from '../../../src/kubernetes/objects/quantities.ts';
 import type { DeclaredServer } from '../../../src/model/desired.ts';
 import type { ExportSettings } from '../../../src/orchestrator/export.ts';
-import { httpServer, project, server } from '../../support/planner-world.ts';
+import { httpServer, project, type SpecChange, server } from '../../support/planner-world.ts';
 
 type Written = { readonly kind: string; readonly metadata: { readonly name: string } } & Readonly<
   Record<string, unknown>
@@ -47,6 +47,21 @@ describe('the objects of a project', () => {
       Object.keys((only('Namespace', one).metadata as never as { labels: object }).labels);
     expect(labels(server('a'))).toContain('pod-security.kubernetes.io/enforce');
     expect(labels(server('a', { security: { user: '0:0' } }))).not.toContain('pod-security.kubernetes.io/enforce');
+  });
+});
+
+describe('the Service of a server over HTTP', () => {
+  const affinityOf = (change: SpecChange) =>
+    (only('Service', httpServer('b', change)).spec as { sessionAffinity?: string }).sessionAffinity;
+
+  it('leads a client to one and the same pod where there may be several', () => {
+    const scale = { min: 0, max: 3, sessionsPerReplica: 8, idleSeconds: 300 };
+    expect([{}, { scale: { ...scale, max: 1 } }, { replicas: 2 }, { scale }].map(affinityOf)).toEqual([
+      undefined,
+      undefined,
+      'ClientIP',
+      'ClientIP',
+    ]);
   });
 });
 

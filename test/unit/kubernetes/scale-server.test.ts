@@ -8,6 +8,7 @@ import { servingServer } from '../../../src/kubernetes/views/serving.ts';
 import type { Scale } from '../../../src/model/desired.ts';
 import { LoomsError } from '../../../src/model/errors.ts';
 import { asServerName } from '../../../src/model/ids.ts';
+import type { OwnSessions } from '../../../src/model/replicas.ts';
 import { project, server } from '../../support/planner-world.ts';
 
 const fs = asServerName('fs');
@@ -29,24 +30,39 @@ type World = {
   readonly coming?: boolean;
   /** Writes that come too late. */
   readonly conflicts?: number;
+  /** How an earlier generation's pod is that is there still; absent with `changing`: ready. */
+  readonly phase?: string;
+  /** It has a volume, and an earlier pod of it ends for so many looks. */
+  readonly endingFor?: number;
+  /** Done while logs are kept. */
+  readonly meanwhile?: (sessions: (number | undefined)[]) => void;
 };
 
 /** A cluster with one server, that keeps what is written to it. */
 function world({
   scale = usual,
   replicas = 1,
-  sessions = [0],
+  sessions: given = [0],
   stopped = false,
   changing = false,
   locked = false,
   coming = false,
   conflicts = 0,
+  phase,
+  endingFor,
+  meanwhile = () => {},
 }: World) {
-  const declared = server('fs', { scale, mcp: { command: 'run' } });
+  const volume = { type: 'volume', source: 'data', target: '/data', readOnly: false } as const;
+  const mounts = endingFor === undefined ? [] : [volume];
+  const declared = server('fs', { scale, mcp: { command: 'run' }, mounts });
+  const sessions = [...given];
+  const did: string[] = [];
+  let endingLooks = endingFor ?? 0;
   const owned = (kind: string, uid: string) => [{ kind, uid, name: uid, controller: true }];
   const labels = { [label.project]: project, [label.server]: fs };
   let asked = replicas;
   let late = conflicts;
+  let waitedMs = 0;
   const written: string[] = [];
   const ranks: Record<string, string> = {};
   const template = { spec: { containers: [{ name: 'server' }] } };
@@ -98,6 +114,7 @@ function world({
         throw new LoomsError('engine-conflict', 'somebody else was quicker');
       }
       asked = (body as { spec: { replicas: number } }).spec.replicas;
+      did.push(`write ${asked}`);
       written.push(String(asked));
       return body;
     }
@@ -105,7 +122,16 @@ function world({
     if (path.endsWith('/replicasets')) return { items: [set('1'), set('2')] };
     if (path.endsWith('/pods')) {
       const now = sessions.map((_, index) => pod(`p${index}`, '2'));
-      return { items: [...(changing ? [pod('old', '1')] : []), ...now] };
+      const old = pod('old', '1');
+      endingLooks -= 1;
+      const ending = { ...old, metadata: { ...old.metadata, deletionTimestamp: made } };
+      return {
+        items: [
+          ...(changing ? [{ ...old, status: phase === undefined ? old.status : { phase } }] : []),
+          ...(endingLooks >= 0 ? [ending] : []),
+          ...now,
+        ],
+      };
     }
     if (path.endsWith('/leases/looms')) {
       if (!locked) throw new LoomsError('engine-not-found', 'nobody holds it');
@@ -124,12 +150,21 @@ function world({
     } as unknown as Cluster,
     sessions: {
       countSessions: async (id: string) => {
-        const count = sessions[Number(/p(\d)$/.exec(id)?.[1])];
+        const [name = '', index] = /p(\d)$/.exec(id) ?? [];
+        did.push(`count ${name}`);
+        const count = sessions[Number(index)];
         if (count === undefined) throw new LoomsError('session-failed', 'it does not say');
         return count;
       },
     },
-    keepLog: async () => undefined,
+    keepLog: async (_place: unknown, { container }: { container: string }) => {
+      did.push(`keep ${/p\d$/.exec(container)?.[0]}`);
+      meanwhile(sessions);
+    },
+    monotonicMs: () => waitedMs,
+    pause: async (ms: number) => {
+      waitedMs += ms;
+    },
     whoAmI: { host: 'here', pid: 1, command: 'looms serve', user: 'b' },
     settings: {
       records: { read: () => recorded, makerOf: () => ({ kind: 'here' }), hash: () => declared.hash },
@@ -138,8 +173,26 @@ function world({
   return {
     ranks,
     written,
+    did,
+    waitedMs: () => waitedMs,
     up: (to: number) => scaleServer(ports, project, fs, { kind: 'up', to }),
-    down: (to: number) => scaleServer(ports, project, fs, { kind: 'down', to }),
+    down: (to: number, own?: OwnSessions) =>
+      scaleServer(ports, project, fs, { kind: 'down', to, ...(own === undefined ? {} : { own }) }),
+    /** Sessions of the gateway that asks, in each pod; ending the idle ones of a pod ends them there. */
+    own: (counts: Readonly<Record<string, { all: number; idle: number }>>): OwnSessions => ({
+      countIn: (id) => counts[/p\d$/.exec(id)?.[0] ?? ''] ?? { all: 0, idle: 0 },
+      endIdle: async (ids) => {
+        for (const id of ids) {
+          const [name = '', digit] = /p(\d)$/.exec(id) ?? [];
+          did.push(`end ${name}`);
+          const index = Number(digit);
+          sessions[index] = (sessions[index] ?? 0) - (counts[name]?.idle ?? 0);
+          Object.assign(counts[name] ?? {}, { all: (counts[name]?.all ?? 0) - (counts[name]?.idle ?? 0), idle: 0 });
+        }
+      },
+    }),
+    servingAfter: (name: string) =>
+      servingServer(ports, project, fs, { after: `${name}/${namespace}/${name}` as never }),
     serving: (counts?: Readonly<Record<string, number>>) =>
       servingServer(ports, project, fs, {
         ...(counts === undefined
@@ -201,15 +254,92 @@ describe('another number of pods', () => {
   });
 });
 
+describe('fewer pods', () => {
+  it('have the logs of those that go kept first, and their sessions counted again at once before the write', async () => {
+    const one = world({ replicas: 2, sessions: [0, 1] });
+    expect(await one.down(0)).toBe(1);
+    expect(one.did).toEqual(['count p0', 'count p1', 'keep p0', 'count p0', 'write 1']);
+  });
+
+  it('are none where a session was opened meanwhile in one that would go', async () => {
+    const opens = (sessions: (number | undefined)[]): void => {
+      sessions[0] = 1;
+    };
+    const one = world({ sessions: [0], meanwhile: opens });
+    expect([await one.down(0), one.written]).toEqual([1, []]);
+  });
+
+  it('are none where whoever asks is just opening a session there, which is in no pod yet', async () => {
+    const one = world({ replicas: 2, sessions: [0, 0] });
+    expect([await one.down(0, one.own({ p0: { all: 1, idle: 0 }, p1: { all: 1, idle: 0 } })), one.did]).toEqual([
+      2,
+      ['count p0', 'count p1'],
+    ]);
+    const late = { all: 0, idle: 0 };
+    const other = world({ sessions: [0], meanwhile: () => Object.assign(late, { all: 1 }) });
+    expect([await other.down(0, other.own({ p0: late })), other.written]).toEqual([1, []]);
+  });
+
+  it('take idle sessions from the pods alone that go, once these may', async () => {
+    const one = world({ replicas: 3, sessions: [2, 1, 1] });
+    const own = one.own({ p0: { all: 2, idle: 2 }, p1: { all: 1, idle: 1 }, p2: { all: 1, idle: 0 } });
+    expect(await one.down(2, own)).toBe(2);
+    expect(one.did.filter((word) => word.startsWith('end'))).toEqual(['end p1']);
+    expect(one.ranks).toEqual({ p0: '1', p1: '0', p2: '1' });
+    for (const stays of [{ locked: true }, { coming: true }]) {
+      const held = world({ replicas: 2, sessions: [1, 1], ...stays });
+      const idle = held.own({ p0: { all: 1, idle: 1 }, p1: { all: 1, idle: 1 } });
+      expect([await held.down(0, idle), held.did]).toEqual([2, []]);
+    }
+  });
+
+  it('leave sessions of others in a pod that has idle ones as well', async () => {
+    const one = world({ replicas: 2, sessions: [2, 0] });
+    expect(await one.down(0, one.own({ p0: { all: 1, idle: 1 } }))).toBe(1);
+    expect(one.did).not.toContain('end p0');
+  });
+
+  it('come about beside a pod that its node evicted, which stays as a word of that', async () => {
+    for (const phase of ['Failed', 'Succeeded']) {
+      expect(await world({ replicas: 2, sessions: [0, 0], changing: true, phase }).down(0)).toBe(0);
+    }
+  });
+});
+
+describe('a server with a volume that wakes', () => {
+  it('has no pod before the one that ends is gone', async () => {
+    const one = world({ replicas: 0, sessions: [], endingFor: 3 });
+    expect([await one.up(1), one.waitedMs()]).toEqual([1, 3000]);
+  });
+
+  it('is given up where that one does not end', async () => {
+    const one = world({ replicas: 0, sessions: [], endingFor: 9000 });
+    await expect(one.up(1)).rejects.toMatchObject({ code: 'server-not-running' });
+    expect(one.written).toEqual([]);
+  });
+});
+
 describe('where a session goes', () => {
   it('is to the pod that the server is shown by, or to one with the fewest that are known of', async () => {
     const one = world({ replicas: 3, sessions: [0, 0, 0] });
     expect((await one.serving()).containerName).toBe('p2');
+    const turns = ['p0', 'p1', 'p2', 'gone'].map(async (pod) => (await one.servingAfter(pod)).containerName);
+    expect(await Promise.all(turns)).toEqual(['p1', 'p2', 'p0', 'p0']);
     expect((await one.serving({ p0: 1, p2: 1 })).containerName).toBe('p1');
     expect((await one.serving({ p0: 1, p1: 1 })).beside).toHaveLength(2);
     const seen = new Set<string>();
     for (let turn = 0; turn < 60; turn += 1) seen.add((await one.serving({ p0: 3 })).containerName);
     expect([...seen].sort()).toEqual(['p1', 'p2']);
+  });
+
+  it('stays where it is while pods are replaced one by one: new ones go to those that are meant', async () => {
+    const half = await world({ replicas: 2, sessions: [0], changing: true }).serving({ p0: 9 });
+    expect([half.containerName, half.beside?.map(({ container }) => container.split('/')[0])]).toEqual(['p0', ['old']]);
+    const whole = await world({ replicas: 2, sessions: [0, 0], changing: true }).serving({ p0: 9 });
+    expect([whole.containerName, whole.beside?.map(({ container }) => container.split('/')[0])]).toEqual([
+      'p1',
+      ['p0'],
+    ]);
   });
 
   it('is nowhere while the server sleeps, which is not that somebody stopped it', async () => {

@@ -12,7 +12,7 @@ import type { Reply } from '../../../src/serve/messages/reply.ts';
 import { createSeal } from '../../../src/serve/sessions/seal.ts';
 import { createSession } from '../../../src/serve/sessions/session.ts';
 import { createSessions } from '../../../src/serve/sessions/sessions.ts';
-import type { Upstreams } from '../../../src/serve/upstreams.ts';
+import type { Successor, Upstreams } from '../../../src/serve/upstreams.ts';
 import { type Fake, fakeChannel, fs, spec, upstreamsOf } from './fake-servers.ts';
 
 const tools = (...names: string[]) => ({ result: { tools: names.map((name) => ({ name })) } });
@@ -68,6 +68,39 @@ describe('a conversation with a server', () => {
     first.say({ id: first.sent.find(({ method }) => method === 'slow')?.id, result: { late: true } });
     expect((await slow.answer).message.result).toEqual({ late: true });
     expect(first.isClosed).toBe(true);
+  });
+
+  test('begins once more elsewhere where its container ends in the handshake, and has others go elsewhere as well', async () => {
+    const dead = (): Fake =>
+      Object.assign(
+        fakeChannel(() => undefined),
+        { isClosed: true },
+      );
+    const begun = async (serves: Awaited<ReturnType<Upstreams['serving']>>, ...channels: Fake[]) => {
+      const avoid = vi.fn();
+      const all = upstreamsOf(...channels);
+      const upstreams = {
+        ...all,
+        open: async () => ({ ...(await all.open(fs)), avoid }),
+        serving: async () => serves,
+      };
+      const made = await createLeg(fs, upstreams, hooks())
+        .initialize(message('initialize'))
+        .then(
+          ({ message: { result } }) => result,
+          ({ code }: LoomsError) => code,
+        );
+      return [made, all.opened(), avoid.mock.calls.length];
+    };
+    const [one, two] = [1, 2].map((id) => ({ container: asContainerId(String(id)), drainSeconds: 30 })) as [
+      Successor,
+      Successor,
+    ];
+    const ok = { method: 'initialize' };
+    expect(await begun({ ...one, beside: [two] }, dead(), fakeChannel(answering()))).toEqual([ok, 2, 1]);
+    expect(await begun('asleep', dead(), fakeChannel(answering()))).toEqual([ok, 2, 1]);
+    expect(await begun(one, dead(), fakeChannel(answering()))).toEqual(['server-exited', 1, 1]);
+    expect(await begun(two, dead(), dead(), fakeChannel(answering()))).toEqual(['server-exited', 2, 2]);
   });
 
   test('the same tools in another order are no change', async () => {

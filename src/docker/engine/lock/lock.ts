@@ -6,7 +6,7 @@ import { asContainerId, type ContainerId, type ProjectName } from '../../../mode
 import { parsedJson } from '../../../model/values/parsed-json.ts';
 import { label, lockName, type Role } from '../../model/labels.ts';
 import type { LockAttempt, LockHolder, LockRequest } from '../../port.ts';
-import { ask, askBytes, post } from '../connection/ask.ts';
+import { ask, askBytes, get, post } from '../connection/ask.ts';
 import { orNull, unlessInUse } from '../connection/call.ts';
 import { type Client, unsignalled } from '../connection/connection.ts';
 import { statusOf } from '../connection/errors.ts';
@@ -54,6 +54,9 @@ async function importLockImage(client: Client): Promise<void> {
   await askBytes(client, 'make the image of the lock', request);
   // Others may have made it at the same moment: only the last one keeps the tag, the rest would pile up.
   const filters = { dangling: ['true'], label: [`${label.role}=lock`] };
+  const piled = await ask<readonly unknown[]>(client, 'list the images of the lock', get('/images/json', { filters }));
+  // Not without need: with the containerd store (28) builds of others that end in that moment can fail.
+  if (piled.length === 0) return;
   // The engine prunes for one at a time and answers 409 to the others, whose work is then being done.
   await unlessInUse(ask(client, 'tidy the images of the lock', post('/images/prune', { filters })));
 }
@@ -61,9 +64,9 @@ async function importLockImage(client: Client): Promise<void> {
 /**
  * Whether several runs that make the image at once may have got into each other's way, which each engine has words of its own
  * for: Podman (5.8) imports it, names it, and looks it up in between, when another run has tidied it away; Docker (28, the
- * containerd store) takes the name away from the one before, and finds that another run has given it meanwhile.
+ * containerd store) takes the name away from the one before, and finds that another run has given it meanwhile, or taken it.
  */
-const mayBeInterference = (error: unknown): boolean => (statusOf(error) ?? 0) >= 500;
+const mayBeInterference = (error: unknown): boolean => statusOf(error) !== undefined;
 
 async function tryCreate(client: Client, project: ProjectName, record: HolderRecord): Promise<CreateAnswer> {
   const body = {

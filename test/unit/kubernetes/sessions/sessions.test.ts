@@ -13,6 +13,7 @@ import { kubernetesSessions } from '../../../../src/kubernetes/sessions/sessions
 import { LoomsError } from '../../../../src/model/errors.ts';
 import { asContainerId, asServerName, keeperName } from '../../../../src/model/ids.ts';
 import type { ExecSession, LogQuery } from '../../../../src/orchestrator/session-host.ts';
+import { carrierName } from '../../../../src/relay/program.ts';
 import { emptyFolder } from '../../../support/looms.ts';
 
 const id = podId({ uid: 'u1', namespace: 'looms-a', name: 'looms-fs-1' });
@@ -250,10 +251,11 @@ describe('the sessions of a pod', () => {
     process(10, '(node) S 0', 'node', 'server.js');
     process(11, '(a) b (c) S 0', 'odd');
     process(17, '(sh) S 0', 'sh', '-c', 'first line\nsecond');
+    process(18, '(perl) S 0', `${carrierName} 3`);
     const script = countScript.replaceAll('/proc', proc);
     for (const shell of [['sh'], ['bash', '--norc']]) {
       const session = local([...shell, '-c', script]);
-      expect([shell, await text(session.stdout), await text(session.stderr)]).toEqual([shell, '3\n', '']);
+      expect([shell, await text(session.stdout), await text(session.stderr)]).toEqual([shell, '6\n', '']);
     }
   });
 

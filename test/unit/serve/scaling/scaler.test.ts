@@ -1,11 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import type { Scale } from '../../../../src/model/desired.ts';
+import { asContainerId, type ContainerId } from '../../../../src/model/ids.ts';
 import type { Scaling } from '../../../../src/model/replicas.ts';
 import { createScaler } from '../../../../src/serve/scaling/scaler.ts';
 import type { Parkable } from '../../../../src/serve/sessions/room.ts';
 import { fs } from '../fake-servers.ts';
 
 const usual: Scale = { min: 0, max: 3, sessionsPerReplica: 2, idleSeconds: 10 };
+
+const [here, there] = [asContainerId('here'), asContainerId('there')];
 
 /** Lets all that is ready run. */
 const settled = async (): Promise<void> => {
@@ -18,7 +21,8 @@ function world({ asked = 1, scale = usual, most = (_: Scaling): number | undefin
   let asks = asked;
   let open = 0;
   let spareIdleMs: number | undefined;
-  const idle: { ms: number; parked: boolean }[] = [];
+  let leaves: readonly ContainerId[] = [here];
+  const idle: { ms: number; parked: boolean; at?: ContainerId }[] = [];
   const said: string[] = [];
   const calls: string[] = [];
   const conversations = (): readonly Parkable[] =>
@@ -29,7 +33,7 @@ function world({ asked = 1, scale = usual, most = (_: Scaling): number | undefin
         leg: {
           server: fs,
           idleMs: () => one.ms,
-          mayPark: () => true,
+          parkable: () => one.at ?? here,
           park: async () => {
             one.parked = true;
             open -= 1;
@@ -41,12 +45,14 @@ function world({ asked = 1, scale = usual, most = (_: Scaling): number | undefin
       scaled: async () => [{ server: fs, scale, asked: asks }],
       scale: async (_server, to) => {
         calls.push(`${to.kind} ${to.to}`);
+        if (to.kind === 'down') await to.own?.endIdle(leaves);
         asks = most(to) ?? to.to;
         return asks;
       },
     },
     {
       openOf: () => open,
+      openIn: () => open,
       conversations,
       spare: () =>
         spareIdleMs === undefined
@@ -56,8 +62,9 @@ function world({ asked = 1, scale = usual, most = (_: Scaling): number | undefin
                 server: fs,
                 idleMs: () => spareIdleMs ?? 0,
                 endOldest: async () => {},
-                endAll: async () => {
-                  spareIdleMs = undefined;
+                countIn: (container) => Number(container === here),
+                endIn: async (containers) => {
+                  if (containers.includes(here)) spareIdleMs = undefined;
                 },
               },
             ],
@@ -69,6 +76,10 @@ function world({ asked = 1, scale = usual, most = (_: Scaling): number | undefin
     calls,
     said,
     idle,
+    /** Which containers may go, of those that its sessions are in. */
+    leaves: (containers: readonly ContainerId[]) => {
+      leaves = containers;
+    },
     /** Somebody else asks for so many. */
     byOthers: (count: number) => {
       asks = count;
@@ -138,6 +149,23 @@ describe('a server that is scaled', () => {
     await one.pass(12);
     expect(one.calls).toEqual(['down 1']);
     expect(one.idle.map(({ parked }) => parked)).toEqual([true, false, true]);
+  });
+
+  it('ends nothing where no container goes, and of idle sessions those alone whose container does', async () => {
+    const one = world({ asked: 2, most: ({ kind }) => (kind === 'down' ? 2 : undefined) });
+    one.open(2);
+    one.spare(10_000);
+    one.idle.push({ ms: 60_000, parked: false }, { ms: 60_000, parked: false, at: there });
+    one.leaves([]);
+    await one.pass(12);
+    expect([one.calls, one.idle.map(({ parked }) => parked), one.hasSpare()]).toEqual([
+      ['down 0'],
+      [false, false],
+      true,
+    ]);
+    one.leaves([there]);
+    await one.pass(12);
+    expect([one.idle.map(({ parked }) => parked), one.hasSpare()]).toEqual([[false, true], true]);
   });
 
   it('keeps what no container has to go for', async () => {
