@@ -62,8 +62,7 @@ export function planImages(servers: readonly DeclaredServer[], input: ImageInput
     const canBuild = input.buildable.has(ref);
     const made = madeOf(input.observed, there);
     const pinned = users.flatMap(({ spec }) => input.pins.get(spec.name) ?? []);
-    // Of a record that nobody here signed the digest counts for its own server, and not for others.
-    const known = made.flatMap(({ claim }) => (claim.foreignRecord === undefined ? (claim.image?.digest ?? []) : []));
+    const known = made.flatMap(({ claim }) => claim.image?.digest ?? []);
     const digest = pinned[0] ?? known.at(-1);
     const step: StepDraft = {
       id,

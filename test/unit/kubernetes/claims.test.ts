@@ -59,11 +59,11 @@ describe('the digest of an image', () => {
     return [claim?.image, claim?.foreignRecord?.maker.kind];
   };
 
-  it('is what pods pull where it was signed with the record, and counts for nothing else', () => {
+  it('is what pods pull where it was signed here with the record, and counts for nothing else', () => {
     const pinned = { [annotation.image]: digest };
     const is = { kind: 'pinned', digest };
     expect(read(sign({ ...signed, digest }), pinned)).toEqual([is, undefined]);
-    expect(read(theirs, pinned)).toEqual([is, 'other-key']);
+    expect(read(theirs, pinned)).toEqual([undefined, 'other-key']);
     expect(read(sign({ ...signed, digest: other }), pinned)).toEqual([undefined, 'forged']);
     expect(read(sign(signed), pinned)).toEqual([undefined, 'forged']);
     expect(read('', pinned)).toEqual([undefined, 'unsigned']);
@@ -73,11 +73,12 @@ describe('the digest of an image', () => {
     ]);
   });
 
-  it('is what a pod was seen with where whoever saw it is as well known as whoever made the record', () => {
+  it('is what a pod was seen with where that was signed here, whoever made the record', () => {
     const seen = (signature: string) => ({ [annotation.imageSeen]: writeSeen(digest, signature) });
     const is = { kind: 'seen', digest };
     expect(read(sign(signed), seen(sign({ ...signed, digest })))[0]).toEqual(is);
-    expect(read(theirs, seen(theirs))[0]).toEqual(is);
+    expect(read(theirs, seen(sign({ ...signed, digest })))[0]).toEqual(is);
+    expect(read(theirs, seen(theirs))[0]).toBeUndefined();
     expect(read(sign(signed), seen(theirs))[0]).toBeUndefined();
     expect(read(sign(signed), seen(sign({ ...signed, generation: 3, digest })))[0]).toBeUndefined();
     expect(read(sign(signed), { [annotation.imageSeen]: digest })[0]).toBeUndefined();

@@ -361,10 +361,6 @@ describe('images that are built for a cluster', () => {
     expect(asked(observed([there({ kind: 'pinned', digest: then })]))).toMatchObject({ wasPulled: true, digest: then });
     expect(asked(observed([there({ kind: 'seen', digest: then })]))).toMatchObject({ digest: then });
     expect(asked(observed([there({ kind: 'pinned', digest: now })]), [then])).toMatchObject({ digest: then });
-    const [theirs] = [there({ kind: 'pinned', digest: then })];
-    const foreignRecord = { digest: '', maker: { kind: 'other-key' }, imageId: '' } as const;
-    const generations = theirs.generations.map((each) => ({ ...each, claim: { ...each.claim, foreignRecord } }));
-    expect(asked(observed([{ ...theirs, generations }]))).not.toHaveProperty('digest');
   });
 
   it('block their server where nothing says where nodes pull them from', () => {

@@ -117,6 +117,21 @@ describe('what was changed by hand', () => {
     });
   });
 
+  it('is no digest that was signed with an earlier record of the same image, whoever wrote it again', async () => {
+    const digest = `sha256:${'a'.repeat(64)}`;
+    const again = there('a', { digest });
+    const earlier = (image: string): Workload => {
+      const { spec } = again.claim.recorded ?? server('a');
+      const claim = { ...again.claim, recorded: { spec, image }, image: { kind: 'pinned', digest } as const };
+      const replicaSet = { metadata: { name: 'before' }, spec: { template: again.deployment.spec.template } };
+      return { ...again, generations: [{ claim, replicaSet, pods: [], isMeant: false }] };
+    };
+    const found = async (one: Workload) =>
+      (await findDrift(clusterOf().cluster, observed([one]), [], settings)).servers.get('a')?.ofPods.length;
+    expect(await found(earlier(server('a').image.ref))).toBe(0);
+    expect(await found(earlier('another:1'))).toBe(1);
+  });
+
   it('is unknown of a server whose dry run is refused, and known of the others', async () => {
     const webhook = refused(400, 'admission webhook "x" does not support dry run');
     const { cluster } = clusterOf((request) => (isOf('a')(request) ? webhook : undefined));
