@@ -34,6 +34,18 @@ export type Signed = {
 export const signedText = ({ project, server, generation, record, digest }: Signed): string =>
   canonicalJson(['kubernetes', project, server, generation, record, ...(digest === undefined ? [] : [digest])]);
 
+/** What is signed of a digest that a pod was seen with: of which spec, however its record says by now that pods are counted. */
+export const seenText = ({
+  project,
+  server,
+  generation,
+  specHash,
+  digest,
+}: Pick<Signed, 'project' | 'server' | 'generation'> & {
+  readonly specHash: string;
+  readonly digest: string;
+}): string => canonicalJson(['kubernetes image seen', project, server, generation, specHash, digest]);
+
 /** What a Deployment or a ReplicaSet says that it was made from. Anybody who may write to the namespace can say it. */
 export type Claim = {
   readonly server: ServerName;
@@ -61,7 +73,7 @@ export const isSameRevision = (a: Claim, b: Claim): boolean =>
  */
 function imageDigestOf(
   annotations: Readonly<Record<string, string>>,
-  signed: Signed,
+  signed: Signed & { readonly specHash: string },
   maker: RecordMaker,
   records: Pick<RecordReader, 'makerOf'>,
 ): ImageDigest | undefined {
@@ -69,7 +81,7 @@ function imageDigestOf(
   if (digest !== undefined) return isDigest(digest) && maker.kind === 'here' ? { kind: 'pinned', digest } : undefined;
   const seen = readSeen(annotations[annotation.imageSeen] ?? '');
   if (seen === undefined) return undefined;
-  const seer = records.makerOf(signedText({ ...signed, digest: seen.digest }), seen.signature);
+  const seer = records.makerOf(seenText({ ...signed, digest: seen.digest }), seen.signature);
   return seer.kind === 'here' ? { kind: 'seen', digest: seen.digest } : undefined;
 }
 
@@ -103,15 +115,16 @@ export function readClaim(
           imageId: recorded.image,
           ...defined({ source }),
         };
+  const specHash = recorded === undefined ? '' : records.hash(recorded);
   return {
     server,
     generation,
-    specHash: recorded === undefined ? '' : records.hash(recorded),
+    specHash,
     managedBy: annotations[annotation.managedBy] ?? labels[label.managedBy] ?? '',
     ...defined({
       recorded,
       foreignRecord,
-      image: imageDigestOf(annotations, said, maker, records),
+      image: imageDigestOf(annotations, { ...said, specHash }, maker, records),
       source,
       secretPrints: readSecretPrints(annotations[annotation.secrets] ?? ''),
     }),
