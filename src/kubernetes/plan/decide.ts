@@ -20,6 +20,7 @@ import { isSecretName, label, workloadName } from '../model/names.ts';
 import type { KubeObject } from '../model/objects.ts';
 import {
   askedOf,
+  type Generation,
   idOfGeneration,
   isAsleep,
   isOurs,
@@ -30,6 +31,7 @@ import {
   supportKey,
   type Workload,
 } from '../model/observed.ts';
+import { hasServed } from '../model/served.ts';
 import { unlikeOnKubernetes } from '../objects/fits.ts';
 import { type AssessContext, type Assessed, agedOf, assess, callsOf } from './assess.ts';
 import type { FoundDrift } from './drift.ts';
@@ -340,9 +342,18 @@ function withDrift([first, ...more]: NonEmpty<Reason>, drift: readonly FieldDiff
   return head === undefined ? [all] : [head, ...tail];
 }
 
-/** Back to the pods that serve now, where others are meant or will be (`replaces`); none where nothing serves. */
+/** What sleeps, and served before: nothing of it is ready, and a session would wake it. */
+const sleepingOf = (workload: Workload): Generation | undefined => {
+  const meant = isAsleep(workload) ? meantOf(workload) : undefined;
+  return meant !== undefined && hasServed(meant) ? meant : undefined;
+};
+
+/**
+ * Back to what serves now, or sleeps, where other pods are meant or will be (`replaces`); none where nothing does.
+ */
 function wayBack(workload: Workload, answers: readonly StepDraft[], replaces: boolean): readonly StepDraft[] {
-  const serving = servingOf(workload);
+  const awake = servingOf(workload);
+  const serving = awake ?? sleepingOf(workload);
   if (serving === undefined || (serving.isMeant && !replaces)) return [];
   return [
     stepOf(
@@ -354,6 +365,7 @@ function wayBack(workload: Workload, answers: readonly StepDraft[], replaces: bo
         name: workloadName(workload.server),
         replicaSet: serving.replicaSet.metadata.uid ?? '',
         generation: serving.claim.generation,
+        ...(awake === undefined ? { sleeps: true } : {}),
       },
       { onFailureOf: answers.map(({ id }) => id) },
     ),

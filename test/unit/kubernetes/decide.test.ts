@@ -595,6 +595,21 @@ describe('a server that is scaled by its sessions', () => {
     }
   });
 
+  it('goes back to sleep where what it is replaced by fails its gate, if it ever served', () => {
+    const changed = server('fs', { mcp: { command: 'node', args: ['other.js'] }, scale });
+    const stepsOf = (more: There) => plan(observed([there(scaled, { replicas: 0, ...more })]), [changed]).steps;
+    expect(stepsOf({ served: true })).toMatchObject([
+      { op: 'put-server' },
+      { op: 'gate' },
+      {
+        ...{ op: 'restore-server', generation: 1, sleeps: true, onFailureOf: ['fs/put-server', 'fs/gate'] },
+        text: 'take Deployment looms-fs back to generation 1, asleep',
+      },
+    ]);
+    expect(stepsOf({}).map(({ op }) => op)).toEqual(['put-server', 'gate']);
+    expect(stepsOf({ served: true, notes: stopped }).map(({ op }) => op)).toEqual(['put-server', 'gate']);
+  });
+
   it('is not waited for while it wakes, but where that takes too long or its pod ends', () => {
     const waking = there(scaled, { ready: false, served: true });
     expect(actionOf(waking)).toBe('unchanged');
