@@ -216,21 +216,21 @@ function decideServer(server: DeclaredServer, input: DecideInput, before: readon
   if (!enabled) return stopping(server, workload, found, input);
   const stale: readonly Reason[] = found.stale;
   if (isNonEmpty(stale)) return replacement(server, workload, { ...found, stale }, input, ready);
-  const sleeps = isAsleep(workload) && bounds.least === 0;
+  // What sleeps is woken where its spec lets it sleep no more, which is told as that.
   const scaledUp: readonly Reason[] =
-    asked === 0 && !sleeps ? [{ kind: 'exited', exitCode: 0, outOfMemory: false }] : [];
+    asked === 0 && !isAsleep(workload) ? [{ kind: 'exited', exitCode: 0, outOfMemory: false }] : [];
   const starts = [...scaledUp, ...found.waits];
   const reasons = [...starts, ...found.counts, ...found.beside];
   if (!isNonEmpty(reasons)) return { change: { ...change, action: 'unchanged' }, steps: [], drift: [] };
   const isWaiting = isNonEmpty(starts);
   const isCounted = found.counts.length > 0;
-  const put = stepOf(name, 'put-server', isWaiting ? ready : support, {
+  const isGated = isWaiting || (isCounted && within(bounds, asked) > asked);
+  const put = stepOf(name, 'put-server', isGated ? ready : support, {
     op: 'put-server',
     ...putAgain(workload, isWaiting ? awakeBounds(server.spec) : bounds),
     ...(isCounted ? { counts: true } : {}),
   });
   const writes = scaledUp.length > 0 || isCounted || found.beside.length > 0;
-  const isGated = isWaiting || (isCounted && within(bounds, asked) > asked);
   const gate = gateOf(server, workload.claim.generation, writes ? [put.id] : ready);
   return {
     change: { ...change, action: isWaiting ? 'start' : isCounted ? 'scale' : 'clean-up', reasons },

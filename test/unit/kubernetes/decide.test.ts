@@ -326,6 +326,8 @@ describe('images that are built for a cluster', () => {
     expect(plan(observed([there(one)]), [one], known)).toMatchObject({ steps: [], images: [] });
     const beside = plan(observed([there(one)]), [one], { ...known, drift: drifted('one', 'beside') });
     expect(beside.steps).toMatchObject([{ op: 'put-server', after: [] }]);
+    const more = plan(observed([there(one)]), [built('one', { replicas: 2 })], known);
+    expect(more.steps).toMatchObject([{ op: 'publish-image' }, { op: 'put-server', after: [published] }, { op: 'gate' }]);
     const off = plan(observed([there(one)]), [built('one', { enabled: false })], known);
     expect(opsOf(off)).toEqual(['put-server', 'await-gone']);
   });
@@ -621,7 +623,14 @@ describe('a server that is scaled by its sessions', () => {
   it('is woken where it may not sleep any more', () => {
     const awake = server('fs', { mcp: { command: 'node', args: ['server.js'] }, scale: { ...scale, min: 1 } });
     const woken = plan(observed([there(scaled, { replicas: 0 })]), [awake]);
-    expect([woken.changes[0]?.action, opsOf(woken)]).toEqual(['start', ['put-server', 'gate']]);
+    expect(woken.changes).toMatchObject([
+      { action: 'scale', reasons: [{ kind: 'spec-changed', fields: [{ path: 'mcp_server.scale.min' }] }] },
+    ]);
+    expect(woken.changes[0]).toHaveProperty('reasons.length', 1);
+    expect(woken.steps).toMatchObject([
+      { op: 'put-server', counts: true, replicas: { least: 1, most: 5 } },
+      { op: 'gate' },
+    ]);
   });
 
   it('is written over also where a gateway has scaled it meanwhile, and not where its pods are others', () => {
