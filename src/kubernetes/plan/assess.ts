@@ -7,7 +7,7 @@ import { type FieldDifference, isNonEmpty, type NonEmpty, type Reason } from '..
 import { boundsOf, compareCounts, within } from '../../model/replicas.ts';
 import { rotationDue } from '../../model/rotation.ts';
 import { withDigest } from '../model/image-digest.ts';
-import { isReady, serverStatus, timeOf } from '../model/objects.ts';
+import { isReady, type Pod, serverStatus, timeOf } from '../model/objects.ts';
 import { askedOf, type Generation, idOfPod, isAsleep, mainPod, meantOf, type Workload } from '../model/observed.ts';
 import { hasServed } from '../model/served.ts';
 import type { ServerDrift } from './drift.ts';
@@ -92,18 +92,22 @@ const driftReasons = (fields: readonly FieldDifference[]): readonly Reason[] =>
 export const callsOf = (generation: Generation | undefined, executions: AssessContext['executions']): number =>
   (generation?.pods ?? []).reduce((sum, pod) => sum + (executions.get(idOfPod(pod)) ?? 0), 0);
 
-/** What counts the age of a server: its generation, whichever pods it has had. */
-export const agedOf = ({ replicaSet }: Generation) => ({
-  id: idOfPod(replicaSet),
-  createdAt: timeOf(replicaSet.metadata.creationTimestamp),
-});
+/**
+ * What counts the age of a server: its generation, whichever pods it has had. Of one that may fall asleep it is the oldest of its
+ * pods, as all of them go then; undefined where none is there.
+ */
+export function agedOf({ claim, replicaSet, pods }: Generation) {
+  const isLive = ({ metadata }: Pod): boolean => metadata.deletionTimestamp === undefined;
+  const aged = claim.recorded?.spec.scale?.min === 0 ? pods.find(isLive) : replicaSet;
+  return aged && { id: idOfPod(aged), createdAt: timeOf(aged.metadata.creationTimestamp) };
+}
 
 function rotationReasons(server: DeclaredServer, workload: Workload, context: AssessContext): readonly Reason[] {
   const meant = meantOf(workload);
+  const aged = meant && agedOf(meant);
   // What sleeps has nothing that grows old: a session that wakes it gets another pod.
-  if (isAsleep(workload)) return [];
-  const due =
-    meant && rotationDue(server.spec.lifecycle, agedOf(meant), context.now, callsOf(meant, context.executions));
+  if (aged === undefined || isAsleep(workload)) return [];
+  const due = rotationDue(server.spec.lifecycle, aged, context.now, callsOf(meant, context.executions));
   return due === undefined ? [] : [due];
 }
 

@@ -443,8 +443,9 @@ function rotationsOf({ observed, desired, context }: DecideInput, changes: reado
   return desired.flatMap(({ spec }) => {
     const workload = observed.servers.find(({ server }) => server === spec.name);
     const meant = workload && meantOf(workload);
-    if (meant === undefined || !stays.has(spec.name) || !spec.enabled) return [];
-    const next = nextRotation(spec, agedOf(meant), callsOf(meant, context.executions));
+    const aged = meant && agedOf(meant);
+    if (aged === undefined || !stays.has(spec.name) || !spec.enabled) return [];
+    const next = nextRotation(spec, aged, callsOf(meant, context.executions));
     return next === undefined ? [] : [next];
   });
 }

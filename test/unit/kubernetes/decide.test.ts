@@ -327,7 +327,11 @@ describe('images that are built for a cluster', () => {
     const beside = plan(observed([there(one)]), [one], { ...known, drift: drifted('one', 'beside') });
     expect(beside.steps).toMatchObject([{ op: 'put-server', after: [] }]);
     const more = plan(observed([there(one)]), [built('one', { replicas: 2 })], known);
-    expect(more.steps).toMatchObject([{ op: 'publish-image' }, { op: 'put-server', after: [published] }, { op: 'gate' }]);
+    expect(more.steps).toMatchObject([
+      { op: 'publish-image' },
+      { op: 'put-server', after: [published] },
+      { op: 'gate' },
+    ]);
     const off = plan(observed([there(one)]), [built('one', { enabled: false })], known);
     expect(opsOf(off)).toEqual(['put-server', 'await-gone']);
   });
@@ -618,6 +622,27 @@ describe('a server that is scaled by its sessions', () => {
     expect(actionOf(there(scaled, { ready: false }))).toBe('start');
     const late = observed([waking], { now: Date.parse('2026-11-28T11:30:00Z') });
     expect(plan(late, [scaled]).changes[0]?.action).toBe('start');
+  });
+
+  it('is as old as its oldest pod, and is rotated neither while it sleeps nor the moment it wakes', () => {
+    const lifecycle = { ...scaled.spec.lifecycle, rotationIntervalHours: 1 };
+    const rotating = { ...scaled, spec: { ...scaled.spec, lifecycle } };
+    // Its generation is 24 hours older than its pod.
+    const at = (replicas: number, hours: number) => {
+      const now = Date.parse('2026-11-29T10:00:00Z') + hours * 3_600_000;
+      const one = there(rotating, { replicas });
+      const [meant] = one.generations as readonly [Generation];
+      const metadata = { ...meant.pods[0]?.metadata, creationTimestamp: '2026-11-29T10:00:00Z' };
+      const pods = meant.pods.map((pod) => ({ ...pod, metadata: { ...pod.metadata, ...metadata } }));
+      const workload = { ...one, generations: [{ ...meant, pods }] };
+      const { changes, rotations } = plan(observed([workload], { now }), [rotating]);
+      return [changes[0]?.action, rotations.map(({ at: due = '' }) => Date.parse(due) > now)];
+    };
+    expect([at(1, 0.5), at(1, 1), at(0, 1)]).toEqual([
+      ['unchanged', [true]],
+      ['replace', []],
+      ['unchanged', []],
+    ]);
   });
 
   it('is woken where it may not sleep any more', () => {

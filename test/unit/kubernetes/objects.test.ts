@@ -111,7 +111,11 @@ describe('the pod of a server', () => {
 
   it('leave to its gateway how many pods of a server there are that is scaled', () => {
     const counted = { sessionsPerReplica: 8, idleSeconds: 300 };
-    for (const bounds of [{ min: 0, max: 1 }, { min: 0, max: 5 }, { min: 2, max: 5 }]) {
+    for (const bounds of [
+      { min: 0, max: 1 },
+      { min: 0, max: 5 },
+      { min: 2, max: 5 },
+    ]) {
       const { spec } = only('Deployment', server('a', { scale: { ...bounds, ...counted } }));
       expect(spec).not.toHaveProperty('replicas');
     }
