@@ -46,6 +46,7 @@ export type Condition = {
   readonly status: string;
   readonly reason?: string;
   readonly message?: string;
+  readonly lastTransitionTime?: string;
 };
 
 export type Container = {
@@ -147,6 +148,10 @@ export const timeOf = (text: string | undefined): EngineTime => Date.parse(text 
 export const isReady = ({ metadata, status }: Pod): boolean =>
   metadata.deletionTimestamp === undefined &&
   (status?.conditions ?? []).some(({ type, status: is }) => type === 'Ready' && is === 'True');
+
+/** What keeps the cluster from making pods of a ReplicaSet (a quota, a webhook); undefined for nothing. */
+export const refusalOf = ({ status }: ReplicaSet): Condition | undefined =>
+  status?.conditions?.find(({ type, status: is }) => type === 'ReplicaFailure' && is === 'True');
 
 /** How the server's own container is in a pod. */
 export const serverStatus = ({ status }: Pod): ContainerStatus | undefined =>

@@ -10,6 +10,7 @@ import { withDigest } from '../model/image-digest.ts';
 import { isReady, type Pod, serverStatus, timeOf } from '../model/objects.ts';
 import { askedOf, type Generation, idOfPod, isAsleep, mainPod, meantOf, type Workload } from '../model/observed.ts';
 import { hasServed } from '../model/served.ts';
+import { isWaking } from '../model/waking.ts';
 import type { ServerDrift } from './drift.ts';
 
 /** What the decision about a server depends on besides its spec and what is there of it. */
@@ -111,18 +112,6 @@ function rotationReasons(server: DeclaredServer, workload: Workload, context: As
   return due === undefined ? [] : [due];
 }
 
-/** How long a pod of a server that is just woken may take to be ready before that is a deviation, ms. */
-const wakingMs = 300_000;
-
-/** Whether a server that passed its gate before is just waking: whoever woke it waits for it. */
-const isComing = ({ claim }: Workload, meant: Generation, now: EngineTime): boolean =>
-  claim.recorded?.spec.scale?.min === 0 &&
-  hasServed(meant) &&
-  meant.pods.every(
-    (pod) =>
-      now - timeOf(pod.metadata.creationTimestamp) < wakingMs && serverStatus(pod)?.lastState?.terminated === undefined,
-  );
-
 /** Why the pods that are meant do not serve yet, or others are still there beside them. */
 function waitReasons(workload: Workload, now: EngineTime): readonly Reason[] {
   const meant = meantOf(workload);
@@ -134,7 +123,7 @@ function waitReasons(workload: Workload, now: EngineTime): readonly Reason[] {
     const isHalf = ready < askedOf(workload) && !hasServed(meant);
     return isLeaving || isHalf ? [{ kind: 'gate-pending' }] : [];
   }
-  if (meant !== undefined && isComing(workload, meant, now)) return [];
+  if (meant !== undefined && hasServed(meant) && isWaking(workload, now)) return [];
   const ended = meant && mainPod(meant);
   const status = ended && serverStatus(ended);
   const last = status?.state?.terminated ?? status?.lastState?.terminated;

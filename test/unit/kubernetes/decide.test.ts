@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { type ImageDigest, withDigest } from '../../../src/kubernetes/model/image-digest.ts';
 import { annotation, label, workloadName } from '../../../src/kubernetes/model/names.ts';
-import type { Deployment, KubeObject, Pod, ReplicaSet } from '../../../src/kubernetes/model/objects.ts';
+import type { Condition, Deployment, KubeObject, Pod, ReplicaSet } from '../../../src/kubernetes/model/objects.ts';
 import { revisionKey } from '../../../src/kubernetes/model/objects.ts';
 import { type Generation, idOfPod, type Observed, type Workload } from '../../../src/kubernetes/model/observed.ts';
 import { type DecideInput, decide } from '../../../src/kubernetes/plan/decide.ts';
@@ -622,6 +622,25 @@ describe('a server that is scaled by its sessions', () => {
     expect(actionOf(there(scaled, { ready: false }))).toBe('start');
     const late = observed([waking], { now: Date.parse('2026-11-28T11:30:00Z') });
     expect(plan(late, [scaled]).changes[0]?.action).toBe('start');
+  });
+
+  it('is waited for no longer where no pod of it comes', () => {
+    const woken = (at: Partial<Condition>, failure: readonly Condition[] = []): Workload => {
+      const one = there(scaled, { pods: 0, served: true });
+      const [meant] = one.generations as readonly [Generation];
+      const conditions = [{ type: 'Available', status: 'False', ...at }];
+      return {
+        ...one,
+        deployment: { ...one.deployment, status: { conditions } },
+        generations: [{ ...meant, replicaSet: { ...meant.replicaSet, status: { conditions: failure } } }],
+      };
+    };
+    // What its controller has not seen yet was available, as it asked for no pod.
+    expect(actionOf(woken({ status: 'True', lastTransitionTime: '2026-11-28T10:00:00Z' }))).toBe('unchanged');
+    expect(actionOf(woken({ lastTransitionTime: '2026-11-28T10:56:00Z' }))).toBe('unchanged');
+    expect(actionOf(woken({ lastTransitionTime: '2026-11-28T10:54:00Z' }))).toBe('start');
+    const refused = { type: 'ReplicaFailure', status: 'True', message: 'exceeded quota' };
+    expect(actionOf(woken({ lastTransitionTime: '2026-11-28T10:59:00Z' }, [refused]))).toBe('start');
   });
 
   it('is as old as its oldest pod, and is rotated neither while it sleeps nor the moment it wakes', () => {
