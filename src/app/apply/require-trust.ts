@@ -47,7 +47,9 @@ export async function acceptDeclared(
   ports: { readonly trust: Pick<Ports['trust'], 'isAccepted' | 'accept'> },
   { plan, records }: Pick<Prepared, 'plan' | 'records'>,
 ): Promise<void> {
-  const unknown = new Set(plan.warnings.flatMap(({ code, server }) => (code === 'drift-unknown' ? (server ?? []) : [])));
+  const unknown = new Set(
+    plan.warnings.flatMap(({ code, server }) => (code === 'drift-unknown' ? (server ?? []) : [])),
+  );
   const unchanged = new Set(
     plan.changes.flatMap((change) =>
       change.action === 'unchanged' && !unknown.has(change.server) ? (change.container ?? []) : [],
