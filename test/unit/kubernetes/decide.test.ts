@@ -369,6 +369,27 @@ describe('images that are built for a cluster', () => {
     expect(asked(observed([there({ kind: 'pinned', digest: now })]), [then])).toMatchObject({ digest: then });
   });
 
+  it('are two for two servers of one recipe that keep two builds of it', () => {
+    const [then, now] = [`sha256:${'1'.repeat(64)}`, `sha256:${'2'.repeat(64)}`] as const;
+    const two = built('two');
+    const pins = new Map([
+      [one.spec.name, then],
+      [two.spec.name, now],
+    ]);
+    const made = plan(observed([]), [one, two], { ...known, pins });
+    const [first, second] = [`${published}@${then}`, `${published}@${now}`];
+    expect(made.steps.slice(0, 2)).toMatchObject([
+      { id: first, digest: then },
+      { id: second, digest: now },
+    ]);
+    expect(made.steps.flatMap(({ op, after }) => (op === 'put-server' ? [after] : []))).toEqual([[first], [second]]);
+    expect(made.images).toHaveLength(1);
+    // One that has none yet has what another one keeps.
+    const next = plan(observed([pulledBy('two', { kind: 'pinned', digest: now })]), [one], known);
+    expect(opsOf(next).filter((op) => op === 'publish-image')).toHaveLength(1);
+    expect(next.steps[0]).toMatchObject({ id: second });
+  });
+
   it('block their server where nothing says where nodes pull them from', () => {
     const made = plan(observed([]), [one], { buildable: known.buildable });
     expect(made.changes).toMatchObject([{ action: 'blocked', why: { kind: 'unsupported' } }]);
