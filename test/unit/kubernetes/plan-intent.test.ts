@@ -1,25 +1,35 @@
 import { describe, expect, it, test } from 'vitest';
-import { writeSeen } from '../../../src/kubernetes/model/image-digest.ts';
+import { withDigest, writeSeen } from '../../../src/kubernetes/model/image-digest.ts';
 import { annotation, label, workloadName } from '../../../src/kubernetes/model/names.ts';
 import { revisionKey } from '../../../src/kubernetes/model/objects.ts';
 import { planIntent } from '../../../src/kubernetes/plan/plan-intent.ts';
 import type { ApiRequest, Cluster } from '../../../src/kubernetes/port.ts';
 import type { KubernetesPorts } from '../../../src/kubernetes/ports.ts';
 import type { DeclaredServer, RecordedSpec } from '../../../src/model/desired.ts';
-import type { Intent, MadeServer, RecordedIntent } from '../../../src/orchestrator/port.ts';
+import type { ServerName } from '../../../src/model/ids.ts';
+import type { FilesIntent, Intent, MadeServer, RecordedIntent } from '../../../src/orchestrator/port.ts';
 import { specHash } from '../../../src/spec/record/record.ts';
 import { project, server } from '../../support/planner-world.ts';
 
 const namespace = `looms-${project}`;
 
 /** A generation of a server, the last one meant. */
-type Past = { readonly of: DeclaredServer; readonly notes?: Readonly<Record<string, string>> };
+type Past = {
+  readonly of: DeclaredServer;
+  readonly notes?: Readonly<Record<string, string>>;
+  /** By which its pods pull its image. */
+  readonly digest?: string;
+};
 
-/** A cluster with these generations of one server, and with other objects beside it. */
-function world(past: readonly Past[], others: Readonly<Record<string, readonly object[]>> = {}) {
+/** A cluster with these generations of one server, and with other objects beside it; secrets of some have changed. */
+function world(
+  past: readonly Past[],
+  others: Readonly<Record<string, readonly object[]>> = {},
+  changedSecrets: ReadonlyMap<ServerName, readonly string[]> = new Map(),
+) {
   const asked: (readonly MadeServer[])[] = [];
   const records = new Map(past.map(({ of }) => [of.hash, { spec: of.spec, image: of.image.ref }]));
-  const meta = (name: string, uid: string, { of }: Past, generation: number, more: object) => ({
+  const meta = (name: string, uid: string, { of, digest }: Past, generation: number, more: object) => ({
     name,
     namespace,
     uid,
@@ -31,12 +41,17 @@ function world(past: readonly Past[], others: Readonly<Record<string, readonly o
       [annotation.specHash]: of.hash,
       [annotation.generation]: String(generation),
       [revisionKey]: String(generation),
+      ...(digest === undefined ? {} : { [annotation.image]: digest }),
       ...(more as { annotations?: object }).annotations,
     },
   });
-  const specOf = ({ of }: Past) => ({
+  const specOf = ({ of: { image }, digest }: Past) => ({
     replicas: 1,
-    template: { spec: { containers: [{ name: 'server', image: of.image.ref }] } },
+    template: {
+      spec: {
+        containers: [{ name: 'server', image: digest === undefined ? image.ref : withDigest(image.ref, digest) }],
+      },
+    },
   });
   const now = past.at(-1);
   const deployments =
@@ -86,7 +101,11 @@ function world(past: readonly Past[], others: Readonly<Record<string, readonly o
     requireRules: async () => {},
     changedSecrets: async (_: unknown, __: unknown, made: readonly MadeServer[]) => {
       asked.push(made);
-      return { changed: new Map(), warnings: [] };
+      const changed = made.flatMap(({ id, server }) => {
+        const names = changedSecrets.get(server);
+        return names === undefined ? [] : [[id, names] as const];
+      });
+      return { changed: new Map(changed), warnings: [] };
     },
   } as unknown as KubernetesPorts & { readonly cluster: Cluster };
   return { asked, plan: (intent: Intent) => planIntent(ports, intent) };
@@ -239,6 +258,25 @@ describe('a rollback on a cluster', () => {
     expect(await backTo(...past, { of: b })).toBe(2);
     expect(await backTo(...past, { of: c })).toBe(2);
     expect(await backTo(...past, { of: server('fs', { mcp: { args: ['d'] } }) })).toBe(3);
+  });
+});
+
+describe('the image of a server that is made anew', () => {
+  const digest = `sha256:${'1'.repeat(64)}`;
+  const secrets = new Map([[one.spec.name, ['TOKEN'] as const]]);
+  const put = async (of: DeclaredServer, more: Partial<FilesIntent> = {}) => {
+    const files = { kind: 'files', project, servers: [of], recipes: new Map(), undesired: 'ignore', ...more } as const;
+    const { plan } = await world([{ of: one, digest }], {}, secrets).plan(files);
+    return plan.steps.find(({ op }) => op === 'put-server');
+  };
+
+  it('is the one that it was gone back to, as long as its spec stays', async () => {
+    expect(await put(one)).toMatchObject({ newPods: true, digest });
+    expect(await put(other)).not.toHaveProperty('digest');
+  });
+
+  it('is what its file says where somebody asks for it by name', async () => {
+    expect(await put(one, { replace: [one.spec.name] })).not.toHaveProperty('digest');
   });
 });
 
