@@ -42,13 +42,18 @@ export async function requireTrustInPlan(
   for (const record of untrusted) if (gated.has(record.spec.name)) await requireTrust(ports, record, mayAsk);
 }
 
-/** Servers that are as their files declare them: that is an acceptance of their records too. */
+/** Servers that are known to be as their files declare them: that is an acceptance of their records too. */
 export async function acceptDeclared(
   ports: { readonly trust: Pick<Ports['trust'], 'isAccepted' | 'accept'> },
   { plan, records }: Pick<Prepared, 'plan' | 'records'>,
 ): Promise<void> {
+  const unknown = new Set(
+    plan.warnings.flatMap(({ code, server }) => (code === 'drift-unknown' ? (server ?? []) : [])),
+  );
   const unchanged = new Set(
-    plan.changes.flatMap((change) => (change.action === 'unchanged' ? (change.container ?? []) : [])),
+    plan.changes.flatMap((change) =>
+      change.action === 'unchanged' && !unknown.has(change.server) ? (change.container ?? []) : [],
+    ),
   );
   for (const { container, foreignRecord, recorded } of records) {
     if (foreignRecord === undefined || !unchanged.has(container)) continue;

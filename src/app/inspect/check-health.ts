@@ -152,10 +152,14 @@ async function checkOne(
 ): Promise<Look> {
   const { name, project, container, generation, restarts, engineHealth, recorded } = view;
   const { sessions } = await ports.orchestrator();
-  const started = ports.monotonicMs();
   const verdict = judgeState(view);
-  if (verdict.kind === 'asleep' || options.asked?.failure?.code === 'server-asleep')
-    return asleep(ports, view, engineStep);
+  if (verdict.kind === 'asleep') return asleep(ports, view, engineStep);
+  const timeoutMs = options.timeoutMs ?? (recorded?.spec.mcp.timeoutSeconds ?? mcpFields.timeoutSeconds.default) * 1000;
+  const ask = () => askServer(ports, project, name, { timeoutMs, signal: options.signal });
+  // What is just waking looks like what never comes up; a session that does not wake it is told which it is.
+  const early = options.asked ?? (view.state === 'pending' ? await ask() : undefined);
+  if (isAsleep(early)) return asleep(ports, view, engineStep);
+  const started = ports.monotonicMs();
   // The engine is asked once more: between a listing of many and the turn of this one it may have ended.
   const now = await sessions.containerRunning(container, { signal: options.signal });
   const containerStep: HealthStep = {
@@ -175,8 +179,9 @@ async function checkOne(
       at: ports.now(),
     };
   }
-  const timeoutMs = options.timeoutMs ?? (recorded?.spec.mcp.timeoutSeconds ?? mcpFields.timeoutSeconds.default) * 1000;
-  const asked = options.asked ?? (await askServer(ports, project, name, { timeoutMs, signal: options.signal }));
+  const asked = early ?? (await ask());
+  // It may have fallen asleep since the look.
+  if (isAsleep(asked)) return asleep(ports, view, engineStep);
   const steps = [engineStep, containerStep, ...asked.steps];
   const answer = asked.answer ?? nothing;
   // Another generation may have taken over since the look: what was found is about the one that was asked.
@@ -197,6 +202,8 @@ async function checkOne(
   };
   return { health, run: (met === container ? now?.run : seen?.run) ?? '', at: ports.now() };
 }
+
+const isAsleep = (asked: Asked | undefined): boolean => asked?.failure?.code === 'server-asleep';
 
 /** A look at a server that sleeps, or is just waking: it ends before it would wake it. */
 function asleep(ports: Ports, view: ServerView, engineStep: HealthStep): Look {

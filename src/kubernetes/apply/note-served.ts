@@ -1,7 +1,7 @@
 import { messageOf } from '../../model/failure.ts';
 import { isoTime } from '../../model/times.ts';
 import type { CallOptions } from '../../orchestrator/session-host.ts';
-import { isSameRevision, signedText } from '../model/claims.ts';
+import { isSameRevision, seenText } from '../model/claims.ts';
 import { digestSeen, writeSeen } from '../model/image-digest.ts';
 import { annotation } from '../model/names.ts';
 import { type KubeObject, type Pod, serverContainer, serverStatus } from '../model/objects.ts';
@@ -20,13 +20,10 @@ type NoteEnvironment = {
 
 /** What is kept of the image that a pod was seen with, signed; null where nothing of it can be pulled again or signed. */
 function imageSeen({ ports, observed: { project } }: NoteEnvironment, { claim, replicaSet }: Generation, pod: Pod) {
-  const { annotations = {} } = replicaSet.metadata;
   const { image } = replicaSet.spec.template.spec.containers.find(({ name }) => name === serverContainer) ?? {};
   const digest = digestSeen(image ?? '', serverStatus(pod)?.imageID);
   if (digest === undefined) return null;
-  const record = annotations[annotation.record] ?? '';
-  const { server, generation } = claim;
-  const signature = ports.settings.records.sign(signedText({ project, server, generation, record, digest }));
+  const signature = ports.settings.records.sign(seenText({ ...claim, project, digest }));
   return signature === undefined ? null : writeSeen(digest, signature);
 }
 

@@ -3,13 +3,12 @@ import type { DeclaredServer } from '../../model/desired.ts';
 import { assertNever, LoomsError } from '../../model/errors.ts';
 import type { Failure, StepProgress, StepResult } from '../../model/events.ts';
 import type { HealthFinding } from '../../model/health.ts';
-import type { ServerName } from '../../model/ids.ts';
+import type { ServerName, StepId } from '../../model/ids.ts';
 import { defined } from '../../model/values/defined.ts';
 import type { CallOptions } from '../../orchestrator/session-host.ts';
 import { label } from '../model/names.ts';
 import { type KubeObject, runOf, serverStatus } from '../model/objects.ts';
 import { idOfPod, type Observed } from '../model/observed.ts';
-import { imageOf } from '../objects/objects.ts';
 import { listOf } from '../observe/observe.ts';
 import type { KubeStep } from '../plan/steps.ts';
 import type { KubernetesPorts } from '../ports.ts';
@@ -31,8 +30,8 @@ export type StepEnvironment = {
   readonly recipes: ReadonlyMap<string, Recipe>;
   /** The Deployments as this run wrote them. */
   readonly written: Map<ServerName, KubeObject>;
-  /** By which pods pull the images that this run published, by their names there. */
-  readonly digests: Map<string, string>;
+  /** By which pods pull the images that this run published, by the steps that did. */
+  readonly digests: Map<StepId, string>;
   /** Whether an earlier generation is gone back to, so that the one that is left was given up. */
   readonly rollsBack: boolean;
   readonly onHealthy: (finding: HealthFinding) => void;
@@ -76,14 +75,15 @@ export async function performStep(
     }
     case 'publish-image': {
       const { digest, ...note } = await publishImage(step, env, onProgress, options);
-      if (digest !== undefined) env.digests.set(step.there, digest);
+      if (digest !== undefined) env.digests.set(step.id, digest);
       return { result: 'ok', ...note };
     }
     case 'put-server': {
       const server = requireServer(step);
       const problem = step.replicas.most === 0 ? await keepLogs(env, server, options) : undefined;
       const declared = env.find(server);
-      const digest = step.digest ?? env.digests.get(imageOf(declared, ports.settings));
+      const [published] = step.after.flatMap((id) => env.digests.get(id) ?? []);
+      const digest = step.digest ?? published;
       const put = { ...step, ...defined({ digest }) };
       env.written.set(server, await putServer(ports, observed, declared, put, options));
       return doneBut(problem);

@@ -91,12 +91,16 @@ function madeNow(
   };
 }
 
-/** The Deployment that is there, with what the server's spec says of it by now that no pod is made from. */
+/**
+ * The Deployment that is there, with what the server's spec says of it by now that no pod is made from: its pods stay, whether
+ * anything can be signed here or not.
+ */
 function recordedAnew(ports: KubernetesPorts, observed: Observed, server: DeclaredServer, there: Workload): KubeObject {
   const { secret, digest, podAnnotations } = madeAsThere(there);
   const { generation, secretPrints: prints } = there.claim;
   const made = madeNow(ports, observed, server, { generation, digest }, { name: secret, ...defined({ prints }) });
-  return deploymentOf(server, objectSettings(ports, observed), { ...made, podAnnotations });
+  const whole = deploymentOf(server, objectSettings(ports, observed), { ...made, digest, podAnnotations });
+  return { ...whole, spec: { ...(whole.spec as object), template: there.deployment.spec.template } };
 }
 
 /**

@@ -7,6 +7,7 @@ import { annotation } from '../model/names.ts';
 import type { KubeObject } from '../model/objects.ts';
 import { type Generation, meantOf, type Observed, type Workload } from '../model/observed.ts';
 import { lookAtServer } from '../observe/observe.ts';
+import { withReplicas } from '../plan/drift.ts';
 import { contentOf } from '../plan/over.ts';
 import type { KubeStep } from '../plan/steps.ts';
 import type { KubernetesPorts } from '../ports.ts';
@@ -25,8 +26,8 @@ type RestoreStep = Extract<KubeStep, { op: 'restore-server' }>;
 type Place = { readonly ports: KubernetesPorts; readonly observed: Observed };
 
 /**
- * Takes a server back to the pods that served, waits until one of them does, and notes on those that failed what they failed
- * with. `written` is the Deployment as this run left it, else as the plan saw it. Throws `engine-conflict` where somebody has
+ * Takes a server back to the pods that served, waits until one of them does unless it slept, and notes on those that failed
+ * what they failed with. `written` is the Deployment as this run left it, else as the plan saw it. Throws `engine-conflict` where somebody has
  * changed it since: a person may be mending it.
  */
 export async function restoreServer(
@@ -45,14 +46,16 @@ export async function restoreServer(
     if (failed === target) return;
     await keepLogsOf(place, there, (pod) => failed?.pods.includes(pod) === true, options);
     const { uid = '', resourceVersion = '' } = there.deployment.metadata;
+    const again = restored(there.deployment, target);
+    const object = step.sleeps ? withReplicas(again, 0) : again;
     try {
-      await replaceObject(ports.cluster, restored(there.deployment, target), { uid, resourceVersion }, options);
+      await replaceObject(ports.cluster, object, { uid, resourceVersion }, options);
     } catch (error) {
       if (!isFailure(error, 'engine-conflict') || tries >= writeTries) throw error;
       continue;
     }
     if (failed !== undefined) await noteFailure(place, failed, answered, options);
-    await awaitRollout(ports, observed, server, { ...options, timeoutMs: againMs, enough: 'one' });
+    if (!step.sleeps) await awaitRollout(ports, observed, server, { ...options, timeoutMs: againMs, enough: 'one' });
     return;
   }
 }

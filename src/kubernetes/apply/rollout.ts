@@ -2,7 +2,7 @@ import { LoomsError } from '../../model/errors.ts';
 import type { ServerName } from '../../model/ids.ts';
 import { tellingLines } from '../../model/values/telling-lines.ts';
 import { objectPath } from '../model/kinds.ts';
-import { isReady, type Pod, serverContainer, serverStatus } from '../model/objects.ts';
+import { isReady, type Pod, refusalOf, serverContainer, serverStatus } from '../model/objects.ts';
 import {
   askedOf,
   type Generation,
@@ -53,9 +53,7 @@ function troubleOf(
   restartsBefore: Restarts,
 ): (Trouble & { readonly pod?: Pod }) | undefined {
   // The same condition of the Deployment is that of any of its ReplicaSets, past ones included.
-  const refused = replicaSet.status?.conditions?.find(
-    ({ type, status }) => type === 'ReplicaFailure' && status === 'True',
-  );
+  const refused = refusalOf(replicaSet);
   if (refused !== undefined) {
     return { code: 'container-start-failed', why: refused.message ?? refused.reason ?? 'the cluster makes no pod' };
   }

@@ -34,6 +34,18 @@ export type Signed = {
 export const signedText = ({ project, server, generation, record, digest }: Signed): string =>
   canonicalJson(['kubernetes', project, server, generation, record, ...(digest === undefined ? [] : [digest])]);
 
+/** What is signed of a digest that a pod was seen with: of which spec, however its record says by now that pods are counted. */
+export const seenText = ({
+  project,
+  server,
+  generation,
+  specHash,
+  digest,
+}: Pick<Signed, 'project' | 'server' | 'generation'> & {
+  readonly specHash: string;
+  readonly digest: string;
+}): string => canonicalJson(['kubernetes image seen', project, server, generation, specHash, digest]);
+
 /** What a Deployment or a ReplicaSet says that it was made from. Anybody who may write to the namespace can say it. */
 export type Claim = {
   readonly server: ServerName;
@@ -42,7 +54,7 @@ export type Claim = {
   readonly recorded?: RecordedSpec;
   /** Set when this machine did not sign the record. */
   readonly foreignRecord?: ForeignRecord;
-  /** Absent: its image is known by its name alone. */
+  /** Absent: its image is known by its name alone, as far as this machine signed it. */
   readonly image?: ImageDigest;
   /** Of what was recorded; '' where that cannot be read. */
   readonly specHash: string;
@@ -55,26 +67,22 @@ export type Claim = {
 export const isSameRevision = (a: Claim, b: Claim): boolean =>
   a.specHash === b.specHash && (a.image === undefined || b.image === undefined || a.image.digest === b.image.digest);
 
-/** Whether a digest counts. What another key signed cannot be checked here, as nothing of such a record can; what none did was added by hand. */
-const isSigned = ({ kind }: RecordMaker): boolean => kind === 'here' || kind === 'other-key';
-
 /**
- * The digest of a generation's image, as its annotations say. One that was seen in a pod counts where whoever saw it is no
- * less known than whoever made the record.
+ * The digest of a generation's image, as its annotations say, where the key used here signed it. What another key is said to
+ * have signed anybody can have written: it would make pods of any image look as declared.
  */
 function imageDigestOf(
   annotations: Readonly<Record<string, string>>,
-  signed: Signed,
+  signed: Signed & { readonly specHash: string },
   maker: RecordMaker,
   records: Pick<RecordReader, 'makerOf'>,
 ): ImageDigest | undefined {
   const { digest } = signed;
-  if (digest !== undefined) return isDigest(digest) && isSigned(maker) ? { kind: 'pinned', digest } : undefined;
+  if (digest !== undefined) return isDigest(digest) && maker.kind === 'here' ? { kind: 'pinned', digest } : undefined;
   const seen = readSeen(annotations[annotation.imageSeen] ?? '');
   if (seen === undefined) return undefined;
-  const seer = records.makerOf(signedText({ ...signed, digest: seen.digest }), seen.signature);
-  const counts = seer.kind === 'here' || (seer.kind === 'other-key' && maker.kind === 'other-key');
-  return counts ? { kind: 'seen', digest: seen.digest } : undefined;
+  const seer = records.makerOf(seenText({ ...signed, digest: seen.digest }), seen.signature);
+  return seer.kind === 'here' ? { kind: 'seen', digest: seen.digest } : undefined;
 }
 
 const isGeneration = (text: string | undefined): text is string => /^[1-9]\d{0,8}$/.test(text ?? '');
@@ -107,15 +115,16 @@ export function readClaim(
           imageId: recorded.image,
           ...defined({ source }),
         };
+  const specHash = recorded === undefined ? '' : records.hash(recorded);
   return {
     server,
     generation,
-    specHash: recorded === undefined ? '' : records.hash(recorded),
+    specHash,
     managedBy: annotations[annotation.managedBy] ?? labels[label.managedBy] ?? '',
     ...defined({
       recorded,
       foreignRecord,
-      image: imageDigestOf(annotations, said, maker, records),
+      image: imageDigestOf(annotations, { ...said, specHash }, maker, records),
       source,
       secretPrints: readSecretPrints(annotations[annotation.secrets] ?? ''),
     }),

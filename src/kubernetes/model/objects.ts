@@ -46,6 +46,7 @@ export type Condition = {
   readonly status: string;
   readonly reason?: string;
   readonly message?: string;
+  readonly lastTransitionTime?: string;
 };
 
 export type Container = {
@@ -153,6 +154,10 @@ export const isOver = ({ status }: Pod): boolean => status?.phase === 'Failed' |
 
 /** Whether a pod is there to stay, ready or not. */
 export const isLive = (pod: Pod): boolean => pod.metadata.deletionTimestamp === undefined && !isOver(pod);
+
+/** What keeps the cluster from making pods of a ReplicaSet (a quota, a webhook); undefined for nothing. */
+export const refusalOf = ({ status }: ReplicaSet): Condition | undefined =>
+  status?.conditions?.find(({ type, status: is }) => type === 'ReplicaFailure' && is === 'True');
 
 /** How the server's own container is in a pod. */
 export const serverStatus = ({ status }: Pod): ContainerStatus | undefined =>

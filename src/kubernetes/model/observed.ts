@@ -111,6 +111,18 @@ export const servingOf = ({ generations }: Workload): Generation | undefined => 
   return serving.find(({ isMeant }) => isMeant) ?? serving.at(-1);
 };
 
+/**
+ * The digest by which the pods of a server shall pull its image: where this machine signed it with the record, or with an earlier
+ * one of the same image, which another machine has written anew since.
+ */
+export function pinnedDigest({ claim, deployment, generations }: Workload): string | undefined {
+  const said = deployment.metadata.annotations?.[annotation.image];
+  const isKnown = [claim, ...generations.map((one) => one.claim)].some(
+    ({ image, recorded }) => image?.digest === said && recorded?.image === claim.recorded?.image,
+  );
+  return isKnown ? said : undefined;
+}
+
 /** How many pods a Deployment asks for. */
 export const askedOf = ({ deployment }: Pick<Workload, 'deployment'>): number => deployment.spec.replicas ?? 1;
 

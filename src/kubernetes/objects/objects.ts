@@ -1,5 +1,5 @@
 import type { DeclaredServer, DesiredServer } from '../../model/desired.ts';
-import { awakeBounds, boundsOf } from '../../model/replicas.ts';
+import { boundsOf } from '../../model/replicas.ts';
 import { processEnv, secretUses, writtenValue } from '../../model/secrets/secret-names.ts';
 import type { Exported, Exporter, ExportSettings } from '../../orchestrator/export.ts';
 import { withDigest } from '../model/image-digest.ts';
@@ -80,13 +80,12 @@ const exported = ({ spec }: DeclaredServer): Made => ({
 });
 
 /**
- * How many pods are asked for. What is scaled begins with one where that may be, which is what no count says: it is nobody's
- * then, so that whoever writes the object again sets nothing back.
+ * How many pods are asked for. Of what is scaled no count says it: it begins with one then, and the count is nobody's, so that
+ * whoever writes the object again sets nothing back.
  */
-function countOf(spec: DesiredServer): { readonly replicas?: number } {
-  if (!spec.enabled) return { replicas: 0 };
-  const { least, most } = awakeBounds(spec);
-  return least === 1 && most > 1 ? {} : { replicas: least };
+function countOf({ enabled, scale, replicas }: DesiredServer): { readonly replicas?: number } {
+  if (!enabled) return { replicas: 0 };
+  return scale === undefined ? { replicas } : {};
 }
 
 /** The Deployment of a server. */

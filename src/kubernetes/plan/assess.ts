@@ -7,9 +7,10 @@ import { type FieldDifference, isNonEmpty, type NonEmpty, type Reason } from '..
 import { boundsOf, compareCounts, within } from '../../model/replicas.ts';
 import { rotationDue } from '../../model/rotation.ts';
 import { withDigest } from '../model/image-digest.ts';
-import { isLive, isReady, serverStatus, timeOf } from '../model/objects.ts';
+import { isLive, isReady, type Pod, serverStatus, timeOf } from '../model/objects.ts';
 import { askedOf, type Generation, idOfPod, isAsleep, mainPod, meantOf, type Workload } from '../model/observed.ts';
 import { hasServed } from '../model/served.ts';
+import { isWaking } from '../model/waking.ts';
 import type { ServerDrift } from './drift.ts';
 
 /** What the decision about a server depends on besides its spec and what is there of it. */
@@ -92,32 +93,24 @@ const driftReasons = (fields: readonly FieldDifference[]): readonly Reason[] =>
 export const callsOf = (generation: Generation | undefined, executions: AssessContext['executions']): number =>
   (generation?.pods ?? []).reduce((sum, pod) => sum + (executions.get(idOfPod(pod)) ?? 0), 0);
 
-/** What counts the age of a server: its generation, whichever pods it has had. */
-export const agedOf = ({ replicaSet }: Generation) => ({
-  id: idOfPod(replicaSet),
-  createdAt: timeOf(replicaSet.metadata.creationTimestamp),
-});
+/**
+ * What counts the age of a server: its generation, whichever pods it has had. Of one that may fall asleep it is the oldest of its
+ * pods, as all of them go then; undefined where none is there.
+ */
+export function agedOf({ claim, replicaSet, pods }: Generation) {
+  const isLive = ({ metadata }: Pod): boolean => metadata.deletionTimestamp === undefined;
+  const aged = claim.recorded?.spec.scale?.min === 0 ? pods.find(isLive) : replicaSet;
+  return aged && { id: idOfPod(aged), createdAt: timeOf(aged.metadata.creationTimestamp) };
+}
 
 function rotationReasons(server: DeclaredServer, workload: Workload, context: AssessContext): readonly Reason[] {
   const meant = meantOf(workload);
+  const aged = meant && agedOf(meant);
   // What sleeps has nothing that grows old: a session that wakes it gets another pod.
-  if (isAsleep(workload)) return [];
-  const due =
-    meant && rotationDue(server.spec.lifecycle, agedOf(meant), context.now, callsOf(meant, context.executions));
+  if (aged === undefined || isAsleep(workload)) return [];
+  const due = rotationDue(server.spec.lifecycle, aged, context.now, callsOf(meant, context.executions));
   return due === undefined ? [] : [due];
 }
-
-/** How long a pod of a server that is just woken may take to be ready before that is a deviation, ms. */
-const wakingMs = 300_000;
-
-/** Whether a server that passed its gate before is just waking: whoever woke it waits for it. */
-const isComing = ({ claim }: Workload, meant: Generation, now: EngineTime): boolean =>
-  claim.recorded?.spec.scale?.min === 0 &&
-  hasServed(meant) &&
-  meant.pods.every(
-    (pod) =>
-      now - timeOf(pod.metadata.creationTimestamp) < wakingMs && serverStatus(pod)?.lastState?.terminated === undefined,
-  );
 
 /** Why the pods that are meant do not serve yet, or others are still there beside them. */
 function waitReasons(workload: Workload, now: EngineTime): readonly Reason[] {
@@ -130,7 +123,7 @@ function waitReasons(workload: Workload, now: EngineTime): readonly Reason[] {
     const isHalf = ready < askedOf(workload) && !hasServed(meant);
     return isLeaving || isHalf ? [{ kind: 'gate-pending' }] : [];
   }
-  if (meant !== undefined && isComing(workload, meant, now)) return [];
+  if (meant !== undefined && hasServed(meant) && isWaking(workload, now)) return [];
   const ended = meant && mainPod(meant);
   const status = ended && serverStatus(ended);
   const last = status?.state?.terminated ?? status?.lastState?.terminated;

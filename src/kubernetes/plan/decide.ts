@@ -20,6 +20,7 @@ import { isSecretName, label, workloadName } from '../model/names.ts';
 import type { KubeObject } from '../model/objects.ts';
 import {
   askedOf,
+  type Generation,
   idOfGeneration,
   isAsleep,
   isOurs,
@@ -30,6 +31,7 @@ import {
   supportKey,
   type Workload,
 } from '../model/observed.ts';
+import { hasServed } from '../model/served.ts';
 import { unlikeOnKubernetes } from '../objects/fits.ts';
 import { type AssessContext, type Assessed, agedOf, assess, callsOf } from './assess.ts';
 import type { FoundDrift } from './drift.ts';
@@ -214,21 +216,21 @@ function decideServer(server: DeclaredServer, input: DecideInput, before: readon
   if (!enabled) return stopping(server, workload, found, input);
   const stale: readonly Reason[] = found.stale;
   if (isNonEmpty(stale)) return replacement(server, workload, { ...found, stale }, input, ready);
-  const sleeps = isAsleep(workload) && bounds.least === 0;
+  // What sleeps is woken where its spec lets it sleep no more, which is told as that.
   const scaledUp: readonly Reason[] =
-    asked === 0 && !sleeps ? [{ kind: 'exited', exitCode: 0, outOfMemory: false }] : [];
+    asked === 0 && !isAsleep(workload) ? [{ kind: 'exited', exitCode: 0, outOfMemory: false }] : [];
   const starts = [...scaledUp, ...found.waits];
   const reasons = [...starts, ...found.counts, ...found.beside];
   if (!isNonEmpty(reasons)) return { change: { ...change, action: 'unchanged' }, steps: [], drift: [] };
   const isWaiting = isNonEmpty(starts);
   const isCounted = found.counts.length > 0;
-  const put = stepOf(name, 'put-server', isWaiting ? ready : support, {
+  const isGated = isWaiting || (isCounted && within(bounds, asked) > asked);
+  const put = stepOf(name, 'put-server', isGated ? ready : support, {
     op: 'put-server',
     ...putAgain(workload, isWaiting ? awakeBounds(server.spec) : bounds),
     ...(isCounted ? { counts: true } : {}),
   });
   const writes = scaledUp.length > 0 || isCounted || found.beside.length > 0;
-  const isGated = isWaiting || (isCounted && within(bounds, asked) > asked);
   const gate = gateOf(server, workload.claim.generation, writes ? [put.id] : ready);
   return {
     change: { ...change, action: isWaiting ? 'start' : isCounted ? 'scale' : 'clean-up', reasons },
@@ -340,9 +342,18 @@ function withDrift([first, ...more]: NonEmpty<Reason>, drift: readonly FieldDiff
   return head === undefined ? [all] : [head, ...tail];
 }
 
-/** Back to the pods that serve now, where others are meant or will be (`replaces`); none where nothing serves. */
+/** What sleeps, and served before: nothing of it is ready, and a session would wake it. */
+const sleepingOf = (workload: Workload): Generation | undefined => {
+  const meant = isAsleep(workload) ? meantOf(workload) : undefined;
+  return meant !== undefined && hasServed(meant) ? meant : undefined;
+};
+
+/**
+ * Back to what serves now, or sleeps, where other pods are meant or will be (`replaces`); none where nothing does.
+ */
 function wayBack(workload: Workload, answers: readonly StepDraft[], replaces: boolean): readonly StepDraft[] {
-  const serving = servingOf(workload);
+  const awake = servingOf(workload);
+  const serving = awake ?? sleepingOf(workload);
   if (serving === undefined || (serving.isMeant && !replaces)) return [];
   return [
     stepOf(
@@ -354,6 +365,7 @@ function wayBack(workload: Workload, answers: readonly StepDraft[], replaces: bo
         name: workloadName(workload.server),
         replicaSet: serving.replicaSet.metadata.uid ?? '',
         generation: serving.claim.generation,
+        ...(awake === undefined ? { sleeps: true } : {}),
       },
       { onFailureOf: answers.map(({ id }) => id) },
     ),
@@ -431,8 +443,9 @@ function rotationsOf({ observed, desired, context }: DecideInput, changes: reado
   return desired.flatMap(({ spec }) => {
     const workload = observed.servers.find(({ server }) => server === spec.name);
     const meant = workload && meantOf(workload);
-    if (meant === undefined || !stays.has(spec.name) || !spec.enabled) return [];
-    const next = nextRotation(spec, agedOf(meant), callsOf(meant, context.executions));
+    const aged = meant && agedOf(meant);
+    if (aged === undefined || !stays.has(spec.name) || !spec.enabled) return [];
+    const next = nextRotation(spec, aged, callsOf(meant, context.executions));
     return next === undefined ? [] : [next];
   });
 }

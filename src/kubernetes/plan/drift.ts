@@ -11,7 +11,7 @@ import { compareObjects, comparePod, fieldManager, type ObjectDifference } from 
 import { type Kind, objectPath } from '../model/kinds.ts';
 import { annotation, isSecretName, secretName, secretPrint } from '../model/names.ts';
 import { type KubeObject, revisionKey } from '../model/objects.ts';
-import { meantOf, type Observed, supportKey, type Workload } from '../model/observed.ts';
+import { meantOf, type Observed, pinnedDigest, supportKey, type Workload } from '../model/observed.ts';
 import { isUnknownUser } from '../model/refusals.ts';
 import { deploymentOf, type Made } from '../objects/objects.ts';
 import type { Cluster } from '../port.ts';
@@ -63,7 +63,7 @@ function secretOf({ server, claim, deployment: { spec } }: Workload): string {
 /** What was decided when a Deployment was made, as it says itself. */
 export const madeAsThere = (workload: Workload): Made => ({
   secret: secretOf(workload),
-  digest: workload.claim.image?.kind === 'pinned' ? workload.claim.image.digest : undefined,
+  digest: pinnedDigest(workload),
   annotations: picked(workload.deployment.metadata.annotations, kept),
   podAnnotations: picked(workload.deployment.spec.template.metadata?.annotations, keptOfPods),
 });

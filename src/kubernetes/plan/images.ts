@@ -2,7 +2,7 @@ import type { DeclaredServer } from '../../model/desired.ts';
 import { asStepId, type ServerName, type StepId } from '../../model/ids.ts';
 import type { PlannedImage } from '../../model/plan.ts';
 import { defined } from '../../model/values/defined.ts';
-import { withoutDigest } from '../model/image-digest.ts';
+import { withDigest, withoutDigest } from '../model/image-digest.ts';
 import { serverContainer, timeOf } from '../model/objects.ts';
 import type { Generation, Observed } from '../model/observed.ts';
 import { imageOf } from '../objects/objects.ts';
@@ -20,19 +20,6 @@ type ImageInput = {
 
 type ImageWork = { readonly steps: readonly StepDraft[]; readonly images: readonly PlannedImage[] };
 
-/** An image by its name here and at its registry; undefined for one that is pulled as it is. */
-function publishedOf(server: DeclaredServer, { registry }: ImageInput) {
-  if (server.image.kind !== 'built' || registry === undefined) return undefined;
-  const there = imageOf(server, { registry });
-  return { ref: server.image.ref, there, id: asStepId(`image:${there}`) };
-}
-
-/** What new pods of a server wait for; their image's step is planned by `planImages`. */
-export const publishedBefore = (server: DeclaredServer, input: ImageInput): readonly StepId[] => {
-  const published = publishedOf(server, input);
-  return published === undefined ? [] : [published.id];
-};
-
 /** Generations of the project whose pods were made of an image, which was at its registry then; the newest last. */
 const madeOf = ({ servers }: Observed, there: string): readonly Generation[] =>
   servers
@@ -46,44 +33,51 @@ const madeOf = ({ servers }: Observed, there: string): readonly Generation[] =>
       (a, b) => timeOf(a.replicaSet.metadata.creationTimestamp) - timeOf(b.replicaSet.metadata.creationTimestamp),
     );
 
-/** Steps that bring images to their registry, one for each image, however many of the servers have it. */
+/** An image by its name here and at its registry, and by which digest it is wanted; undefined for one that is pulled as it is. */
+function publishedOf(server: DeclaredServer, { registry, observed, pins }: ImageInput) {
+  if (server.image.kind !== 'built' || registry === undefined) return undefined;
+  const there = imageOf(server, { registry });
+  const made = madeOf(observed, there);
+  const digest = pins.get(server.spec.name) ?? made.flatMap(({ claim }) => claim.image?.digest ?? []).at(-1);
+  const id = asStepId(`image:${digest === undefined ? there : withDigest(there, digest)}`);
+  return { id, ref: server.image.ref, there, wasPulled: made.length > 0, ...defined({ digest }) };
+}
+
+/** What new pods of a server wait for; their image's step is planned by `planImages`. */
+export const publishedBefore = (server: DeclaredServer, input: ImageInput): readonly StepId[] => {
+  const published = publishedOf(server, input);
+  return published === undefined ? [] : [published.id];
+};
+
+/**
+ * Steps that bring images to their registry, one for each image, however many of the servers have it: two builds of one recipe
+ * are two, where servers keep theirs.
+ */
 export function planImages(servers: readonly DeclaredServer[], input: ImageInput): ImageWork {
   const byStep = Map.groupBy(
     servers.flatMap((server) => {
-      const published = publishedOf(server, input);
-      return published === undefined ? [] : [{ ...published, spec: server.spec }];
+      const image = publishedOf(server, input);
+      return image === undefined ? [] : [{ image, spec: server.spec }];
     }),
-    ({ id }) => id,
+    ({ image }) => image.id,
   );
   const work = [...byStep.values()].flatMap((users) => {
     const [first] = users;
     if (first === undefined) return [];
-    const { id, ref, there } = first;
-    const canBuild = input.buildable.has(ref);
-    const made = madeOf(input.observed, there);
-    const pinned = users.flatMap(({ spec }) => input.pins.get(spec.name) ?? []);
-    // Of a record that nobody here signed the digest counts for its own server, and not for others.
-    const known = made.flatMap(({ claim }) => (claim.foreignRecord === undefined ? (claim.image?.digest ?? []) : []));
-    const digest = pinned[0] ?? known.at(-1);
     const step: StepDraft = {
-      id,
+      ...first.image,
       cause: { kind: 'support', why: 'pods pull it from there' },
       after: [],
       op: 'publish-image',
-      ref,
-      there,
-      canBuild,
+      canBuild: input.buildable.has(first.image.ref),
       mayPull: users.some(({ spec }) => spec.pullPolicy !== 'never'),
-      wasPulled: made.length > 0,
-      ...defined({ digest }),
     };
-    return [{ step, ref, canBuild }];
+    return [step];
   });
-  const sorted = work.toSorted((a, b) => (a.ref < b.ref ? -1 : 1));
+  const steps = work.toSorted((a, b) => (a.id < b.id ? -1 : 1));
+  const built = new Set(steps.flatMap((step) => (step.op === 'publish-image' && step.canBuild ? [step.ref] : [])));
   return {
-    steps: sorted.map(({ step }) => step),
-    images: sorted.flatMap(({ ref, canBuild }) =>
-      canBuild ? [{ ref, action: 'build' as const, why: `where ${input.registry} does not have it yet` }] : [],
-    ),
+    steps,
+    images: [...built].map((ref) => ({ ref, action: 'build', why: `where ${input.registry} does not have it yet` })),
   };
 }

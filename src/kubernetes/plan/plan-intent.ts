@@ -5,7 +5,7 @@ import { withWarnings } from '../../model/plan-basis.ts';
 import { requireKnown } from '../../orchestrator/common/require-known.ts';
 import type { FilesIntent, Intent } from '../../orchestrator/port.ts';
 import type { Pod } from '../model/objects.ts';
-import type { Observed } from '../model/observed.ts';
+import { type Observed, pinnedDigest } from '../model/observed.ts';
 import { listOf, observe } from '../observe/observe.ts';
 import type { KubernetesPorts } from '../ports.ts';
 import { planRecorded } from './plan-recorded.ts';
@@ -79,8 +79,15 @@ async function planFiles(ports: KubernetesPorts, observed: Observed, intent: Fil
   const { servers, only, replace = [], unhealthy, undesired, movedAway, keepFailed = false } = intent;
   requireKnown(intent);
   const desired = only === undefined ? servers : servers.filter(({ spec }) => only.includes(spec.name));
+  // What is made anew as it is declared still keeps its image; who asks for that by name wants what the file says.
+  const pins = desired.flatMap(({ spec: { name }, hash }) => {
+    const workload = observed.servers.find(({ server, claim }) => server === name && claim.specHash === hash);
+    const digest = replace.includes(name) ? undefined : workload && pinnedDigest(workload);
+    return digest === undefined ? [] : [[name, digest] as const];
+  });
   const prepared = await prepare(ports, observed, intent, {
     desired,
+    pins: new Map(pins),
     undesired: only === undefined ? undesired : 'ignore',
     movedAway,
     replace,

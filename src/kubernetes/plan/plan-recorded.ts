@@ -3,7 +3,7 @@ import type { ServerName } from '../../model/ids.ts';
 import { untrustedRecord } from '../../model/records.ts';
 import type { RecordedIntent } from '../../orchestrator/port.ts';
 import { annotation } from '../model/names.ts';
-import type { Observed } from '../model/observed.ts';
+import { type Observed, pinnedDigest } from '../model/observed.ts';
 import type { KubernetesPorts } from '../ports.ts';
 import { declaredOf, type KubePrepared, prepare, workloadOf } from './prepare.ts';
 
@@ -23,7 +23,8 @@ export async function planRecorded(
 ): Promise<KubePrepared> {
   const { wish } = intent;
   const found = intent.servers.map((name) => {
-    const { claim, deployment } = workloadOf(observed, name);
+    const workload = workloadOf(observed, name);
+    const { claim, deployment } = workload;
     if (claim.recorded === undefined) {
       throw new LoomsError(
         'spec-invalid',
@@ -35,7 +36,7 @@ export async function planRecorded(
     requireDrain(name, wish, then.lifecycle.drainSeconds);
     const spec = { ...then, enabled: wish.kind !== 'stop' };
     return {
-      pin: claim.image?.kind === 'pinned' ? claim.image.digest : undefined,
+      pin: pinnedDigest(workload),
       server: { ...declaredOf(spec, image, claim.source ?? 'unknown', intent.directory), hash: claim.specHash },
       untrusted: untrustedRecord(`Deployment ${deployment.metadata.name}`, claim),
     };

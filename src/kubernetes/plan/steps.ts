@@ -50,8 +50,14 @@ export type Operation =
     }
   /** Waits until all pods of the generation are ready, and opens a session to one. */
   | { readonly op: 'gate'; readonly name: string; readonly generation: number; readonly timeoutSeconds: number }
-  /** Makes the Deployment mean the pods again that served before. */
-  | { readonly op: 'restore-server'; readonly name: string; readonly replicaSet: string; readonly generation: number }
+  /** Makes the Deployment mean the pods again that served before; `sleeps`: it has none, as a session wakes it. */
+  | {
+      readonly op: 'restore-server';
+      readonly name: string;
+      readonly replicaSet: string;
+      readonly generation: number;
+      readonly sleeps?: true;
+    }
   /** Removes the Deployment that a step of this plan made; `keeps`: leaves it without pods, to be looked at. */
   | { readonly op: 'undo-create'; readonly name: string; readonly keeps: boolean }
   /** Waits until the pods of a server are gone. */
@@ -77,7 +83,8 @@ const texts: { readonly [Op in Operation['op']]: (step: Extract<Operation, { op:
   },
   gate: ({ name, timeoutSeconds }) =>
     `gate: a pod of ${name} answers MCP, each time within ${duration(timeoutSeconds * 1000)}`,
-  'restore-server': ({ name, generation }) => `take Deployment ${name} back to generation ${generation}`,
+  'restore-server': ({ name, generation, sleeps }) =>
+    `take Deployment ${name} back to generation ${generation}${sleeps ? ', asleep' : ''}`,
   'undo-create': ({ name, keeps }) => (keeps ? `scale Deployment ${name} to 0` : `delete Deployment ${name}`),
   'await-gone': ({ name, seconds }) => `wait until the pods of ${name} are gone, at most ${duration(seconds * 1000)}`,
 };

@@ -172,6 +172,7 @@ function viewOf(workload: Workload, observed: Observed): ServerView {
   const { labels = {} } = (pod ?? deployment.spec.template).metadata ?? {};
   const confinement = confinementOf(workload, { spec, labels }, observed);
   const status = pod && serverStatus(pod);
+  const aged = generation && agedOf(generation);
   const shown = generation && pod ? instanceOf(generation, pod) : undefined;
   return {
     container: idOfGeneration(generation, deployment),
@@ -217,7 +218,7 @@ function viewOf(workload: Workload, observed: Observed): ServerView {
       noNewPrivileges: context.allowPrivilegeEscalation === false,
     },
     confinement,
-    rotatesAt: (generation && said.recorded && rotationTime(said.recorded.spec.lifecycle, agedOf(generation))) ?? null,
+    rotatesAt: (aged && said.recorded && rotationTime(said.recorded.spec.lifecycle, aged)) ?? null,
   };
 }
 

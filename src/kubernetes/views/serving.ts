@@ -6,13 +6,15 @@ import { serverNotFound } from '../../model/server-not-found.ts';
 import type { Serving } from '../../model/server-view.ts';
 import { defined } from '../../model/values/defined.ts';
 import type { ServingOptions } from '../../orchestrator/port.ts';
+import type { CallOptions } from '../../orchestrator/session-host.ts';
 import type { Claim } from '../model/claims.ts';
 import { annotation, label, namespaceOf } from '../model/names.ts';
 import { isReady, type Pod, runOf, serverStatus } from '../model/objects.ts';
-import { askedOf, idOfPod, isAsleep, meantOf, type Workload } from '../model/observed.ts';
+import { askedOf, idOfPod, isAsleep, type Workload } from '../model/observed.ts';
+import { isWaking } from '../model/waking.ts';
+import { clusterNow } from '../observe/describe.ts';
 import { listOf, lookAtServer } from '../observe/observe.ts';
 import type { KubernetesPorts } from '../ports.ts';
-import { stateOf } from './state.ts';
 
 /** A pod as sessions reach it. */
 export function servingPod(project: ProjectName, spec: DesiredServer, claim: Claim, pod: Pod): Serving {
@@ -69,12 +71,16 @@ export const stoppedServer = (server: ServerName): LoomsError =>
   });
 
 /** Why nothing of a server serves. */
-function servesNothing(workload: Workload): LoomsError {
-  const { server, claim } = workload;
+async function servesNothing(
+  { cluster }: Pick<KubernetesPorts, 'cluster'>,
+  workload: Workload,
+  options: CallOptions,
+): Promise<LoomsError> {
+  const { server } = workload;
   if (isAsleep(workload)) return new LoomsError('server-asleep', `server ${server} is asleep`);
   if (askedOf(workload) === 0) return stoppedServer(server);
-  const isWaking = claim.recorded?.spec.scale?.min === 0 && stateOf(workload, meantOf(workload)) === 'pending';
-  if (isWaking) return new LoomsError('server-asleep', `server ${server} is about to wake`);
+  if (isWaking(workload, await clusterNow(cluster, options)))
+    return new LoomsError('server-asleep', `server ${server} is about to wake`);
   return new LoomsError('server-not-running', `server ${server} is not ready`, {
     hint: `\`looms describe ${server}\` shows its pods`,
   });
@@ -99,7 +105,7 @@ export async function servingServer(
   }
   const { alike, all } = readyIn(workload, ended);
   const pod = alike && (sessions === undefined ? nextAfter(alike.pods, after) : leastLoaded(alike.pods, sessions));
-  if (alike === undefined || pod === undefined) throw servesNothing(workload);
+  if (alike === undefined || pod === undefined) throw await servesNothing(ports, workload, options);
   const { recorded } = alike.claim;
   if (recorded === undefined) {
     const what = `Deployment ${workload.deployment.metadata.name}`;

@@ -4,7 +4,8 @@ import { describeRecord } from '../../../src/app/inspect/describe-record.ts';
 import type { Ports, TrustQuestion } from '../../../src/app/ports.ts';
 import type { ObservedContainer } from '../../../src/docker/model/observed.ts';
 import { preparedOf } from '../../../src/docker/plan/prepare.ts';
-import { asContainerId } from '../../../src/model/ids.ts';
+import { asContainerId, asServerName } from '../../../src/model/ids.ts';
+import type { PlanWarning } from '../../../src/model/plan.ts';
 import type { ForeignRecord, UntrustedRecord } from '../../../src/model/records.ts';
 import { simulate } from '../../support/planner-simulation.ts';
 import { emptyEngine, plan, project, server } from '../../support/planner-world.ts';
@@ -126,7 +127,10 @@ describe('a record that this machine did not make', () => {
 });
 
 describe('what `apply` of a file accepts', () => {
-  const accepted = async (change: Partial<ObservedContainer>): Promise<readonly string[]> => {
+  const accepted = async (
+    change: Partial<ObservedContainer>,
+    warnings: readonly PlanWarning[] = [],
+  ): Promise<readonly string[]> => {
     const digests: string[] = [];
     const trust = { isAccepted: async () => false, accept: async (digest: string) => void digests.push(digest) };
     const web = server('web', { mcp: { envFrom: ['TOKEN'] } });
@@ -139,7 +143,7 @@ describe('what `apply` of a file accepts', () => {
       { ...end, containers },
       made,
     );
-    await acceptDeclared({ trust }, { plan: made, records });
+    await acceptDeclared({ trust }, { plan: { ...made, warnings }, records });
     return digests;
   };
 
@@ -150,5 +154,11 @@ describe('what `apply` of a file accepts', () => {
   it('is no record of anything else that bears its name', async () => {
     expect(await accepted({ role: 'data' })).toEqual([]);
     expect(await accepted({ id: asContainerId('another') })).toEqual([]);
+  });
+
+  it('is no record of a server of which it is not known whether it is as the file declares it', async () => {
+    const told = { code: 'drift-unknown', message: 'refused' } as const;
+    expect(await accepted({}, [{ ...told, server: asServerName('web') }])).toEqual([]);
+    expect(await accepted({}, [{ ...told, server: asServerName('other') }])).toEqual(['d']);
   });
 });

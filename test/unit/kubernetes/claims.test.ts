@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { readClaim, type Signed, signedText } from '../../../src/kubernetes/model/claims.ts';
+import { readClaim, type Signed, seenText, signedText } from '../../../src/kubernetes/model/claims.ts';
 import { writeSeen } from '../../../src/kubernetes/model/image-digest.ts';
 import { annotation, label } from '../../../src/kubernetes/model/names.ts';
 import type { RecordMaker } from '../../../src/model/records.ts';
@@ -40,7 +40,7 @@ it('has no hash where its record cannot be read', () => {
 });
 
 describe('the digest of an image', () => {
-  const [digest, other] = [`sha256:${'a'.repeat(64)}`, `sha256:${'b'.repeat(64)}`] as const;
+  const [digest, another] = [`sha256:${'a'.repeat(64)}`, `sha256:${'b'.repeat(64)}`] as const;
   const record = recordSpec(fs.spec, fs.image.ref);
   const signed = { project, server: fs.spec.name, generation: 2, record };
   const sign = (of: Signed): string => `ours:${sha256(signedText(of))}`;
@@ -59,12 +59,12 @@ describe('the digest of an image', () => {
     return [claim?.image, claim?.foreignRecord?.maker.kind];
   };
 
-  it('is what pods pull where it was signed with the record, and counts for nothing else', () => {
+  it('is what pods pull where it was signed here with the record, and counts for nothing else', () => {
     const pinned = { [annotation.image]: digest };
     const is = { kind: 'pinned', digest };
     expect(read(sign({ ...signed, digest }), pinned)).toEqual([is, undefined]);
-    expect(read(theirs, pinned)).toEqual([is, 'other-key']);
-    expect(read(sign({ ...signed, digest: other }), pinned)).toEqual([undefined, 'forged']);
+    expect(read(theirs, pinned)).toEqual([undefined, 'other-key']);
+    expect(read(sign({ ...signed, digest: another }), pinned)).toEqual([undefined, 'forged']);
     expect(read(sign(signed), pinned)).toEqual([undefined, 'forged']);
     expect(read('', pinned)).toEqual([undefined, 'unsigned']);
     expect(read(sign({ ...signed, digest: 'latest' }), { [annotation.image]: 'latest' })).toEqual([
@@ -73,13 +73,24 @@ describe('the digest of an image', () => {
     ]);
   });
 
-  it('is what a pod was seen with where whoever saw it is as well known as whoever made the record', () => {
+  it('is what a pod was seen with where that was signed here, whoever made the record', () => {
     const seen = (signature: string) => ({ [annotation.imageSeen]: writeSeen(digest, signature) });
+    const saw = (generation: number): string =>
+      `ours:${sha256(seenText({ ...signed, generation, specHash: fs.hash, digest }))}`;
     const is = { kind: 'seen', digest };
-    expect(read(sign(signed), seen(sign({ ...signed, digest })))[0]).toEqual(is);
-    expect(read(theirs, seen(theirs))[0]).toEqual(is);
+    expect(read(sign(signed), seen(saw(2)))[0]).toEqual(is);
+    expect(read(theirs, seen(saw(2)))[0]).toEqual(is);
+    expect(read(theirs, seen(theirs))[0]).toBeUndefined();
     expect(read(sign(signed), seen(theirs))[0]).toBeUndefined();
-    expect(read(sign(signed), seen(sign({ ...signed, generation: 3, digest })))[0]).toBeUndefined();
+    expect(read(sign(signed), seen(saw(3)))[0]).toBeUndefined();
     expect(read(sign(signed), { [annotation.imageSeen]: digest })[0]).toBeUndefined();
+    // The record of a server that was scaled since says another number of pods.
+    const scaled = recordSpec({ ...fs.spec, replicas: 3 }, fs.image.ref);
+    const again = { ...seen(saw(2)), [annotation.record]: scaled };
+    expect(read(sign({ ...signed, record: scaled }), again)).toEqual([is, undefined]);
+    const changed = recordSpec(other.spec, other.image.ref);
+    expect(
+      read(sign({ ...signed, record: changed }), { ...seen(saw(2)), [annotation.record]: changed })[0],
+    ).toBeUndefined();
   });
 });

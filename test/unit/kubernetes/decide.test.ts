@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { type ImageDigest, withDigest } from '../../../src/kubernetes/model/image-digest.ts';
 import { annotation, label, workloadName } from '../../../src/kubernetes/model/names.ts';
-import type { Deployment, KubeObject, Pod, ReplicaSet } from '../../../src/kubernetes/model/objects.ts';
+import type { Condition, Deployment, KubeObject, Pod, ReplicaSet } from '../../../src/kubernetes/model/objects.ts';
 import { revisionKey } from '../../../src/kubernetes/model/objects.ts';
 import { type Generation, idOfPod, type Observed, type Workload } from '../../../src/kubernetes/model/observed.ts';
 import { type DecideInput, decide } from '../../../src/kubernetes/plan/decide.ts';
@@ -326,6 +326,12 @@ describe('images that are built for a cluster', () => {
     expect(plan(observed([there(one)]), [one], known)).toMatchObject({ steps: [], images: [] });
     const beside = plan(observed([there(one)]), [one], { ...known, drift: drifted('one', 'beside') });
     expect(beside.steps).toMatchObject([{ op: 'put-server', after: [] }]);
+    const more = plan(observed([there(one)]), [built('one', { replicas: 2 })], known);
+    expect(more.steps).toMatchObject([
+      { op: 'publish-image' },
+      { op: 'put-server', after: [published] },
+      { op: 'gate' },
+    ]);
     const off = plan(observed([there(one)]), [built('one', { enabled: false })], known);
     expect(opsOf(off)).toEqual(['put-server', 'await-gone']);
   });
@@ -361,10 +367,27 @@ describe('images that are built for a cluster', () => {
     expect(asked(observed([there({ kind: 'pinned', digest: then })]))).toMatchObject({ wasPulled: true, digest: then });
     expect(asked(observed([there({ kind: 'seen', digest: then })]))).toMatchObject({ digest: then });
     expect(asked(observed([there({ kind: 'pinned', digest: now })]), [then])).toMatchObject({ digest: then });
-    const [theirs] = [there({ kind: 'pinned', digest: then })];
-    const foreignRecord = { digest: '', maker: { kind: 'other-key' }, imageId: '' } as const;
-    const generations = theirs.generations.map((each) => ({ ...each, claim: { ...each.claim, foreignRecord } }));
-    expect(asked(observed([{ ...theirs, generations }]))).not.toHaveProperty('digest');
+  });
+
+  it('are two for two servers of one recipe that keep two builds of it', () => {
+    const [then, now] = [`sha256:${'1'.repeat(64)}`, `sha256:${'2'.repeat(64)}`] as const;
+    const two = built('two');
+    const pins = new Map([
+      [one.spec.name, then],
+      [two.spec.name, now],
+    ]);
+    const made = plan(observed([]), [one, two], { ...known, pins });
+    const [first, second] = [`${published}@${then}`, `${published}@${now}`];
+    expect(made.steps.slice(0, 2)).toMatchObject([
+      { id: first, digest: then },
+      { id: second, digest: now },
+    ]);
+    expect(made.steps.flatMap(({ op, after }) => (op === 'put-server' ? [after] : []))).toEqual([[first], [second]]);
+    expect(made.images).toHaveLength(1);
+    // One that has none yet has what another one keeps.
+    const next = plan(observed([pulledBy('two', { kind: 'pinned', digest: now })]), [one], known);
+    expect(opsOf(next).filter((op) => op === 'publish-image')).toHaveLength(1);
+    expect(next.steps[0]).toMatchObject({ id: second });
   });
 
   it('block their server where nothing says where nodes pull them from', () => {
@@ -613,6 +636,21 @@ describe('a server that is scaled by its sessions', () => {
     }
   });
 
+  it('goes back to sleep where what it is replaced by fails its gate, if it ever served', () => {
+    const changed = server('fs', { mcp: { command: 'node', args: ['other.js'] }, scale });
+    const stepsOf = (more: There) => plan(observed([there(scaled, { replicas: 0, ...more })]), [changed]).steps;
+    expect(stepsOf({ served: true })).toMatchObject([
+      { op: 'put-server' },
+      { op: 'gate' },
+      {
+        ...{ op: 'restore-server', generation: 1, sleeps: true, onFailureOf: ['fs/put-server', 'fs/gate'] },
+        text: 'take Deployment looms-fs back to generation 1, asleep',
+      },
+    ]);
+    expect(stepsOf({}).map(({ op }) => op)).toEqual(['put-server', 'gate']);
+    expect(stepsOf({ served: true, notes: stopped }).map(({ op }) => op)).toEqual(['put-server', 'gate']);
+  });
+
   it('is not waited for while it wakes, but where that takes too long or its pod ends', () => {
     const waking = there(scaled, { ready: false, served: true });
     expect(actionOf(waking)).toBe('unchanged');
@@ -621,10 +659,57 @@ describe('a server that is scaled by its sessions', () => {
     expect(plan(late, [scaled]).changes[0]?.action).toBe('start');
   });
 
+  it('is waited for no longer where no pod of it comes', () => {
+    const woken = (at: Partial<Condition>, failure: readonly Condition[] = []): Workload => {
+      const one = there(scaled, { pods: 0, served: true });
+      const [meant] = one.generations as readonly [Generation];
+      const conditions = [{ type: 'Available', status: 'False', ...at }];
+      return {
+        ...one,
+        deployment: { ...one.deployment, status: { conditions } },
+        generations: [{ ...meant, replicaSet: { ...meant.replicaSet, status: { conditions: failure } } }],
+      };
+    };
+    // What its controller has not seen yet was available, as it asked for no pod.
+    expect(actionOf(woken({ status: 'True', lastTransitionTime: '2026-11-28T10:00:00Z' }))).toBe('unchanged');
+    expect(actionOf(woken({ lastTransitionTime: '2026-11-28T10:56:00Z' }))).toBe('unchanged');
+    expect(actionOf(woken({ lastTransitionTime: '2026-11-28T10:54:00Z' }))).toBe('start');
+    const refused = { type: 'ReplicaFailure', status: 'True', message: 'exceeded quota' };
+    expect(actionOf(woken({ lastTransitionTime: '2026-11-28T10:59:00Z' }, [refused]))).toBe('start');
+  });
+
+  it('is as old as its oldest pod, and is rotated neither while it sleeps nor the moment it wakes', () => {
+    const lifecycle = { ...scaled.spec.lifecycle, rotationIntervalHours: 1 };
+    const rotating = { ...scaled, spec: { ...scaled.spec, lifecycle } };
+    // Its generation is 24 hours older than its pod.
+    const at = (replicas: number, hours: number) => {
+      const now = Date.parse('2026-11-29T10:00:00Z') + hours * 3_600_000;
+      const one = there(rotating, { replicas });
+      const [meant] = one.generations as readonly [Generation];
+      const metadata = { ...meant.pods[0]?.metadata, creationTimestamp: '2026-11-29T10:00:00Z' };
+      const pods = meant.pods.map((pod) => ({ ...pod, metadata: { ...pod.metadata, ...metadata } }));
+      const workload = { ...one, generations: [{ ...meant, pods }] };
+      const { changes, rotations } = plan(observed([workload], { now }), [rotating]);
+      return [changes[0]?.action, rotations.map(({ at: due = '' }) => Date.parse(due) > now)];
+    };
+    expect([at(1, 0.5), at(1, 1), at(0, 1)]).toEqual([
+      ['unchanged', [true]],
+      ['replace', []],
+      ['unchanged', []],
+    ]);
+  });
+
   it('is woken where it may not sleep any more', () => {
     const awake = server('fs', { mcp: { command: 'node', args: ['server.js'] }, scale: { ...scale, min: 1 } });
     const woken = plan(observed([there(scaled, { replicas: 0 })]), [awake]);
-    expect([woken.changes[0]?.action, opsOf(woken)]).toEqual(['start', ['put-server', 'gate']]);
+    expect(woken.changes).toMatchObject([
+      { action: 'scale', reasons: [{ kind: 'spec-changed', fields: [{ path: 'mcp_server.scale.min' }] }] },
+    ]);
+    expect(woken.changes[0]).toHaveProperty('reasons.length', 1);
+    expect(woken.steps).toMatchObject([
+      { op: 'put-server', counts: true, replicas: { least: 1, most: 5 } },
+      { op: 'gate' },
+    ]);
   });
 
   it('is written over also where a gateway has scaled it meanwhile, and not where its pods are others', () => {

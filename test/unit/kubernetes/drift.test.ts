@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { readClaim, signedText } from '../../../src/kubernetes/model/claims.ts';
 import { type ImageDigest, withDigest } from '../../../src/kubernetes/model/image-digest.ts';
 import {
   annotation,
@@ -15,6 +16,7 @@ import type { ApiRequest, Cluster } from '../../../src/kubernetes/port.ts';
 import { LoomsError } from '../../../src/model/errors.ts';
 import { asServerName } from '../../../src/model/ids.ts';
 import type { SecretPrints } from '../../../src/model/secrets/secret-prints.ts';
+import { recordSigner } from '../../../src/state/record-signer.ts';
 import { project, server } from '../../support/planner-world.ts';
 
 const settings = {
@@ -115,6 +117,44 @@ describe('what was changed by hand', () => {
       ofPods: [{ path: 'containers[server].image', from: withDigest(ref, digest), to: ref }],
       beside: [{ path: `metadata.annotations.${annotation.image}`, from: digest, to: 'none' }],
     });
+  });
+
+  it('is no digest that was signed with an earlier record of the same image, whoever wrote it again', async () => {
+    const digest = `sha256:${'a'.repeat(64)}`;
+    const again = there('a', { digest });
+    const earlier = (image: string): Workload => {
+      const { spec } = again.claim.recorded ?? server('a');
+      const claim = { ...again.claim, recorded: { spec, image }, image: { kind: 'pinned', digest } as const };
+      const replicaSet = { metadata: { name: 'before' }, spec: { template: again.deployment.spec.template } };
+      return { ...again, generations: [{ claim, replicaSet, pods: [], isMeant: false }] };
+    };
+    const found = async (one: Workload) =>
+      (await findDrift(clusterOf().cluster, observed([one]), [], settings)).servers.get('a')?.ofPods.length;
+    expect(await found(earlier(server('a').image.ref))).toBe(0);
+    expect(await found(earlier('another:1'))).toBe(1);
+  });
+
+  it('is an image that was swapped with its digest beside it, and a signature that looks like another key’s', async () => {
+    const digest = `sha256:${'a'.repeat(64)}`;
+    const signer = recordSigner({ LOOMS_RECORD_KEY: 'a key that is long enough to be one' });
+    const { deployment, claim } = there('a', { digest });
+    const records = {
+      read: () => claim.recorded,
+      makerOf: signer.makerOf,
+      hash: () => claim.specHash,
+    };
+    const signedBy = async (signature: string) => {
+      const annotations = { ...deployment.metadata.annotations, [annotation.signature]: signature };
+      const object: Deployment = { ...deployment, metadata: { ...deployment.metadata, annotations } };
+      const read = readClaim(object, project, records);
+      if (read === undefined) throw new Error('it says of which server it is');
+      const at = observed([{ server: read.server, deployment: object, claim: read, generations: [] }]);
+      return (await findDrift(clusterOf().cluster, at, [], settings)).servers.get('a')?.ofPods.length;
+    };
+    const said = { project, server: claim.server, generation: 1, record: 'record', digest };
+    expect(await signedBy(signer.sign(signedText(said)) ?? '')).toBe(0);
+    expect(await signedBy('0'.repeat(64))).toBe(1);
+    expect(await signedBy(`0123456789ab:${'0'.repeat(64)}`)).toBe(1);
   });
 
   it('is unknown of a server whose dry run is refused, and known of the others', async () => {

@@ -122,6 +122,19 @@ describe('the pod of a server', () => {
 
   it('is not there while it is disabled, and is gone before the next one where it writes to a volume', () => {
     expect(only('Deployment', server('a', { enabled: false }))).toMatchObject({ spec: { replicas: 0 } });
+  });
+
+  it('leave to its gateway how many pods of a server there are that is scaled', () => {
+    const counted = { sessionsPerReplica: 8, idleSeconds: 300 };
+    for (const bounds of [
+      { min: 0, max: 1 },
+      { min: 0, max: 5 },
+      { min: 2, max: 5 },
+    ]) {
+      const { spec } = only('Deployment', server('a', { scale: { ...bounds, ...counted } }));
+      expect(spec).not.toHaveProperty('replicas');
+    }
+    expect(only('Deployment', server('a', { replicas: 3 }))).toMatchObject({ spec: { replicas: 3 } });
     const mounts = [{ type: 'volume', source: 'data', target: '/data', readOnly: false }] as const;
     expect(only('Deployment', server('a', { mounts }))).toMatchObject({
       spec: { strategy: { type: 'Recreate' }, template: { spec: { securityContext: { fsGroup: 1000 } } } },

@@ -1,12 +1,13 @@
 import { describe, expect, it, test } from 'vitest';
-import { writeSeen } from '../../../src/kubernetes/model/image-digest.ts';
+import { withDigest, writeSeen } from '../../../src/kubernetes/model/image-digest.ts';
 import { annotation, label, workloadName } from '../../../src/kubernetes/model/names.ts';
 import { revisionKey } from '../../../src/kubernetes/model/objects.ts';
 import { planIntent } from '../../../src/kubernetes/plan/plan-intent.ts';
 import type { ApiRequest, Cluster } from '../../../src/kubernetes/port.ts';
 import type { KubernetesPorts } from '../../../src/kubernetes/ports.ts';
 import type { DeclaredServer, RecordedSpec } from '../../../src/model/desired.ts';
-import type { Intent, MadeServer, RecordedIntent } from '../../../src/orchestrator/port.ts';
+import type { ServerName } from '../../../src/model/ids.ts';
+import type { FilesIntent, Intent, MadeServer, RecordedIntent } from '../../../src/orchestrator/port.ts';
 import { specHash } from '../../../src/spec/record/record.ts';
 import { project, server } from '../../support/planner-world.ts';
 
@@ -16,15 +17,19 @@ const namespace = `looms-${project}`;
 type Past = {
   readonly of: DeclaredServer;
   readonly notes?: Readonly<Record<string, string>>;
-  /** The digest by which its pods pull its image. */
-  readonly pinned?: string;
+  /** By which its pods pull its image. */
+  readonly digest?: string;
 };
 
-/** A cluster with these generations of one server, and with other objects beside it. */
-function world(past: readonly Past[], others: Readonly<Record<string, readonly object[]>> = {}) {
+/** A cluster with these generations of one server, and with other objects beside it; secrets of some have changed. */
+function world(
+  past: readonly Past[],
+  others: Readonly<Record<string, readonly object[]>> = {},
+  changedSecrets: ReadonlyMap<ServerName, readonly string[]> = new Map(),
+) {
   const asked: (readonly MadeServer[])[] = [];
   const records = new Map(past.map(({ of }) => [of.hash, { spec: of.spec, image: of.image.ref }]));
-  const meta = (name: string, uid: string, { of, pinned }: Past, generation: number, more: object) => ({
+  const meta = (name: string, uid: string, { of, digest }: Past, generation: number, more: object) => ({
     name,
     namespace,
     uid,
@@ -36,13 +41,17 @@ function world(past: readonly Past[], others: Readonly<Record<string, readonly o
       [annotation.specHash]: of.hash,
       [annotation.generation]: String(generation),
       [revisionKey]: String(generation),
-      ...(pinned === undefined ? {} : { [annotation.image]: pinned }),
+      ...(digest === undefined ? {} : { [annotation.image]: digest }),
       ...(more as { annotations?: object }).annotations,
     },
   });
-  const specOf = ({ of }: Past) => ({
+  const specOf = ({ of: { image }, digest }: Past) => ({
     replicas: 1,
-    template: { spec: { containers: [{ name: 'server', image: of.image.ref }] } },
+    template: {
+      spec: {
+        containers: [{ name: 'server', image: digest === undefined ? image.ref : withDigest(image.ref, digest) }],
+      },
+    },
   });
   const now = past.at(-1);
   const deployments =
@@ -92,7 +101,11 @@ function world(past: readonly Past[], others: Readonly<Record<string, readonly o
     requireRules: async () => {},
     changedSecrets: async (_: unknown, __: unknown, made: readonly MadeServer[]) => {
       asked.push(made);
-      return { changed: new Map(), warnings: [] };
+      const changed = made.flatMap(({ id, server }) => {
+        const names = changedSecrets.get(server);
+        return names === undefined ? [] : [[id, names] as const];
+      });
+      return { changed: new Map(changed), warnings: [] };
     },
   } as unknown as KubernetesPorts & { readonly cluster: Cluster };
   return { asked, plan: (intent: Intent) => planIntent(ports, intent) };
@@ -251,7 +264,7 @@ describe('a rollback on a cluster', () => {
 test('pods that are made anew from a record keep the digest of their image, and those of a file have its tag', async () => {
   const pinned = `sha256:${'a'.repeat(64)}`;
   const asked = async (intent: Intent) => {
-    const { plan } = await world([{ of: one, pinned }]).plan(intent);
+    const { plan } = await world([{ of: one, digest: pinned }]).plan(intent);
     return plan.steps.filter(({ text }) => text.includes('generation 2'));
   };
   expect(await asked({ ...start, wish: { kind: 'restart' } })).toMatchObject([{ op: 'put-server', digest: pinned }]);
@@ -266,6 +279,25 @@ test('pods that are made anew from a record keep the digest of their image, and 
   const [step] = await asked(files);
   expect(step).toMatchObject({ op: 'put-server' });
   expect(step).not.toHaveProperty('digest');
+});
+
+describe('the image of a server that is made anew', () => {
+  const digest = `sha256:${'1'.repeat(64)}`;
+  const secrets = new Map([[one.spec.name, ['TOKEN'] as const]]);
+  const put = async (of: DeclaredServer, more: Partial<FilesIntent> = {}) => {
+    const files = { kind: 'files', project, servers: [of], recipes: new Map(), undesired: 'ignore', ...more } as const;
+    const { plan } = await world([{ of: one, digest }], {}, secrets).plan(files);
+    return plan.steps.find(({ op }) => op === 'put-server');
+  };
+
+  it('is the one that it was gone back to, as long as its spec stays', async () => {
+    expect(await put(one)).toMatchObject({ newPods: true, digest });
+    expect(await put(other)).not.toHaveProperty('digest');
+  });
+
+  it('is what its file says where somebody asks for it by name', async () => {
+    expect(await put(one, { replace: [one.spec.name] })).not.toHaveProperty('digest');
+  });
 });
 
 test('a number of generations to keep is told not to be looked at, where some are made', async () => {
