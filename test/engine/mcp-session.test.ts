@@ -16,6 +16,7 @@ import { runGate } from '../../src/mcp/client/gate.ts';
 import type { Session, SessionTarget } from '../../src/mcp/client/session.ts';
 import type { DesiredServer, McpSpec } from '../../src/model/desired.ts';
 import { asServerName, type ContainerId, type NetworkId } from '../../src/model/ids.ts';
+import { carrierName } from '../../src/relay/program.ts';
 import { type EngineBench, engineBench } from '../support/docker-engine.ts';
 import { eventually } from '../support/eventually.ts';
 import { withoutEngine } from '../support/images.ts';
@@ -389,8 +390,8 @@ describe.skipIf(withoutEngine())('sessions on a real engine', () => {
 
     /** Processes of the relay's program, and what each has in memory, MiB. */
     const carriers = async (container: ContainerId): Promise<number[]> => {
-      const look =
-        'for dir in /proc/[0-9]*; do read -r name <"$dir/comm" && [ "$name" = perl ] && grep VmRSS "$dir/status"; done; true';
+      // A carrier calls itself so once it has a connection.
+      const look = `for dir in /proc/[0-9]*; do read -r name <"$dir/comm" && case $name in perl|${carrierName}*) grep VmRSS "$dir/status"; esac; done; true`;
       const { stdout } = await bench.exec(container, ['bash', '-c', look]);
       return [...stdout.matchAll(/(\d+) kB/g)].map(([, kibibytes]) => Number(kibibytes) / 1024);
     };

@@ -18,6 +18,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { gitBounds } from '../../../src/files/git-bounds.ts';
 import { followGit } from '../../../src/files/git-source.ts';
 import type { GitPlace } from '../../../src/files/port.ts';
+import { eventually } from '../../support/eventually.ts';
 import { gitRepository } from '../../support/git-repository.ts';
 
 type Note = { tree?: string; rules?: number; signature?: object; author?: string };
@@ -478,8 +479,11 @@ describe('a Git repository that is followed', () => {
     await connected;
     ending.abort();
     await expect(look).rejects.toBeDefined();
-    const processes = execFileSync('ps', ['-eo', 'args'], { encoding: 'utf8', maxBuffer: 2 ** 26 });
-    expect(processes).not.toContain(`http://127.0.0.1:${port}/x`);
+    // What was killed with its parent takes a moment to be gone.
+    await eventually(() => {
+      const processes = execFileSync('ps', ['-eo', 'args'], { encoding: 'utf8', maxBuffer: 2 ** 26 });
+      expect(processes).not.toContain(`http://127.0.0.1:${port}/x`);
+    }, 5_000);
     server.close();
   });
 });

@@ -9,6 +9,7 @@ import { openSession } from '../../../src/mcp/client/connect.ts';
 import { runGate } from '../../../src/mcp/client/gate.ts';
 import type { Session, SessionTarget } from '../../../src/mcp/client/session.ts';
 import { asContainerId, asServerName } from '../../../src/model/ids.ts';
+import { carrierName } from '../../../src/relay/program.ts';
 import { eventually } from '../../support/eventually.ts';
 import { fixture, localEngine, targetFor } from './local-engine.ts';
 
@@ -100,7 +101,7 @@ function dialerOf(
 /** Waits until no process of the relay's command is left. */
 const nothingInRelay = () =>
   eventually(async () => {
-    const list = spawn('pgrep', ['-P', String(process.pid), 'perl'], { stdio: 'ignore' });
+    const list = spawn('pgrep', ['-P', String(process.pid), `perl|${carrierName}`], { stdio: 'ignore' });
     const [code] = await once(list, 'exit');
     expect(code).toBe(1);
   }, 120_000);

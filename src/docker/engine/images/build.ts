@@ -54,13 +54,36 @@ export async function buildImage(
     if (!settings.mayPull) throw absentBase(base);
     await pullImage(client, base, recipe.platform === undefined ? {} : { platform: recipe.platform }, onProgress);
   }
-  await run(client, recipe, settings, onProgress);
+  await runUntilKept(client, recipe, settings, onProgress);
 
   const built = await findImage(client, recipe.ref);
   if (built === null) {
     throw new LoomsError('image-build-failed', `the engine says that it built ${recipe.ref}, but does not have it`);
   }
   return built;
+}
+
+/** How often a build is begun that its engine loses. */
+const builds = 3;
+
+/**
+ * Whether an engine lost what a build had made so far, and no instruction failed: Docker (28) with the containerd image store,
+ * where somebody removes any image in that moment. Its words are all that it says of that.
+ */
+const wasLost = (error: unknown): boolean =>
+  error instanceof LoomsError &&
+  error.code === 'image-build-failed' &&
+  /: (?:failed to export layer|failed to open writer: lease does not exist)/.test(error.message);
+
+/** Throws what `run` throws; what the engine lost is built once more, from where its cache has it. */
+async function runUntilKept(...build: Parameters<typeof run>): Promise<void> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await run(...build);
+    } catch (error) {
+      if (!wasLost(error) || tries === builds) throw error;
+    }
+  }
 }
 
 const passwordInImage = (instruction: string): LoomsError =>
