@@ -37,6 +37,7 @@ describe.skipIf(kubectlProgram === '')('a project on a Docker Engine and a clust
   });
   afterAll(async () => {
     await run('delete', '--all', '--yes');
+    await run('prune', '--history', '--yes');
     await kubectl(['delete', 'namespace', namespace, '--ignore-not-found', '--wait=false']);
   });
 
