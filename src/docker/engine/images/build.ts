@@ -73,7 +73,7 @@ const builds = 3;
 const wasLost = (error: unknown): boolean =>
   error instanceof LoomsError &&
   error.code === 'image-build-failed' &&
-  /: (?:failed to export layer|failed to open writer: lease does not exist)/.test(error.message);
+  /: .*(?:failed to export layer|lease does not exist|mount callback failed on)/.test(error.message);
 
 /** Throws what `run` throws; what the engine lost is built once more, from where its cache has it. */
 async function runUntilKept(...build: Parameters<typeof run>): Promise<void> {
