@@ -1,5 +1,5 @@
-import { isRecord } from '../model/is-record.ts';
 import { canonicalJson } from '../model/values/canonical-json.ts';
+import { isRecord } from '../model/values/is-record.ts';
 import type { FileFormat } from './client.ts';
 import { jsonText } from './json-text.ts';
 import type { FormatText, ReadText } from './text.ts';

@@ -3,8 +3,8 @@ import { mkdir, mkdtemp, readdir, readFile, realpath, rename, rm, stat, writeFil
 import { basename, join } from 'node:path';
 import { LoomsError } from '../model/errors.ts';
 import { messageOf } from '../model/failure.ts';
-import { isRecord } from '../model/is-record.ts';
 import type { GitCommit } from '../model/source.ts';
+import { isRecord } from '../model/values/is-record.ts';
 import { parsedJson } from '../model/values/parsed-json.ts';
 import { sha256 } from '../model/values/sha256.ts';
 import { type GitBounds, gitBounds, requireSmall, withinBytes } from './git-bounds.ts';

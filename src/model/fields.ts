@@ -1,6 +1,6 @@
-import { isRecord } from './is-record.ts';
 import { isAlike } from './values/alike.ts';
 import { canonicalJson } from './values/canonical-json.ts';
+import { isRecord } from './values/is-record.ts';
 import { type Check, type Flat, object, optional, own, tagged } from './values/structure.ts';
 
 /** A field of a spec (desired.ts): its type, how it is read, written, recorded, hashed and called in a plan. */

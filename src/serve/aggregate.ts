@@ -1,7 +1,7 @@
 import { LoomsError } from '../model/errors.ts';
 import type { ServerName } from '../model/ids.ts';
-import { isRecord } from '../model/is-record.ts';
 import type { JoinedNames } from '../model/serve-settings.ts';
+import { isRecord } from '../model/values/is-record.ts';
 import type { Guard } from './access/guard.ts';
 import { capabilities, createCatalogue, type Item, instructions, itemsIn } from './catalogue.ts';
 import { answerText, type Face, type Route } from './face.ts';

@@ -1,8 +1,8 @@
 import { messageOf } from '../model/failure.ts';
 import { asServerName, type ServerName } from '../model/ids.ts';
-import { isRecord } from '../model/is-record.ts';
 import type { JoinedNames } from '../model/serve-settings.ts';
 import { parseExactly } from '../model/values/exact-number.ts';
+import { isRecord } from '../model/values/is-record.ts';
 import { joinedName, serverOf } from '../model/values/joined-names.ts';
 import { consistsOf } from '../model/values/scopes.ts';
 import { paramsOf } from './messages/message.ts';

@@ -1,6 +1,6 @@
 import { isAllowed } from '../mcp/client/filter.ts';
 import type { ToolFilter } from '../model/desired.ts';
-import { isRecord } from '../model/is-record.ts';
+import { isRecord } from '../model/values/is-record.ts';
 import { paramsOf, withResult } from './messages/message.ts';
 import type { Message } from './messages/protocol.ts';
 

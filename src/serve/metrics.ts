@@ -1,7 +1,7 @@
 import { codeOf } from '../model/errors.ts';
 import type { ServerName } from '../model/ids.ts';
-import { isRecord } from '../model/is-record.ts';
 import { createHistogram, type Histogram, type MetricFamily, metricsText, single } from '../model/trail/metrics.ts';
+import { isRecord } from '../model/values/is-record.ts';
 import type { Operation, Upstreams } from './upstreams.ts';
 
 /** What is counted of a gateway, without a word of what was said. */

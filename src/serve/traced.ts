@@ -1,5 +1,4 @@
 import { type DesiredServer, isHttp } from '../model/desired.ts';
-import { isRecord } from '../model/is-record.ts';
 import {
   inSpan,
   noTracing,
@@ -9,6 +8,7 @@ import {
   traceContextIn,
   unseenSpan,
 } from '../model/trail/tracing.ts';
+import { isRecord } from '../model/values/is-record.ts';
 import { metaOf, paramsOf } from './messages/message.ts';
 import type { ClientRequest, Message } from './messages/protocol.ts';
 import type { Upstreams } from './upstreams.ts';

@@ -1,7 +1,7 @@
 import { type Alert, type AlertBook, type AlertEnd, alertEnds } from '../model/alerts.ts';
 import { LoomsError } from '../model/errors.ts';
 import type { HealthPlace } from '../model/health.ts';
-import { isRecord } from '../model/is-record.ts';
+import { isRecord } from '../model/values/is-record.ts';
 import { parsedJson } from '../model/values/parsed-json.ts';
 import { describeFault, readLedger, writeLedger } from './ledger.ts';
 

@@ -1,7 +1,6 @@
 import { existsSync, type Stats, statSync } from 'node:fs';
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
 import { LoomsError } from '../model/errors.ts';
-import { isRecord } from '../model/is-record.ts';
 import { isoTime } from '../model/times.ts';
 import type {
   AuditQuery,
@@ -12,6 +11,7 @@ import type {
   Verification,
 } from '../model/trail/audit.ts';
 import { parseExactly } from '../model/values/exact-number.ts';
+import { isRecord } from '../model/values/is-record.ts';
 import { type AuditKeys, readKeys } from './audit-key.ts';
 import { hasBegun, verifyChain } from './chain.ts';
 import { KeyFault } from './key-file.ts';

@@ -1,6 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite';
-import { isRecord } from '../model/is-record.ts';
 import type { TrailHead, Verification } from '../model/trail/audit.ts';
+import { isRecord } from '../model/values/is-record.ts';
 import { parsedJson } from '../model/values/parsed-json.ts';
 import type { AuditKeys } from './audit-key.ts';
 import { hasTable } from './ledger.ts';

@@ -3,8 +3,8 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync }
 import { join } from 'node:path';
 import { LoomsError } from '../model/errors.ts';
 import { codeOf, messageOf } from '../model/failure.ts';
-import { isRecord } from '../model/is-record.ts';
 import { tokenDigest } from '../model/secrets/token-digest.ts';
+import { isRecord } from '../model/values/is-record.ts';
 
 /** A token of a client, as it is kept: what it is cannot be had from it. */
 export type ClientToken = {

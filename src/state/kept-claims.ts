@@ -1,7 +1,7 @@
 import { type AlertTurn, alertEnds } from '../model/alerts.ts';
 import type { EngineEvent } from '../model/engine-events.ts';
 import { namePattern } from '../model/ids.ts';
-import { isRecord } from '../model/is-record.ts';
+import { isRecord } from '../model/values/is-record.ts';
 import { parsedJson } from '../model/values/parsed-json.ts';
 
 // What is kept is a claim of whoever can write the file: what is not sound is left out, and the rest counts.

@@ -15,7 +15,7 @@ import { thisProgram } from '../../src/cli/terminal/program.ts';
 import { containerName, recordName } from '../../src/docker/model/labels.ts';
 import type { DeclaredServer, DesiredServer } from '../../src/model/desired.ts';
 import { asServerName } from '../../src/model/ids.ts';
-import { basisOf } from '../../src/model/plan-basis.ts';
+import { basisOf } from '../../src/model/plan/plan-basis.ts';
 import { recordSpec, specHash } from '../../src/spec/record/record.ts';
 import { type EngineBench, engineBench, testImage } from '../support/docker-engine.ts';
 import { withoutEngine } from '../support/images.ts';

@@ -1,4 +1,4 @@
-import { formatSteps } from '../../src/model/compare-plans.ts';
+import { formatSteps } from '../../src/model/plan/compare-plans.ts';
 import type { Plan } from '../../src/model/plan.ts';
 
 /** A plan as text: one line a change, one a step. Unit tests compare it; same plan, same text. */

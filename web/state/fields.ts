@@ -7,7 +7,6 @@ import {
   type Schema,
 } from '../../src/mcp/client/arguments/schema.ts';
 import { assertNever } from '../../src/model/errors.ts';
-import { isRecord } from '../../src/model/is-record.ts';
 import {
   isExactNumber,
   numberOf,
@@ -16,6 +15,7 @@ import {
   readNumber,
   readWhole,
 } from '../../src/model/values/exact-number.ts';
+import { isRecord } from '../../src/model/values/is-record.ts';
 
 /** What an argument is typed into. */
 export type Widget =

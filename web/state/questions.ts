@@ -1,5 +1,5 @@
 import type { Schema } from '../../src/mcp/client/arguments/schema.ts';
-import { isRecord } from '../../src/model/is-record.ts';
+import { isRecord } from '../../src/model/values/is-record.ts';
 
 /** Something that a server wants to know before it goes on with a call. */
 export type Question = { readonly key: string; readonly message: string; readonly schema: Schema };

@@ -1,4 +1,4 @@
-import { isRecord } from '../../src/model/is-record.ts';
+import { isRecord } from '../../src/model/values/is-record.ts';
 
 /** Why the gateway did not do what it was asked for. */
 export type Refusal = {

@@ -1,7 +1,7 @@
 import { byteSize, visible } from '../../src/cli/render/text.ts';
-import { isRecord } from '../../src/model/is-record.ts';
 import type { PageCallResult } from '../../src/model/page/deeds.ts';
 import { duration } from '../../src/model/times.ts';
+import { isRecord } from '../../src/model/values/is-record.ts';
 import { Lines } from '../part/notes.tsx';
 
 /** What a tool answered: texts as they are, structured content as JSON, of the rest what it is. */

@@ -1,9 +1,9 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { visible, visibleLines } from '../../src/cli/render/text.ts';
-import { isRecord } from '../../src/model/is-record.ts';
 import type { PageCall, PageCallResult } from '../../src/model/page/deeds.ts';
 import type { PageServerDetail, PageTool } from '../../src/model/page/server.ts';
 import { duration } from '../../src/model/times.ts';
+import { isRecord } from '../../src/model/values/is-record.ts';
 import { Nothing, RefusalNote, UnknownNote } from '../part/notes.tsx';
 import { type Questions, questionsIn } from '../state/questions.ts';
 import { usePage } from '../state/store.ts';

@@ -1,7 +1,7 @@
 import { dirname } from 'node:path';
 import { clients } from '../../clients/table.ts';
 import { LoomsError } from '../../model/errors.ts';
-import { isRecord } from '../../model/is-record.ts';
+import { isRecord } from '../../model/values/is-record.ts';
 import { clientFilePath, readClientFile } from './client-file.ts';
 import { isOurs } from './connect-client.ts';
 import type { ConnectPorts } from './ports.ts';

@@ -1,7 +1,7 @@
 import type { DesiredServer } from '../../model/desired.ts';
 import { assertNever, LoomsError } from '../../model/errors.ts';
+import { withWarnings } from '../../model/plan/plan-basis.ts';
 import type { Plan, PlanWarning } from '../../model/plan.ts';
-import { withWarnings } from '../../model/plan-basis.ts';
 import type { Policies, PolicyBreach } from '../../model/policy.ts';
 import { plural } from '../../model/values/words.ts';
 import type { Intent, Prepared } from '../../orchestrator/port.ts';

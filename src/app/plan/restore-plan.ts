@@ -1,8 +1,8 @@
 import { join, resolve } from 'node:path';
-import { planDifferences } from '../../model/compare-plans.ts';
 import type { Recipe } from '../../model/container/recipe.ts';
 import type { DeclaredServer } from '../../model/desired.ts';
 import { LoomsError } from '../../model/errors.ts';
+import { planDifferences } from '../../model/plan/compare-plans.ts';
 import type { Plan } from '../../model/plan.ts';
 import { specHash } from '../../spec/record/record.ts';
 import type { Ports } from '../ports.ts';

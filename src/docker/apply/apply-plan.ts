@@ -1,10 +1,10 @@
 import { proxySettings } from '../../image/proxies.ts';
-import { planDifferences } from '../../model/compare-plans.ts';
 import type { DeclaredServer } from '../../model/desired.ts';
 import { LoomsError } from '../../model/errors.ts';
 import type { ExecutionEvent, Failure } from '../../model/events.ts';
 import type { HealthFinding } from '../../model/health.ts';
 import type { ContainerId, ServerName } from '../../model/ids.ts';
+import { planDifferences } from '../../model/plan/compare-plans.ts';
 import { defined } from '../../model/values/defined.ts';
 import { engineWidth } from '../../model/values/map-bounded.ts';
 import { tellingLines } from '../../model/values/telling-lines.ts';

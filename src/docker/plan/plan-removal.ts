@@ -1,6 +1,6 @@
 import type { ServerName } from '../../model/ids.ts';
+import { withWarnings } from '../../model/plan/plan-basis.ts';
 import type { PlanWarning } from '../../model/plan.ts';
-import { withWarnings } from '../../model/plan-basis.ts';
 import { serverNotFound } from '../../model/server-not-found.ts';
 import type { RemovalIntent } from '../../orchestrator/port.ts';
 import { slotsOf } from '../model/generations.ts';

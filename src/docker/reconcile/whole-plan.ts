@@ -1,5 +1,5 @@
+import { basisOf } from '../../model/plan/plan-basis.ts';
 import type { PlannedImage } from '../../model/plan.ts';
-import { basisOf } from '../../model/plan-basis.ts';
 import type { Observed } from '../model/observed.ts';
 import { type DockerPlan, type StepDraft, stepText } from '../steps.ts';
 

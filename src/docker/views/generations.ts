@@ -1,5 +1,5 @@
-import { compareSpecs } from '../../model/compare-specs.ts';
 import { type ProjectName, type ServerName, shortId } from '../../model/ids.ts';
+import { compareSpecs } from '../../model/plan/compare-specs.ts';
 import type { FieldDifference } from '../../model/plan.ts';
 import { serverNotFound } from '../../model/server-not-found.ts';
 import type { GenerationView } from '../../model/server-view.ts';

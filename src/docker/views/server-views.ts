@@ -1,7 +1,7 @@
 import { argvTemplateOf } from '../../model/container/argv.ts';
 import { assertNever } from '../../model/errors.ts';
 import type { ProjectName, ServerName } from '../../model/ids.ts';
-import { rotationTime } from '../../model/rotation.ts';
+import { rotationTime } from '../../model/plan/rotation.ts';
 import type { ServerImage, ServerInstance, ServerListing, ServerState, ServerView } from '../../model/server-view.ts';
 import { defined } from '../../model/values/defined.ts';
 import { engineMounts, nameServer } from '../model/engine-gives.ts';

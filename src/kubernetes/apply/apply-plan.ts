@@ -1,10 +1,10 @@
-import { planDifferences } from '../../model/compare-plans.ts';
 import { isFailure, LoomsError, traitsOf } from '../../model/errors.ts';
 import type { Failure, StepProgress, StepResult } from '../../model/events.ts';
 import { failureOf } from '../../model/failure.ts';
 import type { HealthFinding } from '../../model/health.ts';
 import type { ServerName } from '../../model/ids.ts';
 import type { Notice } from '../../model/notices.ts';
+import { planDifferences } from '../../model/plan/compare-plans.ts';
 import type { Change } from '../../model/plan.ts';
 import { defined } from '../../model/values/defined.ts';
 import type { HeldLock } from '../../orchestrator/common/project-lock.ts';

@@ -1,5 +1,5 @@
 import { isFailure } from '../../model/errors.ts';
-import { isRecord } from '../../model/is-record.ts';
+import { isRecord } from '../../model/values/is-record.ts';
 import type { CallOptions } from '../../orchestrator/session-host.ts';
 import { fieldManager } from '../compare/compare-objects.ts';
 import { type Kind, listPath, objectPath } from '../model/kinds.ts';

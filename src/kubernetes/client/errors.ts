@@ -1,5 +1,5 @@
 import { type ErrorCode, LoomsError } from '../../model/errors.ts';
-import { isRecord } from '../../model/is-record.ts';
+import { isRecord } from '../../model/values/is-record.ts';
 import { parsedJson } from '../../model/values/parsed-json.ts';
 import type { Refusal } from '../port.ts';
 import type { Right } from './rights.ts';

@@ -1,8 +1,8 @@
 import { execFile } from 'node:child_process';
 import { isAbsolute, resolve } from 'node:path';
 import { LoomsError } from '../../model/errors.ts';
-import { isRecord } from '../../model/is-record.ts';
 import { duration } from '../../model/times.ts';
+import { isRecord } from '../../model/values/is-record.ts';
 import { parsedJson } from '../../model/values/parsed-json.ts';
 import { type Entry, switchOf, textOf, textsOf } from './kubeconfig.ts';
 

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { type RawData, WebSocket } from 'ws';
 import { LoomsError } from '../../model/errors.ts';
-import { isRecord } from '../../model/is-record.ts';
+import { isRecord } from '../../model/values/is-record.ts';
 import type { CallOptions, ExecSession } from '../../orchestrator/session-host.ts';
 import type { PodContainer } from '../port.ts';
 import type { Identity } from './access.ts';

@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import { inCluster } from '../../model/engine.ts';
 import { LoomsError } from '../../model/errors.ts';
-import { isRecord } from '../../model/is-record.ts';
 import { defined } from '../../model/values/defined.ts';
+import { isRecord } from '../../model/values/is-record.ts';
 import type { ClusterAccess, ClusterSearch } from './access.ts';
 import type { ExecCluster } from './exec-credential.ts';
 import { bearer, identityOf, pemOf } from './identity.ts';

@@ -1,6 +1,6 @@
 import { LoomsError } from '../../model/errors.ts';
-import { isRecord } from '../../model/is-record.ts';
 import { defined } from '../../model/values/defined.ts';
+import { isRecord } from '../../model/values/is-record.ts';
 import type { ClusterAccess, Identity } from './access.ts';
 import { type Credential, type ExecCluster, execCredential } from './exec-credential.ts';
 import { type Entry, partOf, pathOf, textOf, textsOf } from './kubeconfig.ts';

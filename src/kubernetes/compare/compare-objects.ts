@@ -1,4 +1,3 @@
-import { isRecord } from '../../model/is-record.ts';
 import type { FieldDifference } from '../../model/plan.ts';
 import {
   hasPasswordInUri,
@@ -7,6 +6,7 @@ import {
   looksLikeKey,
 } from '../../model/secrets/credentials.ts';
 import { canonicalJson } from '../../model/values/canonical-json.ts';
+import { isRecord } from '../../model/values/is-record.ts';
 import { ownPrefix } from '../model/names.ts';
 import {
   type KubeObject,

@@ -1,7 +1,7 @@
 import { performance } from 'node:perf_hooks';
 import type { ClusterDescription, EngineTime } from '../../model/engine.ts';
 import { isFailure } from '../../model/errors.ts';
-import { isRecord } from '../../model/is-record.ts';
+import { isRecord } from '../../model/values/is-record.ts';
 import type { CallOptions } from '../../orchestrator/session-host.ts';
 import { objectPath } from '../model/kinds.ts';
 import { type KubeObject, timeOf } from '../model/objects.ts';

@@ -1,11 +1,11 @@
-import { compareSpecs } from '../../model/compare-specs.ts';
 import type { DeclaredServer } from '../../model/desired.ts';
 import type { EngineTime } from '../../model/engine.ts';
 import type { Unanswered } from '../../model/health.ts';
 import type { ContainerId, ServerName } from '../../model/ids.ts';
+import { compareSpecs } from '../../model/plan/compare-specs.ts';
+import { rotationDue } from '../../model/plan/rotation.ts';
 import { type FieldDifference, isNonEmpty, type NonEmpty, type Reason } from '../../model/plan.ts';
 import { boundsOf, compareCounts, within } from '../../model/replicas.ts';
-import { rotationDue } from '../../model/rotation.ts';
 import { withDigest } from '../model/image-digest.ts';
 import { isLive, isReady, type Pod, serverStatus, timeOf } from '../model/objects.ts';
 import { askedOf, type Generation, idOfPod, isAsleep, mainPod, meantOf, type Workload } from '../model/observed.ts';

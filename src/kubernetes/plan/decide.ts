@@ -1,5 +1,7 @@
 import type { DeclaredServer } from '../../model/desired.ts';
 import { asContainerId, asStepId, type ServerName, type StepId } from '../../model/ids.ts';
+import { basisOf } from '../../model/plan/plan-basis.ts';
+import { nextRotation } from '../../model/plan/rotation.ts';
 import {
   type Blocker,
   type Change,
@@ -10,9 +12,7 @@ import {
   type PlanWarning,
   type Reason,
 } from '../../model/plan.ts';
-import { basisOf } from '../../model/plan-basis.ts';
 import { awakeBounds, type Bounds, boundsOf, within } from '../../model/replicas.ts';
-import { nextRotation } from '../../model/rotation.ts';
 import { declaredAt } from '../../model/source.ts';
 import { defined } from '../../model/values/defined.ts';
 import type { Undesired } from '../../orchestrator/port.ts';

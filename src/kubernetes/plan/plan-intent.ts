@@ -1,7 +1,7 @@
 import { assertNever, LoomsError } from '../../model/errors.ts';
 import type { ServerName } from '../../model/ids.ts';
+import { withWarnings } from '../../model/plan/plan-basis.ts';
 import type { PlanWarning } from '../../model/plan.ts';
-import { withWarnings } from '../../model/plan-basis.ts';
 import { requireKnown } from '../../orchestrator/common/require-known.ts';
 import type { FilesIntent, Intent } from '../../orchestrator/port.ts';
 import type { Pod } from '../model/objects.ts';

@@ -1,6 +1,6 @@
 import { asStepId } from '../../model/ids.ts';
+import { basisOf } from '../../model/plan/plan-basis.ts';
 import type { PlanWarning, SupportChange } from '../../model/plan.ts';
-import { basisOf } from '../../model/plan-basis.ts';
 import type { PruneIntent } from '../../orchestrator/port.ts';
 import type { Kind } from '../model/kinds.ts';
 import { label } from '../model/names.ts';

@@ -1,8 +1,8 @@
 import type { EngineEvent } from '../../model/engine-events.ts';
 import { LoomsError } from '../../model/errors.ts';
 import type { ProjectName } from '../../model/ids.ts';
-import { isRecord } from '../../model/is-record.ts';
 import { isoTime } from '../../model/times.ts';
+import { isRecord } from '../../model/values/is-record.ts';
 import { parsedJson } from '../../model/values/parsed-json.ts';
 import type { EventQuery, ServerWatch } from '../../orchestrator/port.ts';
 import type { CallOptions } from '../../orchestrator/session-host.ts';

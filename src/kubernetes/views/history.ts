@@ -1,5 +1,5 @@
-import { compareSpecs } from '../../model/compare-specs.ts';
 import type { ServerName } from '../../model/ids.ts';
+import { compareSpecs } from '../../model/plan/compare-specs.ts';
 import { serverNotFound } from '../../model/server-not-found.ts';
 import type { GenerationView } from '../../model/server-view.ts';
 import type { Claim } from '../model/claims.ts';

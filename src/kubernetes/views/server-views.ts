@@ -1,7 +1,7 @@
 import { argvTemplateOf } from '../../model/container/argv.ts';
 import { isHttp, type RecordedSpec } from '../../model/desired.ts';
 import type { ServerName } from '../../model/ids.ts';
-import { rotationTime } from '../../model/rotation.ts';
+import { rotationTime } from '../../model/plan/rotation.ts';
 import type { ServerInstance, ServerListing, ServerView } from '../../model/server-view.ts';
 import { defined } from '../../model/values/defined.ts';
 import { label, volumeClaimName } from '../model/names.ts';

@@ -7,8 +7,8 @@ import {
   type StandardSchemaV1,
 } from '@modelcontextprotocol/client';
 import { LoomsError } from '../../model/errors.ts';
-import { isRecord } from '../../model/is-record.ts';
 import { defined } from '../../model/values/defined.ts';
+import { isRecord } from '../../model/values/is-record.ts';
 import { nearest } from '../../model/values/nearest.ts';
 import type { ExactResults } from './answers/exact-results.ts';
 import { headerProblem } from './arguments/param-headers.ts';

@@ -1,5 +1,5 @@
 import { LoomsError } from '../../model/errors.ts';
-import { isRecord } from '../../model/is-record.ts';
+import { isRecord } from '../../model/values/is-record.ts';
 import { nearest } from '../../model/values/nearest.ts';
 import type { Schema } from './arguments/schema.ts';
 import { identified, listAll, type Requester } from './requests.ts';

@@ -1,5 +1,5 @@
 import { LoomsError } from '../../model/errors.ts';
-import { isRecord } from '../../model/is-record.ts';
+import { isRecord } from '../../model/values/is-record.ts';
 import type { Circumstances } from './session-errors.ts';
 
 /** What a request may take, ms, and how it is named when it fails. */

@@ -1,6 +1,6 @@
 import { ProtocolError } from '@modelcontextprotocol/client';
 import { LoomsError } from '../../model/errors.ts';
-import { isRecord } from '../../model/is-record.ts';
+import { isRecord } from '../../model/values/is-record.ts';
 import { suggestion } from '../../model/values/nearest.ts';
 import { identified, listAll, type Requester } from './requests.ts';
 import type { AskOptions, ReadResult, ResourceList, Session } from './session.ts';

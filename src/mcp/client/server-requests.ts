@@ -1,7 +1,7 @@
 import type { Client, JSONRPCMessage, JSONRPCRequest } from '@modelcontextprotocol/client';
 import { LoomsError } from '../../model/errors.ts';
-import { isRecord } from '../../model/is-record.ts';
 import { isExactNumber } from '../../model/values/exact-number.ts';
+import { isRecord } from '../../model/values/is-record.ts';
 import { markNumber } from './answers/exact-results.ts';
 import { isSchema } from './arguments/schema.ts';
 import type { CallClocks } from './call-clock.ts';

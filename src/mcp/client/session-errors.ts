@@ -7,8 +7,8 @@ import {
   SseError,
 } from '@modelcontextprotocol/client';
 import { type ErrorCode, LoomsError, withHint } from '../../model/errors.ts';
-import { isRecord } from '../../model/is-record.ts';
 import { duration } from '../../model/times.ts';
+import { isRecord } from '../../model/values/is-record.ts';
 import { tellingLines } from '../../model/values/telling-lines.ts';
 import { isHangUp, type Lack, type LinkEnding } from '../link/link.ts';
 import { noRoom } from '../link/no-room.ts';

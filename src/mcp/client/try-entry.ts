@@ -2,7 +2,7 @@ import { Client, SdkHttpError, StreamableHTTPClientTransport } from '@modelconte
 import { getDefaultEnvironment, StdioClientTransport } from '@modelcontextprotocol/client/stdio';
 import { LoomsError } from '../../model/errors.ts';
 import { messageOf } from '../../model/failure.ts';
-import { isRecord } from '../../model/is-record.ts';
+import { isRecord } from '../../model/values/is-record.ts';
 import { parsedJson } from '../../model/values/parsed-json.ts';
 
 /** How long a client's first look at its servers may take, ms: a list waits 5 s for servers that are down. */

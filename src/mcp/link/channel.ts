@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { createParser } from 'eventsource-parser';
 import { LoomsError } from '../../model/errors.ts';
-import { isRecord } from '../../model/is-record.ts';
 import { parseExactly } from '../../model/values/exact-number.ts';
+import { isRecord } from '../../model/values/is-record.ts';
 import type { HttpLink, Message, StdioLink } from './link.ts';
 import { noRoom } from './no-room.ts';
 import { settledWithin } from './settled-within.ts';

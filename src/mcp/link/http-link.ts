@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { connectionRefused } from '../../model/connection-refused.ts';
 import { engineAnswerMs } from '../../model/engine.ts';
 import { LoomsError } from '../../model/errors.ts';
-import { isRecord } from '../../model/is-record.ts';
+import { isRecord } from '../../model/values/is-record.ts';
 import type { Fetch, HttpLink, LinkEnding, LinkOptions, LinkTarget } from './link.ts';
 import { createFetch, createStreamAgent } from './stream-fetch.ts';
 

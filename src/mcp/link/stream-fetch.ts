@@ -1,7 +1,7 @@
 import { Agent, type ClientRequest, type ClientRequestArgs, type IncomingMessage, request } from 'node:http';
 import { performance } from 'node:perf_hooks';
 import { type Duplex, Readable } from 'node:stream';
-import { isRecord } from '../../model/is-record.ts';
+import { isRecord } from '../../model/values/is-record.ts';
 import { type BodyHooks, limitedBody } from './body-limit.ts';
 import { type Fetch, isHangUp } from './link.ts';
 

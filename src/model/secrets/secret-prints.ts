@@ -1,6 +1,6 @@
 import type { ProjectName, ServerName } from '../ids.ts';
-import { isRecord } from '../is-record.ts';
 import { canonicalJson } from '../values/canonical-json.ts';
+import { isRecord } from '../values/is-record.ts';
 import { parsedJson } from '../values/parsed-json.ts';
 
 /** Keyed hashes of the secrets a container was made with, by variable: a change shows, no value does. */

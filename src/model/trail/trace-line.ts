@@ -1,5 +1,5 @@
-import { isRecord } from '../is-record.ts';
 import { defined } from '../values/defined.ts';
+import { isRecord } from '../values/is-record.ts';
 import { parsedJson } from '../values/parsed-json.ts';
 import type { SpanAttributes } from './tracing.ts';
 

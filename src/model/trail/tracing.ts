@@ -1,5 +1,5 @@
 import { codeOf } from '../errors.ts';
-import { isRecord } from '../is-record.ts';
+import { isRecord } from '../values/is-record.ts';
 
 /** Where a span stands in a trace, as W3C Trace Context writes it. */
 export type TraceContext = { readonly traceparent: string; readonly tracestate?: string };

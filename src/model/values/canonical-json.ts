@@ -1,4 +1,4 @@
-import { isRecord } from '../is-record.ts';
+import { isRecord } from './is-record.ts';
 
 /** Printable ASCII that JSON writes as it is. */
 const plainText = /^[ !#-[\]-~]*$/;

@@ -1,4 +1,4 @@
-import { isRecord } from '../is-record.ts';
+import { isRecord } from './is-record.ts';
 
 declare global {
   // In Node since 21 (ECMAScript proposal "JSON.parse source text access"); the standard types do not have it yet.

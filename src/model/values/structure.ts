@@ -1,4 +1,4 @@
-import { isRecord } from '../is-record.ts';
+import { isRecord } from './is-record.ts';
 
 /** Says whether a value read from somewhere has a structure; used on labels, which anyone can write. */
 export type Check<T = unknown> = (value: unknown) => value is T;

@@ -1,5 +1,5 @@
 import { createContext, Script } from 'node:vm';
-import { isRecord } from '../is-record.ts';
+import { isRecord } from './is-record.ts';
 
 /**
  * A search of texts that has an end, as a text can be a stranger's, and some patterns take a quarter of an hour for a

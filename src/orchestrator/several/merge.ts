@@ -1,6 +1,6 @@
 import { asStepId, type ServerName, type StepId } from '../../model/ids.ts';
+import { basisOf } from '../../model/plan/plan-basis.ts';
 import type { Change, Plan, PlanWarning, Step } from '../../model/plan.ts';
-import { basisOf } from '../../model/plan-basis.ts';
 import type { GenerationStep } from '../../model/trail/audit.ts';
 import type { Intent, Prepared } from '../port.ts';
 import type { Placed } from './place.ts';

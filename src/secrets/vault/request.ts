@@ -1,7 +1,7 @@
 import { LoomsError } from '../../model/errors.ts';
 import { messageOf } from '../../model/failure.ts';
-import { isRecord } from '../../model/is-record.ts';
 import { duration } from '../../model/times.ts';
+import { isRecord } from '../../model/values/is-record.ts';
 import { parsedJson } from '../../model/values/parsed-json.ts';
 import { sourceFailed } from '../provider.ts';
 import { createRedactor } from '../redact.ts';

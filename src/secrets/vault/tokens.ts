@@ -1,8 +1,8 @@
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { assertNever } from '../../model/errors.ts';
-import { isRecord } from '../../model/is-record.ts';
 import type { VaultAuth } from '../../model/secrets/secret-providers.ts';
+import { isRecord } from '../../model/values/is-record.ts';
 import { type ReadRegular, sourceFailed } from '../provider.ts';
 import { type AskVault, errorsOf, type VaultAnswer } from './request.ts';
 

@@ -1,6 +1,6 @@
-import { isRecord } from '../../model/is-record.ts';
 import { secretNamePattern } from '../../model/secrets/secret-names.ts';
 import type { VaultStore } from '../../model/secrets/secret-providers.ts';
+import { isRecord } from '../../model/values/is-record.ts';
 import { type SecretProvider, sourceFailed } from '../provider.ts';
 import { defaultTimeoutMs, errorsOf, type VaultAnswer, vaultRequests } from './request.ts';
 import { type TokenPorts, vaultTokens } from './tokens.ts';

@@ -1,7 +1,7 @@
 import { LoomsError } from '../../model/errors.ts';
 import type { ContainerId, ServerName } from '../../model/ids.ts';
-import { isRecord } from '../../model/is-record.ts';
 import { type Judge, ownName } from '../../model/serve-settings.ts';
+import { isRecord } from '../../model/values/is-record.ts';
 import { sha256 } from '../../model/values/sha256.ts';
 import type { Leg } from '../leg/leg.ts';
 import { ownTerms } from '../messages/envelope.ts';

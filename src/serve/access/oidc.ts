@@ -1,7 +1,7 @@
 import type { JWTPayload, JWTVerifyGetKey } from 'jose';
 import { messageOf } from '../../model/failure.ts';
-import { isRecord } from '../../model/is-record.ts';
 import type { OidcSettings } from '../../model/serve-settings.ts';
+import { isRecord } from '../../model/values/is-record.ts';
 import { isScope } from '../../model/values/scopes.ts';
 import type { Bearers } from './bearers.ts';
 

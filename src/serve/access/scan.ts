@@ -1,5 +1,5 @@
 import { LoomsError } from '../../model/errors.ts';
-import { isRecord } from '../../model/is-record.ts';
+import { isRecord } from '../../model/values/is-record.ts';
 import { withResult } from '../messages/message.ts';
 import type { Message } from '../messages/protocol.ts';
 

@@ -1,4 +1,4 @@
-import { isRecord } from '../../model/is-record.ts';
+import { isRecord } from '../../model/values/is-record.ts';
 import { halvesOf, isMeant } from '../../model/values/scopes.ts';
 import { paramsOf } from '../messages/message.ts';
 import { type Fields, isList, lists, type Message, naming } from '../messages/protocol.ts';

@@ -1,5 +1,5 @@
-import { isRecord } from '../../model/is-record.ts';
 import { canonicalJson } from '../../model/values/canonical-json.ts';
+import { isRecord } from '../../model/values/is-record.ts';
 import { shownTools } from '../filter.ts';
 import { ownTerms } from '../messages/envelope.ts';
 import { paramsOf } from '../messages/message.ts';

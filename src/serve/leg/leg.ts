@@ -1,8 +1,8 @@
 import type { DesiredServer } from '../../model/desired.ts';
 import { isFailure, LoomsError } from '../../model/errors.ts';
 import type { ContainerId, ServerName } from '../../model/ids.ts';
-import { isRecord } from '../../model/is-record.ts';
 import { inSpan, noTracing, type TraceContext } from '../../model/trail/tracing.ts';
+import { isRecord } from '../../model/values/is-record.ts';
 import { isAnswer, isRequest, metaOf, paramsOf, withId, withParams } from '../messages/message.ts';
 import {
   code,

@@ -1,5 +1,5 @@
 import type { Channel } from '../../mcp/link/channel.ts';
-import { isRecord } from '../../model/is-record.ts';
+import { isRecord } from '../../model/values/is-record.ts';
 import { isRequest } from '../messages/message.ts';
 import { type ClientRequest, code, type Message, modernRevision } from '../messages/protocol.ts';
 import { type StatelessTalk, sayError, statelessTalk } from './stateless-talk.ts';

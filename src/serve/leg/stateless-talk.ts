@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Channel } from '../../mcp/link/channel.ts';
-import { isRecord } from '../../model/is-record.ts';
+import { isRecord } from '../../model/values/is-record.ts';
 import { mirrored } from '../messages/envelope.ts';
 import { isAnswer, isRequest, metaOf, paramsOf, withId, withParams } from '../messages/message.ts';
 import { type Declared, paramHeaders, rememberHeaders } from '../messages/param-headers.ts';

@@ -1,5 +1,5 @@
 import type { ContainerId, ServerName } from '../../model/ids.ts';
-import { isRecord } from '../../model/is-record.ts';
+import { isRecord } from '../../model/values/is-record.ts';
 import type { Leg } from '../leg/leg.ts';
 import { ownPages } from './pages.ts';
 import { type Declared, type ParamHeader, rememberHeaders } from './param-headers.ts';

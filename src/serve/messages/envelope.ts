@@ -1,4 +1,4 @@
-import { isRecord } from '../../model/is-record.ts';
+import { isRecord } from '../../model/values/is-record.ts';
 import { errorText, metaOf, paramsOf } from './message.ts';
 import {
   code,

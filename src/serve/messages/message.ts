@@ -1,5 +1,5 @@
-import { isRecord } from '../../model/is-record.ts';
 import { parsedExactly, parseExactly } from '../../model/values/exact-number.ts';
+import { isRecord } from '../../model/values/is-record.ts';
 import {
   type ClientRequest,
   code,

@@ -1,6 +1,6 @@
 import { LoomsError } from '../../model/errors.ts';
 import type { ServerName } from '../../model/ids.ts';
-import { isRecord } from '../../model/is-record.ts';
+import { isRecord } from '../../model/values/is-record.ts';
 import type { Leg } from '../leg/leg.ts';
 import type { Answered } from '../leg/line.ts';
 import type { Fields, HeaderFields, Message } from './protocol.ts';

@@ -1,5 +1,5 @@
-import { isRecord } from '../../model/is-record.ts';
 import { numberOf, plainText } from '../../model/values/exact-number.ts';
+import { isRecord } from '../../model/values/is-record.ts';
 import { headerText, plainHeader } from './envelope.ts';
 import type { HeaderFields } from './protocol.ts';
 

@@ -1,7 +1,7 @@
 import { lstatSync } from 'node:fs';
 import { request } from 'node:http';
 import { json } from 'node:stream/consumers';
-import { isRecord } from '../../model/is-record.ts';
+import { isRecord } from '../../model/values/is-record.ts';
 
 /** Where the page of a gateway is, with a code that logs in there once, within a minute. */
 export type PageLogin =

@@ -1,6 +1,6 @@
 import type { ServerName } from '../../model/ids.ts';
-import { isRecord } from '../../model/is-record.ts';
 import { parseExactly } from '../../model/values/exact-number.ts';
+import { isRecord } from '../../model/values/is-record.ts';
 import type { Grant, Guards } from '../access/guard.ts';
 import type { Limits } from '../access/limits.ts';
 import { oneServer } from '../face.ts';

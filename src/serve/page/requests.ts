@@ -1,10 +1,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { LoomsError } from '../../model/errors.ts';
 import type { ServerName } from '../../model/ids.ts';
-import { isRecord } from '../../model/is-record.ts';
 import type { PageCall } from '../../model/page/deeds.ts';
 import type { PageError, PageRoutes } from '../../model/page/routes.ts';
 import type { PageTool } from '../../model/page/server.ts';
+import { isRecord } from '../../model/values/is-record.ts';
 import { type Grant, ownGrant } from '../access/guard.ts';
 import type { createLoads, Limits } from '../access/limits.ts';
 import { holds, reaches } from '../access/scopes.ts';

@@ -1,5 +1,5 @@
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
-import { isRecord } from '../../model/is-record.ts';
+import { isRecord } from '../../model/values/is-record.ts';
 import type { Fields } from '../messages/protocol.ts';
 
 /** What a thing is given to a client for: one that was given for something else opens nothing. */

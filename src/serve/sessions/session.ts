@@ -1,7 +1,7 @@
 import { createCallClocks } from '../../mcp/client/call-clock.ts';
 import { LoomsError } from '../../model/errors.ts';
-import { isRecord } from '../../model/is-record.ts';
 import { defined } from '../../model/values/defined.ts';
+import { isRecord } from '../../model/values/is-record.ts';
 import type { Guard } from '../access/guard.ts';
 import { answerFailure, askGuarded, callTool, tookTooLong } from '../call.ts';
 import type { Face } from '../face.ts';

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { isRecord } from '../../model/is-record.ts';
+import { isRecord } from '../../model/values/is-record.ts';
 import type { Guard } from '../access/guard.ts';
 import type { Face } from '../face.ts';
 import type { LegHooks } from '../leg/leg.ts';

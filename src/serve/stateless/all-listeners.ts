@@ -1,5 +1,5 @@
 import type { ServerName } from '../../model/ids.ts';
-import { isRecord } from '../../model/is-record.ts';
+import { isRecord } from '../../model/values/is-record.ts';
 import type { Guard } from '../access/guard.ts';
 import { acknowledgement, paramsOf, subscriptionEnd } from '../messages/message.ts';
 import {

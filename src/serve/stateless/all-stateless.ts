@@ -1,6 +1,6 @@
 import type { ServerName } from '../../model/ids.ts';
-import { isRecord } from '../../model/is-record.ts';
 import type { JoinedNames } from '../../model/serve-settings.ts';
+import { isRecord } from '../../model/values/is-record.ts';
 import type { Guard } from '../access/guard.ts';
 import { failureText, statusOfFailure } from '../call.ts';
 import { capabilities, createCatalogue, type Item, instructions, itemsIn } from '../catalogue.ts';

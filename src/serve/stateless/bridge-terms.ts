@@ -1,5 +1,5 @@
-import { isRecord } from '../../model/is-record.ts';
 import { canonicalJson } from '../../model/values/canonical-json.ts';
+import { isRecord } from '../../model/values/is-record.ts';
 import { metaOf, paramsOf, resultText, withResult } from '../messages/message.ts';
 import { envelopeKeys, type Fields, type Id, isList, type Message, modernRevision } from '../messages/protocol.ts';
 

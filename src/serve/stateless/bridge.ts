@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { LoomsError } from '../../model/errors.ts';
-import { isRecord } from '../../model/is-record.ts';
 import { canonicalJson } from '../../model/values/canonical-json.ts';
+import { isRecord } from '../../model/values/is-record.ts';
 import type { Guard } from '../access/guard.ts';
 import { failureText, statusOfFailure } from '../call.ts';
 import { createDeclaredHeaders } from '../messages/declared-headers.ts';

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { isRecord } from '../../model/is-record.ts';
+import { isRecord } from '../../model/values/is-record.ts';
 import { errorText, metaOf, paramsOf, resultText, statusOf, withId, withParams } from '../messages/message.ts';
 import {
   type ClientRequest,

@@ -15,9 +15,9 @@ import {
   type Transport,
 } from '../../model/desired.ts';
 import type { Choice, Field, Fields } from '../../model/fields.ts';
-import { isRecord } from '../../model/is-record.ts';
 import { writtenRef } from '../../model/secrets/secret-names.ts';
 import { canonicalJson } from '../../model/values/canonical-json.ts';
+import { isRecord } from '../../model/values/is-record.ts';
 import { unicodeEscape, unseenInLines } from '../../model/values/unseen.ts';
 import { escapeTemplate } from '../read/template.ts';
 import { defaultPaths } from './network.ts';

@@ -7,8 +7,8 @@ import {
   serverFields,
 } from '../../model/desired.ts';
 import { onlyLater, withLater, withoutLater } from '../../model/fields.ts';
-import { isRecord } from '../../model/is-record.ts';
 import { canonicalJson } from '../../model/values/canonical-json.ts';
+import { isRecord } from '../../model/values/is-record.ts';
 import { parsedJson } from '../../model/values/parsed-json.ts';
 import { sha256 } from '../../model/values/sha256.ts';
 import {

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
-import { basisOf } from '../../../src/model/plan-basis.ts';
+import { basisOf } from '../../../src/model/plan/plan-basis.ts';
 import { loadDocuments } from '../../../src/spec/load.ts';
 import { recordSpec, specHash } from '../../../src/spec/record/record.ts';
 import { eventually } from '../../support/eventually.ts';

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
-import { compareSpecs } from '../../../src/model/compare-specs.ts';
 import type { Env, Transport } from '../../../src/model/desired.ts';
+import { compareSpecs } from '../../../src/model/plan/compare-specs.ts';
 import { server } from '../../support/planner-world.ts';
 
 const literal = (value: string) => ({ kind: 'literal', value }) as const;

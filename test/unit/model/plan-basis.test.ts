@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { basisOf, withWarnings } from '../../../src/model/plan-basis.ts';
+import { basisOf, withWarnings } from '../../../src/model/plan/plan-basis.ts';
 import { emptyEngine, plan, server } from '../../support/planner-world.ts';
 
 test('a plan has its basis made when somebody asks for it, also with other warnings', () => {

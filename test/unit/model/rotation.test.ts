@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { asContainerId } from '../../../src/model/ids.ts';
-import { rotationTime } from '../../../src/model/rotation.ts';
+import { rotationTime } from '../../../src/model/plan/rotation.ts';
 import { server } from '../../support/planner-world.ts';
 
 const hourMs = 3_600_000;

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, expect, test } from 'vitest';
 import type { DesiredServer } from '../../../src/model/desired.ts';
-import { isRecord } from '../../../src/model/is-record.ts';
+import { isRecord } from '../../../src/model/values/is-record.ts';
 import { createGateway, type Gateway } from '../../../src/serve/gateway.ts';
 import { paramsOf } from '../../../src/serve/messages/message.ts';
 import type { Message } from '../../../src/serve/messages/protocol.ts';

@@ -1,5 +1,5 @@
 import { isFailure, LoomsError } from '../../../model/errors.ts';
-import { isRecord } from '../../../model/is-record.ts';
+import { isRecord } from '../../../model/values/is-record.ts';
 import type { CallOptions } from '../../port.ts';
 import { ask, get } from './ask.ts';
 import { call } from './call.ts';

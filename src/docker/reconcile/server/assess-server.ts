@@ -1,10 +1,10 @@
-import { compareSpecs } from '../../../model/compare-specs.ts';
 import type { DeclaredServer } from '../../../model/desired.ts';
 import { isHttp } from '../../../model/desired.ts';
 import type { Unanswered } from '../../../model/health.ts';
 import { type ContainerId, type ProjectName, type ServerName, shortId } from '../../../model/ids.ts';
+import { compareSpecs } from '../../../model/plan/compare-specs.ts';
+import { rotationDue } from '../../../model/plan/rotation.ts';
 import { type FieldDifference, isNonEmpty, type NonEmpty, type Reason } from '../../../model/plan.ts';
-import { rotationDue } from '../../../model/rotation.ts';
 import { isRunning, isSettled, isUp } from '../../model/generations.ts';
 import type { GenerationRecord, Observed, ObservedContainer } from '../../model/observed.ts';
 import { resolveShape, unknownImage } from '../../model/resolve-shape.ts';

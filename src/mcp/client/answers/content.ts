@@ -1,4 +1,4 @@
-import { isRecord } from '../../../model/is-record.ts';
+import { isRecord } from '../../../model/values/is-record.ts';
 
 import type { CallResult, PromptResult, ReadResult } from '../session.ts';
 

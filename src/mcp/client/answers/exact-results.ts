@@ -1,8 +1,8 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { randomUUID } from 'node:crypto';
 import type { JSONRPCMessage } from '@modelcontextprotocol/client';
-import { isRecord } from '../../../model/is-record.ts';
 import { exactNumber, numberOf, parsedExactly } from '../../../model/values/exact-number.ts';
+import { isRecord } from '../../../model/values/is-record.ts';
 
 type Result = Readonly<Record<string, unknown>>;
 

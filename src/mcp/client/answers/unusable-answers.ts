@@ -1,5 +1,5 @@
 import type { JSONRPCMessage } from '@modelcontextprotocol/client';
-import { isRecord } from '../../../model/is-record.ts';
+import { isRecord } from '../../../model/values/is-record.ts';
 
 /** Deepest nesting that is taken from a server: what it sends is written as JSON again, by functions that call themselves. */
 export const maxDepth = 1_000;

@@ -1,6 +1,5 @@
 import { LoomsError } from '../../../model/errors.ts';
 import { messageOf } from '../../../model/failure.ts';
-import { isRecord } from '../../../model/is-record.ts';
 import {
   isExactNumber,
   parsedExactly,
@@ -9,6 +8,7 @@ import {
   readNumber,
   readWhole,
 } from '../../../model/values/exact-number.ts';
+import { isRecord } from '../../../model/values/is-record.ts';
 import { nearest } from '../../../model/values/nearest.ts';
 import { allowedValues, alternativesOf, isSchema, propertiesOf, type Schema, typeText } from './schema.ts';
 

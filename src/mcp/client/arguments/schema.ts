@@ -1,4 +1,4 @@
-import { isRecord } from '../../../model/is-record.ts';
+import { isRecord } from '../../../model/values/is-record.ts';
 /** A JSON Schema as a server sent it: anything may be missing or odd. */
 export type Schema = Readonly<Record<string, unknown>>;
 

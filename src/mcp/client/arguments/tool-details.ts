@@ -1,4 +1,4 @@
-import { isRecord } from '../../../model/is-record.ts';
+import { isRecord } from '../../../model/values/is-record.ts';
 import type { Tool } from '../session.ts';
 import { isSchema, propertiesOf, requiredOf, typeText } from './schema.ts';
 import { type SchemaRow, schemaRows } from './schema-rows.ts';

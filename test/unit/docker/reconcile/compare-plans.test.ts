@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { planDifferences } from '../../../../src/model/compare-plans.ts';
-import { basisOf } from '../../../../src/model/plan-basis.ts';
+import { planDifferences } from '../../../../src/model/plan/compare-plans.ts';
+import { basisOf } from '../../../../src/model/plan/plan-basis.ts';
 import { simulate } from '../../../support/planner-simulation.ts';
 import { emptyEngine, plan, server } from '../../../support/planner-world.ts';
 

@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
-import type { DesiredServer, Lifecycle } from './desired.ts';
-import type { EngineTime } from './engine.ts';
-import type { ContainerId } from './ids.ts';
-import type { NextRotation, Reason } from './plan.ts';
-import { duration, isoTime } from './times.ts';
-import { plural } from './values/words.ts';
+import type { DesiredServer, Lifecycle } from '../desired.ts';
+import type { EngineTime } from '../engine.ts';
+import type { ContainerId } from '../ids.ts';
+import type { NextRotation, Reason } from '../plan.ts';
+import { duration, isoTime } from '../times.ts';
+import { plural } from '../values/words.ts';
 
 const hourMs = 3_600_000;
 

@@ -1,10 +1,10 @@
-import { hashedOf, type RecordedSpec, serverFields } from './desired.ts';
-import { type Choice, type Field, type Fields, type Group, group } from './fields.ts';
-import { isRecord } from './is-record.ts';
-import type { FieldDifference } from './plan.ts';
-import { hasPasswordInUri, looksLikeCredential, looksLikeKey } from './secrets/credentials.ts';
-import { isAlike } from './values/alike.ts';
-import { canonicalJson } from './values/canonical-json.ts';
+import { hashedOf, type RecordedSpec, serverFields } from '../desired.ts';
+import { type Choice, type Field, type Fields, type Group, group } from '../fields.ts';
+import type { FieldDifference } from '../plan.ts';
+import { hasPasswordInUri, looksLikeCredential, looksLikeKey } from '../secrets/credentials.ts';
+import { isAlike } from '../values/alike.ts';
+import { canonicalJson } from '../values/canonical-json.ts';
+import { isRecord } from '../values/is-record.ts';
 
 /** The recorded shape of a value with secrets: what is shown is where it comes from, never the value. */
 function isSecretValue(value: object): boolean {

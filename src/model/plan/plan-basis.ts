@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { Plan } from './plan.ts';
+import type { Plan } from '../plan.ts';
 
 /** How old a container is, or how often it was called, goes on while a plan waits; that it is due stays true. */
 const withoutWhatGoesOn = (_key: string, value: unknown): unknown => {

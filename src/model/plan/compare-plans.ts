@@ -1,4 +1,4 @@
-import type { Change, Plan, Reason, Step } from './plan.ts';
+import type { Change, Plan, Reason, Step } from '../plan.ts';
 
 function formatStep(step: Step): string {
   const after = step.after.length === 0 ? '' : ` after ${step.after.join(', ')}`;
