@@ -54,13 +54,6 @@ async function applyBounded(
   const meeting = createMeeting(members, confirmed, makings, options);
   const allEnded = held<void>();
   const staying = stayingOn(placed);
-  const byName = members.all.toSorted((a, b) => (a.name < b.name ? -1 : 1));
-  const turns = byName.flatMap((member): Turn[] => {
-    const part = busy.find(({ engine }) => engine === member.name);
-    if (part !== undefined) return [{ member, run: (onLocked) => applyPart(member, part, onLocked) }];
-    return staying.has(member.name) ? [{ member, run: (onLocked) => keepLocked(member, onLocked) }] : [];
-  });
-
   const applyPart = async (member: Member, part: Part, onLocked: () => void): Promise<EngineReport> => {
     const { engine } = part;
     try {
@@ -96,6 +89,13 @@ async function applyBounded(
     }
     return null;
   };
+
+  const byName = members.all.toSorted((a, b) => (a.name < b.name ? -1 : 1));
+  const turns = byName.flatMap((member): Turn[] => {
+    const part = busy.find(({ engine }) => engine === member.name);
+    if (part !== undefined) return [{ member, run: (onLocked) => applyPart(member, part, onLocked) }];
+    return staying.has(member.name) ? [{ member, run: (onLocked) => keepLocked(member, onLocked) }] : [];
+  });
 
   const running = await lockInTurn(turns, meeting);
   begin();

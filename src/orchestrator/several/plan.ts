@@ -11,17 +11,16 @@ import { mergePrepared, nothingPlaced, type Part, type SeveralPrepared } from '.
 import { type EngineSeen, type Placed, placeServers } from './place.ts';
 
 /** Engines as servers are placed on them. */
-function seenBy(members: Members, project: ProjectName, { answered }: Answers<ServerListing>) {
-  return members.all.flatMap((member): EngineSeen[] => {
+const seenBy = (members: Members, project: ProjectName, { answered }: Answers<ServerListing>): readonly EngineSeen[] =>
+  members.all.map((member): EngineSeen => {
     const listing = answered.find((one) => one.member === member)?.value;
     if (listing !== undefined) {
       // Before now by each engine's own clock: two engines need not agree on the time.
       const servers = new Map(listing.servers.map(({ name, createdAt }) => [name, createdAt - listing.now]));
-      return [{ ...member, answers: true, servers }];
+      return { ...member, answers: true, servers };
     }
-    return [{ ...member, answers: false, isLost: members.isLost(member), servers: members.lastSeen(member, project) }];
+    return { ...member, answers: false, isLost: members.isLost(member), servers: members.lastSeen(member, project) };
   });
-}
 
 const silentWarnings = ({ silent }: Answers<unknown>): readonly PlanWarning[] =>
   silent.map(({ member, failure }) => ({
