@@ -22,6 +22,7 @@ const project = (name: string, extra: object = {}) => ({
   test: { name, include: [`test/${name}/**/*.test.ts`], setupFiles: 'test/matchers.ts', ...extra },
 });
 
+const lockImage = 'test/engine/lock-image.test.ts';
 const nodeLost = 'test/kube/node-lost.test.ts';
 
 export default defineConfig({
@@ -32,7 +33,9 @@ export default defineConfig({
     projects: [
       project('unit', { testTimeout: 120_000, hookTimeout: 120_000 }),
       project('conformance', { testTimeout: 300_000, hookTimeout: 240_000 }),
-      project('engine', { testTimeout: 120_000, hookTimeout: 180_000 }),
+      // It takes an image away from whatever else builds on the engine.
+      project('engine-alone', { testTimeout: 120_000, include: [lockImage], sequence: { groupOrder: 1 } }),
+      project('engine', { testTimeout: 120_000, hookTimeout: 180_000, exclude: [lockImage] }),
       project('cli', { testTimeout: 180_000, hookTimeout: 240_000 }),
       project('browser', { testTimeout: 300_000, hookTimeout: 180_000 }),
       project('fault', { testTimeout: 1_800_000 }),

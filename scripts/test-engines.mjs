@@ -15,7 +15,7 @@ import { ensureEngineRoot, startSecondEngine } from './lib/second-engine.mjs';
 import { secondEngines } from './lib/second-engines.mjs';
 import { removeTestLeftovers } from './lib/test-leftovers.mjs';
 
-const own = { name: 'own', title: 'The engine of this machine', projects: ['engine', 'cli', 'fault'] };
+const own = { name: 'own', title: 'The engine of this machine', projects: ['engine-alone', 'engine', 'cli', 'fault'] };
 const targets = [own, ...secondEngines];
 const usage = `usage: npm run test:engines -- [--only ${targets.map(({ name }) => name).join('|')}] [test files]`;
 

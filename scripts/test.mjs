@@ -14,7 +14,7 @@ const { title, step, note, elapsed } = narrator();
 const interrupt = onInterrupt();
 const isCi = process.env.CI === 'true';
 const testRun = randomBytes(6).toString('hex');
-const projects = ['unit', 'conformance', 'engine', 'cli', 'browser', 'fault', 'promises'];
+const projects = ['unit', 'conformance', 'engine-alone', 'engine', 'cli', 'browser', 'fault', 'promises'];
 
 /** One finished stage, `tests` with what came of each project. */
 const stages = [];

@@ -11,7 +11,7 @@ export const secondEngines = [
   {
     name: 'podman',
     title: 'Podman',
-    projects: ['engine', 'fault'],
+    projects: ['engine-alone', 'engine', 'fault'],
     index: 3,
     packages: 'podman',
     include: ['podman', 'crun', 'catatonit', 'netavark', 'aardvark-dns', 'iptables', 'nftables', 'iproute2', 'procps'],
@@ -49,7 +49,7 @@ function docker(name, containerdStore) {
   return {
     name,
     title: `Docker Engine, ${containerdStore === 'true' ? 'containerd' : 'classic'} image store`,
-    projects: ['engine', 'cli', 'fault'],
+    projects: ['engine-alone', 'engine', 'cli', 'fault'],
     packages: 'docker',
     include: ['docker.io', 'iptables', 'iproute2', 'procps'],
     program: 'dockerd',

@@ -6,7 +6,6 @@ import { parseHost } from '../../src/docker/engine/connection/endpoint.ts';
 import { connectDocker } from '../../src/docker/engine/engine.ts';
 import { label, lockName } from '../../src/docker/model/labels.ts';
 import type { Engine, LockAttempt, LockHolder } from '../../src/docker/port.ts';
-import { asProjectName } from '../../src/model/ids.ts';
 import { countCalls, type EngineCall } from '../support/call-counter.ts';
 import { type EngineBench, engineBench } from '../support/docker-engine.ts';
 import { withoutEngine } from '../support/images.ts';
@@ -112,20 +111,6 @@ describe.skipIf(withoutEngine())('the lock on a real engine', () => {
     expect(container.State.Status).toBe('created');
     // The containerd image store counts the manifest too.
     expect(image.Size).toBeLessThan(8192);
-  });
-
-  test('is taken by many projects at once where its image has just gone', async () => {
-    for (let round = 0; round < 5; round += 1) {
-      await bench.docker
-        .getImage('looms/lock:v1')
-        .remove()
-        // Locks of other tests use it.
-        .catch(() => {});
-      const projects = Array.from({ length: 6 }, (_, index) => asProjectName(`${bench.project}-${index}`));
-      const taken = await Promise.all(projects.map((project) => bench.engine.acquireLock(project, request('anna'))));
-      expect(taken.map(({ result }) => result)).toEqual(projects.map(() => 'acquired'));
-      await Promise.all(taken.map((one) => 'lock' in one && bench.engine.releaseLock(one.lock.id)));
-    }
   });
 
   describe('whose answer is lost on the way back', () => {
