@@ -2,7 +2,7 @@ import type { ExecutionEvent } from '../../model/events.ts';
 import { reportOf } from '../common/report.ts';
 import { withinTime } from '../common/under-lock.ts';
 import type { ApplyOptions, ApplyReport } from '../port.ts';
-import { createMakings, held, type Makings } from './makings.ts';
+import { createMakings, deferred, type Makings } from './makings.ts';
 import { createMeeting, type Meeting } from './meeting.ts';
 import { errorOf, type Member, type Members } from './members.ts';
 import { type Part, type SeveralPrepared, stepOn } from './merge.ts';
@@ -52,27 +52,20 @@ async function applyBounded(
   }
   const makings = createMakings(placed);
   const meeting = createMeeting(members, confirmed, makings, options);
-  const allEnded = held<void>();
+  const allEnded = deferred<void>();
   const staying = stayingOn(placed);
   const applyPart = async (member: Member, part: Part, onLocked: () => void): Promise<EngineReport> => {
     const { engine } = part;
     try {
       const orchestrator = await member.orchestrator();
-      const report = await orchestrator.apply(
-        part.prepared,
-        partOptions(part, {
-          placed,
-          makings,
-          meeting,
-          options: { ...options, lockTimeoutMs: lockTimeoutMs() },
-          onLocked,
-        }),
-      );
+      const waiting = { ...options, lockTimeoutMs: lockTimeoutMs() };
+      const own = partOptions(part, { makings, meeting, options: waiting, onLocked });
+      const report = await orchestrator.apply(part.prepared, own);
       return { engine, report };
     } catch (error) {
       throw meeting.isRefusal(error) ? error : errorOf(member, error);
     } finally {
-      makings.ended(engine, placed);
+      makings.ended(engine);
     }
   };
   const keepLocked = async (member: Member, onLocked: () => void): Promise<null> => {
@@ -121,7 +114,6 @@ const stayingOn = ({ leaving, placings }: Placed): ReadonlySet<string> =>
   );
 
 type PartContext = {
-  readonly placed: Placed;
   readonly makings: Makings;
   readonly meeting: Meeting;
   readonly options: ApplyOptions;
@@ -131,10 +123,10 @@ type PartContext = {
 /** The options of the whole, as those of one engine. */
 const partOptions = (
   { engine, prepared }: Part,
-  { placed, makings, meeting, options, onLocked }: PartContext,
+  { makings, meeting, options, onLocked }: PartContext,
 ): ApplyOptions => ({
   ...options,
-  awaited: makings.awaited(engine, placed),
+  awaited: makings.awaited(engine),
   acceptNewPlan: (plan) => meeting.accepts(engine, prepared, plan),
   check: async (again) => {
     onLocked();
@@ -151,7 +143,7 @@ const partOptions = (
 async function lockInTurn(turns: readonly Turn[], { allLocked }: Meeting) {
   const running = new Map<string, Promise<EngineReport | null>>();
   for (const { member, run } of turns) {
-    const locked = held<void>();
+    const locked = deferred<void>();
     const work = run(locked.resolve);
     running.set(member.name, work);
     try {

@@ -3,28 +3,28 @@ import type { ServerName, StepId } from '../../model/ids.ts';
 import { leaves, makingOf, type Part, stepIdOn } from './merge.ts';
 import type { Placed } from './place.ts';
 
-/** A promise that somebody else keeps. */
-export type Held<T> = ReturnType<typeof Promise.withResolvers<T>>;
+/** A promise with what settles it. */
+export type Deferred<T> = ReturnType<typeof Promise.withResolvers<T>>;
 
-export const held = <T>(): Held<T> => {
+export const deferred = <T>(): Deferred<T> => {
   const made = Promise.withResolvers<T>();
-  // Whoever waits hears of it; a run that nobody waits for any more is no failure of its own.
+  // A rejection is told to whoever waits; where nobody does any more, it is no failure of its own.
   made.promise.catch(() => {});
   return made;
 };
 
 /** Hears of the steps that make a server elsewhere, until all are done or one is not. */
-type Making = { readonly open: Set<StepId>; readonly end: Held<boolean> };
+type Making = { readonly open: Set<StepId>; readonly end: Deferred<boolean> };
 
 export type Makings = ReturnType<typeof createMakings>;
 
 /** What of servers that go from one engine to another is done where they shall be. */
-export function createMakings({ leaving }: Placed) {
+export function createMakings(placed: Placed) {
   const makings = new Map<ServerName, Making>();
-  for (const server of [...leaving.values()].flat()) makings.set(server, { open: new Set(), end: held() });
+  for (const server of [...placed.leaving.values()].flat()) makings.set(server, { open: new Set(), end: deferred() });
   return {
     /** Each plan as it was made under its lock. */
-    begin(parts: readonly Part[], placed: Placed): void {
+    begin(parts: readonly Part[]): void {
       for (const { engine, prepared } of parts) {
         for (const change of prepared.plan.changes) {
           const making = leaves(placed, engine, change.server) ? undefined : makings.get(change.server);
@@ -43,13 +43,13 @@ export function createMakings({ leaving }: Placed) {
       else if (making.open.size === 0) making.end.resolve(true);
     },
     /** No step of the engine will end any more. */
-    ended(engine: string, placed: Placed): void {
+    ended(engine: string): void {
       for (const [server, { end }] of makings) {
         const placing = placed.placings.get(server);
         if (placing?.kind === 'on' && placing.engine === engine) end.resolve(false);
       }
     },
-    awaited: (engine: string, placed: Placed) => (server: ServerName) =>
+    awaited: (engine: string) => (server: ServerName) =>
       leaves(placed, engine, server) ? makings.get(server)?.end.promise : undefined,
   };
 }

@@ -1,7 +1,7 @@
 import { LoomsError } from '../../model/errors.ts';
 import type { Plan } from '../../model/plan.ts';
 import type { ApplyOptions, Prepared } from '../port.ts';
-import { held, type Makings } from './makings.ts';
+import { type Deferred, deferred, type Makings } from './makings.ts';
 import type { Members } from './members.ts';
 import { mergePrepared, type SeveralPrepared } from './merge.ts';
 import type { Placed } from './place.ts';
@@ -18,7 +18,7 @@ export type Meeting = {
   /** Takes a part as it was planned under its lock, and waits for the others; what is to be warned of is told to the first. */
   readonly join: (engine: string, again: Prepared) => Promise<Warnings>;
   /** Resolves once all are locked; rejects with what kept one from it. */
-  readonly allLocked: ReturnType<typeof held<void>>;
+  readonly allLocked: Deferred<void>;
   /** What the whole is warned of. */
   readonly warnings: () => Promise<Warnings>;
   /** Whether this is what was said against the whole, and no failure of one engine. */
@@ -34,14 +34,14 @@ export function createMeeting(
   const parts = new Map(confirmed.parts.map((part) => [part.engine, part]));
   const whole = (): SeveralPrepared =>
     mergePrepared(confirmed.intent, confirmed.plan.engine, { ...confirmed, parts: [...parts.values()] });
-  const allLocked = held<void>();
+  const allLocked = deferred<void>();
   let agreed: Promise<Warnings> | undefined;
   let refusal: unknown;
   const agree = async (): Promise<Warnings> => {
     try {
       await requireSamePlaces(members, confirmed);
       const warnings = await check(whole());
-      makings.begin([...parts.values()], confirmed.placed);
+      makings.begin([...parts.values()]);
       expectPlaced(members, confirmed);
       return warnings;
     } catch (error) {
