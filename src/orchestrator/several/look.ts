@@ -4,7 +4,7 @@ import type { ProjectName, ServerName } from '../../model/ids.ts';
 import { serverNotFound } from '../../model/server-not-found.ts';
 import type { ServerListing } from '../../model/server-view.ts';
 import { describeSeveral } from './describe.ts';
-import { type Answered, type Answers, type Members, requireAnswer } from './members.ts';
+import { type Answered, type Answers, type Members, requireAnswer, silentLines } from './members.ts';
 
 /** Looks at a project on all engines, and remembers where its servers are. Throws where no engine answers. */
 export async function lookAt(members: Members, project: ProjectName): Promise<Answers<ServerListing>> {
@@ -30,11 +30,17 @@ export const hasServer = ({ value }: Answered<ServerListing>, name: ServerName):
 export const hadServer = ({ value }: Answered<ServerListing>, name: ServerName): boolean =>
   value.deleted.includes(name);
 
+/**
+ * When the containers of servers were made, ms from now, so less than 0: two engines need not agree on the time, and each tells
+ * it by its own clock.
+ */
+export const madeFromNow = ({ servers, now }: ServerListing): ReadonlyMap<ServerName, number> =>
+  new Map(servers.map(({ name, createdAt }) => [name, createdAt - now]));
+
 /** The engines that have a server, that which made it last first; then those that had it. */
 export function holdersIn({ answered }: Answers<ServerListing>, name: ServerName): readonly Answered<ServerListing>[] {
-  // Before now by each engine's own clock: two engines need not agree on the time.
   const madeAt = ({ value }: Answered<ServerListing>): number =>
-    (value.servers.find((one) => one.name === name)?.createdAt ?? Number.NEGATIVE_INFINITY) - value.now;
+    madeFromNow(value).get(name) ?? Number.NEGATIVE_INFINITY;
   return answered
     .filter((one) => hasServer(one, name) || hadServer(one, name))
     .toSorted((a, b) => (madeAt(a) === madeAt(b) ? 0 : madeAt(b) - madeAt(a)));
@@ -58,7 +64,7 @@ export function lackOf(
     `no engine that answers has server ${name}, and ${first.member.name} does not answer`,
     {
       hint: first.failure.hint,
-      detail: silent.map(({ member, failure }) => `${member.name}: ${failure.message}`),
+      detail: silentLines(silent),
       cause: first.failure,
     },
   );

@@ -127,6 +127,10 @@ export function membersOf(all: readonly Member[], monotonicMs: () => number): Me
   };
 }
 
+/** Engines that did not answer, and why, a line each. */
+export const silentLines = (silent: readonly Silent[]): readonly string[] =>
+  silent.map(({ member, failure }) => `${member.name}: ${failure.message}`);
+
 /** What was answered; throws the first failure where nobody answered. */
 export function requireAnswer<T>({ answered, silent }: Answers<T>): readonly [Answered<T>, ...Answered<T>[]] {
   if (isNonEmpty(answered)) return answered as [Answered<T>, ...Answered<T>[]];
@@ -136,7 +140,7 @@ export function requireAnswer<T>({ answered, silent }: Answers<T>): readonly [An
   if (code === 'interrupted') throw first.failure;
   throw new LoomsError(code, 'none of the engines answers', {
     hint,
-    detail: silent.map(({ member, failure }) => `${member.name}: ${failure.message}`),
+    detail: silentLines(silent),
     cause: first.failure,
   });
 }

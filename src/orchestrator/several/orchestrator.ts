@@ -24,7 +24,7 @@ export function severalOrchestrator(
     requireAnswer(answers);
     return describeSeveral(members, answers);
   };
-  /** Of all that answer, one after the other. */
+  /** What all that answer have, in the order of looms.yaml. */
   const concat = async <T>(work: (orchestrator: Orchestrator, member: Member) => Promise<readonly T[]>) => {
     const answers = await members.ask(work);
     requireAnswer(answers);

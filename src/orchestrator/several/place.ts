@@ -1,5 +1,4 @@
 import type { DeclaredServer } from '../../model/desired.ts';
-import type { EngineTime } from '../../model/engine.ts';
 import type { ServerName } from '../../model/ids.ts';
 import { anywhere, type EngineTraits, type Place } from '../../model/place.ts';
 import type { PlanWarning } from '../../model/plan.ts';
@@ -10,8 +9,8 @@ export type EngineSeen = EngineTraits &
   (
     | {
         readonly answers: true;
-        /** Servers that are on it, with when their containers were made. */
-        readonly servers: ReadonlyMap<ServerName, EngineTime>;
+        /** Servers that are on it, with when their containers were made, ms on a clock that is one for all engines. */
+        readonly servers: ReadonlyMap<ServerName, number>;
       }
     | {
         readonly answers: false;

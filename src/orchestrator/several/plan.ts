@@ -5,8 +5,8 @@ import type { ServerListing } from '../../model/server-view.ts';
 import { defined } from '../../model/values/defined.ts';
 import { requireKnown } from '../common/require-known.ts';
 import type { FilesIntent, Intent, RecordedIntent, RemovalIntent, RollbackIntent } from '../port.ts';
-import { engineOf, hadServer, hasServer, holdersIn, lackOf, lookAt, namesIn } from './look.ts';
-import { type Answered, type Answers, errorOf, type Members } from './members.ts';
+import { engineOf, hadServer, hasServer, holdersIn, lackOf, lookAt, madeFromNow, namesIn } from './look.ts';
+import { type Answered, type Answers, errorOf, type Members, silentLines } from './members.ts';
 import { mergePrepared, nothingPlaced, type Part, type SeveralPrepared } from './merge.ts';
 import { type EngineSeen, type Placed, placeServers } from './place.ts';
 
@@ -14,11 +14,7 @@ import { type EngineSeen, type Placed, placeServers } from './place.ts';
 const seenBy = (members: Members, project: ProjectName, { answered }: Answers<ServerListing>): readonly EngineSeen[] =>
   members.all.map((member): EngineSeen => {
     const listing = answered.find((one) => one.member === member)?.value;
-    if (listing !== undefined) {
-      // Before now by each engine's own clock: two engines need not agree on the time.
-      const servers = new Map(listing.servers.map(({ name, createdAt }) => [name, createdAt - listing.now]));
-      return { ...member, answers: true, servers };
-    }
+    if (listing !== undefined) return { ...member, answers: true, servers: madeFromNow(listing) };
     return { ...member, answers: false, isLost: members.isLost(member), servers: members.lastSeen(member, project) };
   });
 
@@ -51,7 +47,7 @@ async function planParts<I extends Intent>(
 export async function placeNow(members: Members, intent: FilesIntent): Promise<[Placed, Answers<ServerListing>]> {
   const look = await lookAt(members, intent.project);
   const placed = placeServers(intent.servers, seenBy(members, intent.project, look));
-  return [within(placed, intent.only), look];
+  return [onlyOf(placed, intent.only), look];
 }
 
 async function planFiles(members: Members, intent: FilesIntent): Promise<SeveralPrepared> {
@@ -79,7 +75,7 @@ async function planFiles(members: Members, intent: FilesIntent): Promise<Several
 }
 
 /** What of the places is asked for. */
-function within(placed: Placed, only: FilesIntent['only']): Placed {
+function onlyOf(placed: Placed, only: FilesIntent['only']): Placed {
   if (only === undefined) return placed;
   const isAsked = (server: ServerName): boolean => only.includes(server);
   return {
@@ -118,7 +114,7 @@ function requireAll({ silent }: Answers<ServerListing>): void {
   if (first === undefined) return;
   throw new LoomsError(first.failure.code, `engine ${first.member.name} does not answer, and may have servers`, {
     hint: 'name the servers to delete; an engine that is gone for good is taken out of engines in looms.yaml',
-    detail: silent.map(({ member, failure }) => `${member.name}: ${failure.message}`),
+    detail: silentLines(silent),
     cause: first.failure,
   });
 }

@@ -69,7 +69,8 @@ async function untilOneEnds(
     if (opening === 0) onlooker?.onReady();
   };
   const streams = answered.map(({ orchestrator }) => open(orchestrator, signal, onReady));
-  const waits = onlooker === undefined || silent.length === 0 ? [] : [awaken(members, silent, onlooker.pause, signal)];
+  const waits =
+    onlooker === undefined || silent.length === 0 ? [] : [untilOneAnswers(members, silent, onlooker.pause, signal)];
   try {
     await Promise.race([...streams, ...waits]);
   } finally {
@@ -79,7 +80,7 @@ async function untilOneEnds(
 }
 
 /** Resolves when one of these engines answers again, or the signal aborts. */
-async function awaken(
+async function untilOneAnswers(
   members: Members,
   silent: readonly Silent[],
   pause: OrchestratorPorts['pause'],
