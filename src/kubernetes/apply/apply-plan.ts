@@ -41,10 +41,13 @@ export async function applyPlan(
   );
 }
 
+/** Whether a step makes the namespace of the project. */
+const makesNamespace = (step: KubeStep): step is Extract<KubeStep, { op: 'put-object' }> =>
+  step.op === 'put-object' && step.object.kind === 'Namespace' && step.over === undefined;
+
 /** The lock stands in the project's namespace, which the first run makes. */
 async function makeNamespace({ cluster }: KubernetesPorts, { steps }: KubePlan): Promise<void> {
-  for (const step of steps) {
-    if (step.op !== 'put-object' || step.object.kind !== 'Namespace' || step.over !== undefined) continue;
+  for (const step of steps.filter(makesNamespace)) {
     try {
       await createObject(cluster, step.object);
     } catch (error) {
@@ -62,16 +65,9 @@ const cannotMake = ({ metadata: { name, labels = {} } }: KubeObject, cause: unkn
     cause,
   });
 
-/** A namespace that this run has just made is no news. */
-const isMadeNamespace = (step: KubeStep): boolean =>
-  step.op === 'put-object' && step.object.kind === 'Namespace' && step.over === undefined;
-
-/** What a plan comes to beside the making of its namespace. */
-const essence = ({ plan }: { readonly plan: KubePlan }): string =>
-  JSON.stringify([
-    plan.changes,
-    plan.steps.filter((step) => !isMadeNamespace(step)).map(({ after: _, ...step }) => step),
-  ]);
+/** What a plan comes to beside its namespace, which the run that carries it out has made before it plans again. */
+const essence = ({ changes, steps }: KubePlan): string =>
+  JSON.stringify([changes, steps.filter((step) => !makesNamespace(step)).map(({ after: _, ...step }) => step)]);
 
 async function applyLocked(
   ports: KubernetesPorts,
@@ -81,7 +77,7 @@ async function applyLocked(
 ): Promise<ApplyReport> {
   const prepared = await planIntent(ports, confirmed.intent);
   const isOther =
-    prepared.plan.basis !== confirmed.plan.basis && essence(prepared) !== essence({ plan: confirmed.plan as KubePlan });
+    prepared.plan.basis !== confirmed.plan.basis && essence(prepared.plan) !== essence(confirmed.plan as KubePlan);
   if (isOther && !options.acceptNewPlan(prepared.plan)) {
     throw new LoomsError('plan-stale', 'the cluster changed between the plan you confirmed and now', {
       detail: planDifferences(confirmed.plan, prepared.plan),

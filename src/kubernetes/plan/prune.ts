@@ -1,12 +1,13 @@
 import { asStepId } from '../../model/ids.ts';
 import { basisOf } from '../../model/plan/plan-basis.ts';
-import type { PlanWarning, SupportChange } from '../../model/plan.ts';
+import type { PlanWarning } from '../../model/plan.ts';
 import type { PruneIntent } from '../../orchestrator/port.ts';
 import type { Kind } from '../model/kinds.ts';
 import { label } from '../model/names.ts';
 import type { KubeObject, Pod, PodSpec } from '../model/objects.ts';
 import { isOurs, type Observed } from '../model/observed.ts';
 import { type KubePlan, type StepDraft, stepText } from './steps.ts';
+import { wordFor } from './support.ts';
 
 /** Names of Secrets and claims that pods ask for: those of any generation of a server, and whoever else has some there. */
 function namesUsed({ servers, foreign }: Observed, pods: readonly Pod[]): ReadonlySet<string> {
@@ -31,8 +32,6 @@ function namesUsed({ servers, foreign }: Observed, pods: readonly Pod[]): Readon
     ]),
   );
 }
-
-const words: Partial<Record<Kind, SupportChange['kind']>> = { Secret: 'secret', PersistentVolumeClaim: 'volume' };
 
 /** What a deleted server left goes with its Deployment; what is past of one that is there is a way back. */
 const historyNotKept: PlanWarning = {
@@ -75,7 +74,7 @@ export function prunePlan(observed: Observed, { volumes, history }: PruneIntent,
     basis: basisOf({ changes: [], steps }),
     changes: [],
     support: gone.map(({ kind: is, object }) => ({
-      kind: words[is] ?? 'secret',
+      kind: wordFor(is),
       name: object.metadata.name,
       action: 'remove',
       reasons: [{ kind: 'not-in-spec' }],

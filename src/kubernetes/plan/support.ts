@@ -20,19 +20,24 @@ type SupportInput = {
   readonly doubtful: ReadonlySet<ServerName>;
 };
 
-const words: Readonly<Record<string, SupportChange['kind']>> = {
+const words: Partial<Record<Kind, SupportChange['kind']>> = {
   Namespace: 'namespace',
   ConfigMap: 'scripts',
   NetworkPolicy: 'network',
   Service: 'service',
   PersistentVolumeClaim: 'volume',
+  Secret: 'secret',
 };
 
-const changeOf = (
-  { kind = '', metadata }: KubeObject,
-  action: SupportChange['action'],
-  reason: Reason,
-): SupportChange => ({ kind: words[kind] ?? 'scripts', name: metadata.name, action, reasons: [reason] });
+/** What a plan calls an object that stands behind servers. */
+export const wordFor = (kind: string | undefined): SupportChange['kind'] => words[kind as Kind] ?? 'scripts';
+
+const changeOf = (object: KubeObject, action: SupportChange['action'], reason: Reason): SupportChange => ({
+  kind: wordFor(object.kind),
+  name: object.metadata.name,
+  action,
+  reasons: [reason],
+});
 
 const stepFor = (object: KubeObject, after: readonly StepId[], operation: Operation, why: string): StepDraft =>
   ({
