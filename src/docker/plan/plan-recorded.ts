@@ -3,9 +3,9 @@ import { LoomsError } from '../../model/errors.ts';
 import type { ServerName } from '../../model/ids.ts';
 import { untrustedRecord } from '../../model/records.ts';
 import { serverNotFound } from '../../model/server-not-found.ts';
-import { parseSource, sourceText } from '../../model/source.ts';
+import { sourceText } from '../../model/source.ts';
 import type { RecordedIntent } from '../../orchestrator/port.ts';
-import { specHash } from '../../spec/record/record.ts';
+import { serverOfRecord, specHash } from '../../spec/record/record.ts';
 import { settledOf, slotsOf } from '../model/generations.ts';
 import type { Observed } from '../model/observed.ts';
 import type { DockerPorts } from '../ports.ts';
@@ -29,18 +29,15 @@ export function recordedServer(observed: Observed, name: ServerName, { wish, dir
       { hint: `name the file that declares it: looms mcp start ${name} --config FILE` },
     );
   }
-  const { image: ref, spec: then } = recorded;
+  const { image, spec: then } = recorded;
   const lifecycle =
     wish.kind === 'stop' && wish.drainSeconds !== undefined
       ? { ...then.lifecycle, drainSeconds: wish.drainSeconds }
       : then.lifecycle;
   const spec = { ...then, enabled: wish.kind !== 'stop' };
-  const server: DeclaredServer = {
-    spec: { ...spec, lifecycle },
-    image: spec.image.kind === 'image' ? { kind: 'pulled', ref } : { kind: 'built', ref, base: undefined },
-    hash: specHash(spec, ref),
-    source: parseSource(container.source ?? 'unknown', directory),
-  };
+  // Another drain time for this once is no other spec.
+  const from = { hash: specHash(spec, image), source: container.source ?? 'unknown', directory };
+  const server = serverOfRecord({ spec: { ...spec, lifecycle }, image }, from);
   return { server, untrusted: untrustedRecord(`container ${container.name}`, container) };
 }
 

@@ -4,7 +4,7 @@ import type { CallOptions } from '../../orchestrator/session-host.ts';
 import { isSameRevision, seenText } from '../model/claims.ts';
 import { digestSeen, writeSeen } from '../model/image-digest.ts';
 import { annotation } from '../model/names.ts';
-import { type KubeObject, type Pod, serverContainer, serverStatus } from '../model/objects.ts';
+import { type KubeObject, type Pod, serverIn, serverStatus } from '../model/objects.ts';
 import type { Generation, Observed } from '../model/observed.ts';
 import { hasServed } from '../model/served.ts';
 import { clusterNow } from '../observe/describe.ts';
@@ -20,7 +20,7 @@ type NoteEnvironment = {
 
 /** What is kept of the image that a pod was seen with, signed; null where nothing of it can be pulled again or signed. */
 function imageSeen({ ports, observed: { project } }: NoteEnvironment, { claim, replicaSet }: Generation, pod: Pod) {
-  const { image } = replicaSet.spec.template.spec.containers.find(({ name }) => name === serverContainer) ?? {};
+  const { image } = serverIn(replicaSet.spec.template.spec) ?? {};
   const digest = digestSeen(image ?? '', serverStatus(pod)?.imageID);
   if (digest === undefined) return null;
   const signature = ports.settings.records.sign(seenText({ ...claim, project, digest }));

@@ -2,7 +2,7 @@ import { LoomsError } from '../../model/errors.ts';
 import type { ServerName } from '../../model/ids.ts';
 import { tellingLines } from '../../model/values/telling-lines.ts';
 import { objectPath } from '../model/kinds.ts';
-import { isReady, type Pod, refusalOf, serverContainer, serverStatus } from '../model/objects.ts';
+import { isEnding, isReady, isSeen, type Pod, refusalOf, serverContainer, serverStatus } from '../model/objects.ts';
 import {
   askedOf,
   type Generation,
@@ -57,7 +57,7 @@ function troubleOf(
   if (refused !== undefined) {
     return { code: 'container-start-failed', why: refused.message ?? refused.reason ?? 'the cluster makes no pod' };
   }
-  for (const pod of pods.filter(({ metadata }) => metadata.deletionTimestamp === undefined)) {
+  for (const pod of pods.filter((one) => !isEnding(one))) {
     const trouble = troubleOfPod(pod, restartsBefore);
     if (trouble !== undefined) return { ...trouble, pod };
   }
@@ -79,10 +79,6 @@ function troubleOfPod(pod: Pod, restartsBefore: Restarts): Trouble | undefined {
     why: `its pod was begun again${last === undefined ? '' : ` (${last.reason ?? 'ended'}, exit code ${last.exitCode})`}`,
   };
 }
-
-/** Whether the Deployment's controller has seen what it was last asked for. */
-const isSeen = ({ deployment }: Workload): boolean =>
-  (deployment.status?.observedGeneration ?? 0) >= (deployment.metadata.generation ?? 0);
 
 export type RolledOut = { readonly workload: Workload; readonly generation: Generation; readonly pod: Pod };
 
@@ -120,7 +116,7 @@ export async function awaitRollout(
     restartsBefore ??= new Map(podsOf(workload).map((pod) => [uidOf(pod), restartsOf(pod)]));
     const wanted = enough === 'one' ? 1 : Math.max(1, askedOf(workload));
     deadline = began + timeoutMs * wanted + placingMs;
-    const generation = isSeen(workload) ? meantOf(workload) : undefined;
+    const generation = isSeen(workload.deployment) ? meantOf(workload) : undefined;
     const ready = generation?.pods.filter(isReady) ?? [];
     const pod = ready.at(-1);
     if (generation !== undefined && pod !== undefined && ready.length >= wanted) return { workload, generation, pod };

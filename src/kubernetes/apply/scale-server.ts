@@ -10,7 +10,7 @@ import type { CallOptions } from '../../orchestrator/session-host.ts';
 import { leases } from '../lock/leases.ts';
 import { fewerPods } from '../model/fewer.ts';
 import { annotation, namespaceOf } from '../model/names.ts';
-import { type Deployment, isLive, isOver, isReady, type Pod, timeOf } from '../model/objects.ts';
+import { type Deployment, isLive, isOver, isReady, isSeen, type Pod, timeOf } from '../model/objects.ts';
 import { askedOf, idOfPod, isAsleep, meantOf, podsOf, type Workload } from '../model/observed.ts';
 import { clusterNow, identifyCluster } from '../observe/describe.ts';
 import { lookAtServer } from '../observe/observe.ts';
@@ -31,10 +31,10 @@ const comingMs = 300_000;
 
 /** Whether its Deployment is at rest: all pods that are not about to end are those that are meant, and none is just coming. */
 function isSettled({ deployment, generations }: Workload, now: EngineTime): boolean {
-  const isSeen = (deployment.status?.observedGeneration ?? 0) >= (deployment.metadata.generation ?? 0);
   const isComing = (pod: Pod): boolean => !isReady(pod) && now - timeOf(pod.metadata.creationTimestamp) < comingMs;
   return (
-    isSeen && generations.every(({ isMeant, pods }) => pods.filter(isLive).every((pod) => isMeant && !isComing(pod)))
+    isSeen(deployment) &&
+    generations.every(({ isMeant, pods }) => pods.filter(isLive).every((pod) => isMeant && !isComing(pod)))
   );
 }
 

@@ -144,20 +144,30 @@ export type Pod = KubeObject & {
 /** A time as the API server writes it; 0 for what is none. */
 export const timeOf = (text: string | undefined): EngineTime => Date.parse(text ?? '') || 0;
 
+/** Whether an object is being taken away: it goes once what holds it up has ended. */
+export const isEnding = ({ metadata }: KubeObject): boolean => metadata.deletionTimestamp !== undefined;
+
 /** Whether a pod serves: it is ready, and is not being ended. */
-export const isReady = ({ metadata, status }: Pod): boolean =>
-  metadata.deletionTimestamp === undefined &&
-  (status?.conditions ?? []).some(({ type, status: is }) => type === 'Ready' && is === 'True');
+export const isReady = (pod: Pod): boolean =>
+  !isEnding(pod) && (pod.status?.conditions ?? []).some(({ type, status }) => type === 'Ready' && status === 'True');
 
 /** Whether a pod has ended for good, as one that its node evicted: it stays as a word of that, and nothing runs in it again. */
 export const isOver = ({ status }: Pod): boolean => status?.phase === 'Failed' || status?.phase === 'Succeeded';
 
 /** Whether a pod is there to stay, ready or not. */
-export const isLive = (pod: Pod): boolean => pod.metadata.deletionTimestamp === undefined && !isOver(pod);
+export const isLive = (pod: Pod): boolean => !isEnding(pod) && !isOver(pod);
 
 /** What keeps the cluster from making pods of a ReplicaSet (a quota, a webhook); undefined for nothing. */
 export const refusalOf = ({ status }: ReplicaSet): Condition | undefined =>
   status?.conditions?.find(({ type, status: is }) => type === 'ReplicaFailure' && is === 'True');
+
+/** Whether the Deployment's controller has seen what it was last asked for. */
+export const isSeen = ({ status, metadata }: Deployment): boolean =>
+  (status?.observedGeneration ?? 0) >= (metadata.generation ?? 0);
+
+/** The server's own container, as pods are asked to have it. */
+export const serverIn = ({ containers }: PodSpec): Container | undefined =>
+  containers.find(({ name }) => name === serverContainer);
 
 /** How the server's own container is in a pod. */
 export const serverStatus = ({ status }: Pod): ContainerStatus | undefined =>

@@ -1,5 +1,6 @@
 import type { EngineDescription, EngineTime } from '../../model/engine.ts';
 import type { ContainerId, ProjectName, ServerName } from '../../model/ids.ts';
+import { serverNotFound } from '../../model/server-not-found.ts';
 import { podId } from '../port.ts';
 import type { Claim } from './claims.ts';
 import { annotation, label } from './names.ts';
@@ -121,6 +122,14 @@ export function pinnedDigest({ claim, deployment, generations }: Workload): stri
     ({ image, recorded }) => image?.digest === said && recorded?.image === claim.recorded?.image,
   );
   return isKnown ? said : undefined;
+}
+
+/** A server that is on the cluster. Throws `server-not-found`. */
+export function workloadOf({ project, servers }: Pick<Observed, 'project' | 'servers'>, name: ServerName): Workload {
+  const found = servers.find(({ server }) => server === name);
+  if (found !== undefined) return found;
+  const known = servers.map(({ server }) => server);
+  throw serverNotFound(project, name, known);
 }
 
 /** How many pods a Deployment asks for. */

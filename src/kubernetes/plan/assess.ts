@@ -7,7 +7,7 @@ import { rotationDue } from '../../model/plan/rotation.ts';
 import { type FieldDifference, isNonEmpty, type NonEmpty, type Reason } from '../../model/plan.ts';
 import { boundsOf, compareCounts, within } from '../../model/replicas.ts';
 import { withDigest } from '../model/image-digest.ts';
-import { isLive, isReady, type Pod, serverStatus, timeOf } from '../model/objects.ts';
+import { isEnding, isLive, isReady, serverStatus, timeOf } from '../model/objects.ts';
 import { askedOf, type Generation, idOfPod, isAsleep, mainPod, meantOf, type Workload } from '../model/observed.ts';
 import { hasServed } from '../model/served.ts';
 import { isWaking } from '../model/waking.ts';
@@ -98,8 +98,7 @@ export const callsOf = (generation: Generation | undefined, executions: AssessCo
  * pods, as all of them go then; undefined where none is there.
  */
 export function agedOf({ claim, replicaSet, pods }: Generation) {
-  const isLive = ({ metadata }: Pod): boolean => metadata.deletionTimestamp === undefined;
-  const aged = claim.recorded?.spec.scale?.min === 0 ? pods.find(isLive) : replicaSet;
+  const aged = claim.recorded?.spec.scale?.min === 0 ? pods.find((pod) => !isEnding(pod)) : replicaSet;
   return aged && { id: idOfPod(aged), createdAt: timeOf(aged.metadata.creationTimestamp) };
 }
 

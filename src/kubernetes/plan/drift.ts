@@ -1,16 +1,15 @@
-import type { DeclaredServer } from '../../model/desired.ts';
 import { isFailure } from '../../model/errors.ts';
 import { messageOf } from '../../model/failure.ts';
 import type { ServerName } from '../../model/ids.ts';
 import type { FieldDifference } from '../../model/plan.ts';
-import { parseSource } from '../../model/source.ts';
 import { mapBounded } from '../../model/values/map-bounded.ts';
 import type { ExportSettings } from '../../orchestrator/export.ts';
 import type { CallOptions } from '../../orchestrator/session-host.ts';
+import { serverOfRecord } from '../../spec/record/record.ts';
 import { compareObjects, comparePod, fieldManager, type ObjectDifference } from '../compare/compare-objects.ts';
 import { type Kind, objectPath } from '../model/kinds.ts';
 import { annotation, isSecretName, secretName, secretPrint } from '../model/names.ts';
-import { type KubeObject, revisionKey } from '../model/objects.ts';
+import { isEnding, type KubeObject, revisionKey } from '../model/objects.ts';
 import { meantOf, type Observed, pinnedDigest, supportKey, type Workload } from '../model/observed.ts';
 import { isUnknownUser } from '../model/refusals.ts';
 import { deploymentOf, type Made } from '../objects/objects.ts';
@@ -85,14 +84,7 @@ export const withReplicas = (object: KubeObject, replicas: number): KubeObject =
 export function asRecorded(workload: Workload, settings: ExportSettings): KubeObject | undefined {
   const { claim, deployment } = workload;
   if (claim.recorded === undefined) return undefined;
-  const { spec, image } = claim.recorded;
-  const server: DeclaredServer = {
-    spec,
-    image:
-      spec.image.kind === 'image' ? { kind: 'pulled', ref: image } : { kind: 'built', ref: image, base: undefined },
-    hash: claim.specHash,
-    source: parseSource(claim.source ?? '', ''),
-  };
+  const server = serverOfRecord(claim.recorded, { hash: claim.specHash, source: claim.source ?? '', directory: '' });
   const record = deployment.metadata.annotations?.[annotation.record] ?? '';
   const whole = deploymentOf(server, { ...settings, recordOf: () => record }, madeAsThere(workload));
   const source = deployment.metadata.annotations?.[annotation.source];
@@ -170,7 +162,7 @@ export async function findDrift(
 function driftOf(workload: Workload, found: readonly ObjectDifference[]): ServerDrift {
   const meant = meantOf(workload);
   const ofPods = found.filter((one) => one.ofPods).map(({ field }) => field);
-  const pods = (meant?.pods ?? []).filter(({ metadata }) => metadata.deletionTimestamp === undefined);
+  const pods = (meant?.pods ?? []).filter((pod) => !isEnding(pod));
   const template = meant?.replicaSet.spec.template;
   const changed = template === undefined ? [] : pods.flatMap((pod) => comparePod(pod, template));
   return { ofPods: [...ofPods, ...changed], beside: found.filter((one) => !one.ofPods).map(({ field }) => field) };

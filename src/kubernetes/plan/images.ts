@@ -3,7 +3,7 @@ import { asStepId, type ServerName, type StepId } from '../../model/ids.ts';
 import type { PlannedImage } from '../../model/plan.ts';
 import { defined } from '../../model/values/defined.ts';
 import { withDigest, withoutDigest } from '../model/image-digest.ts';
-import { serverContainer, timeOf } from '../model/objects.ts';
+import { serverIn, timeOf } from '../model/objects.ts';
 import type { Generation, Observed } from '../model/observed.ts';
 import { imageOf } from '../objects/objects.ts';
 import type { StepDraft } from './steps.ts';
@@ -24,11 +24,10 @@ type ImageWork = { readonly steps: readonly StepDraft[]; readonly images: readon
 const madeOf = ({ servers }: Observed, there: string): readonly Generation[] =>
   servers
     .flatMap(({ generations }) => generations)
-    .filter(({ replicaSet }) =>
-      replicaSet.spec.template.spec.containers.some(
-        ({ name, image }) => name === serverContainer && image !== undefined && withoutDigest(image) === there,
-      ),
-    )
+    .filter(({ replicaSet }) => {
+      const { image } = serverIn(replicaSet.spec.template.spec) ?? {};
+      return image !== undefined && withoutDigest(image) === there;
+    })
     .toSorted(
       (a, b) => timeOf(a.replicaSet.metadata.creationTimestamp) - timeOf(b.replicaSet.metadata.creationTimestamp),
     );

@@ -5,12 +5,12 @@ import type { PlanWarning } from '../../model/plan.ts';
 import { requireKnown } from '../../orchestrator/common/require-known.ts';
 import type { FilesIntent, Intent } from '../../orchestrator/port.ts';
 import type { Pod } from '../model/objects.ts';
-import { type Observed, pinnedDigest } from '../model/observed.ts';
+import { type Observed, pinnedDigest, workloadOf } from '../model/observed.ts';
 import { listOf, observe } from '../observe/observe.ts';
 import type { KubernetesPorts } from '../ports.ts';
 import { planRecorded } from './plan-recorded.ts';
 import { planRollback } from './plan-rollback.ts';
-import { type KubePrepared, prepare, preparedOf, workloadOf } from './prepare.ts';
+import { type KubePrepared, prepare, preparedOf } from './prepare.ts';
 import { prunePlan } from './prune.ts';
 
 /** `Orchestrator.plan`. */

@@ -2,10 +2,11 @@ import { LoomsError } from '../../model/errors.ts';
 import type { ServerName } from '../../model/ids.ts';
 import { untrustedRecord } from '../../model/records.ts';
 import type { RecordedIntent } from '../../orchestrator/port.ts';
+import { serverOfRecord } from '../../spec/record/record.ts';
 import { annotation } from '../model/names.ts';
-import { type Observed, pinnedDigest } from '../model/observed.ts';
+import { type Observed, pinnedDigest, workloadOf } from '../model/observed.ts';
 import type { KubernetesPorts } from '../ports.ts';
-import { declaredOf, type KubePrepared, prepare, workloadOf } from './prepare.ts';
+import { type KubePrepared, prepare } from './prepare.ts';
 
 /** How long a pod drains was said when it was made. Throws `engine-unsupported` for another time. */
 function requireDrain(name: ServerName, wish: RecordedIntent['wish'], seconds: number): void {
@@ -34,10 +35,11 @@ export async function planRecorded(
     }
     const { spec: then, image } = claim.recorded;
     requireDrain(name, wish, then.lifecycle.drainSeconds);
-    const spec = { ...then, enabled: wish.kind !== 'stop' };
+    const record = { spec: { ...then, enabled: wish.kind !== 'stop' }, image };
+    const from = { hash: claim.specHash, source: claim.source ?? 'unknown', directory: intent.directory };
     return {
       pin: pinnedDigest(workload),
-      server: { ...declaredOf(spec, image, claim.source ?? 'unknown', intent.directory), hash: claim.specHash },
+      server: serverOfRecord(record, from),
       untrusted: untrustedRecord(`Deployment ${deployment.metadata.name}`, claim),
     };
   });

@@ -1,11 +1,12 @@
 import { LoomsError } from '../../model/errors.ts';
 import { untrustedRecord } from '../../model/records.ts';
 import type { RollbackIntent } from '../../orchestrator/port.ts';
+import { serverOfRecord } from '../../spec/record/record.ts';
 import { isSameRevision } from '../model/claims.ts';
-import { type Generation, idOfGeneration, meantOf, type Observed, shownOf } from '../model/observed.ts';
+import { type Generation, idOfGeneration, meantOf, type Observed, shownOf, workloadOf } from '../model/observed.ts';
 import { hasServed, isGood, outcomeOf } from '../model/served.ts';
 import type { KubernetesPorts } from '../ports.ts';
-import { declaredOf, type KubePrepared, prepare, workloadOf } from './prepare.ts';
+import { type KubePrepared, prepare } from './prepare.ts';
 
 /**
  * The newest revision that served, that nobody has gone back from, and that is another than the one that is meant. Where that
@@ -66,7 +67,8 @@ export async function planRollback(
     });
   }
   const { spec, image } = target.claim.recorded;
-  const server = declaredOf({ ...spec, enabled: true }, image, target.claim.source ?? 'unknown', '');
+  const source = target.claim.source ?? 'unknown';
+  const server = serverOfRecord({ spec: { ...spec, enabled: true }, image }, { source, directory: '' });
   await ports.requireRules([server.spec], {
     what: `the record of generation ${to} of ${name} breaks a rule of a spec file, as it is read today and here`,
     hint: 'choose another generation with --to, or apply a spec file',

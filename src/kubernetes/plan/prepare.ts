@@ -5,11 +5,9 @@ import type { Unanswered } from '../../model/health.ts';
 import type { ContainerId, ServerName } from '../../model/ids.ts';
 import { isNonEmpty, type NonEmpty, type PlanWarning } from '../../model/plan.ts';
 import type { UntrustedRecord } from '../../model/records.ts';
-import { serverNotFound } from '../../model/server-not-found.ts';
-import { parseSource } from '../../model/source.ts';
 import type { ExportSettings } from '../../orchestrator/export.ts';
 import type { Intent, MadeServer, Prepared } from '../../orchestrator/port.ts';
-import { recordSpec, specHash } from '../../spec/record/record.ts';
+import { recordSpec, serverOfRecord } from '../../spec/record/record.ts';
 import { askedOf, idOfGeneration, idOfPod, type Observed, podsOf, shownOf, type Workload } from '../model/observed.ts';
 import { servicesOf, supportObjects } from '../objects/objects.ts';
 import type { KubernetesPorts } from '../ports.ts';
@@ -45,25 +43,6 @@ type Asked = Pick<DecideInput, 'desired' | 'undesired' | 'movedAway'> & {
   readonly untrusted?: readonly UntrustedRecord[];
 };
 
-const recordedServer = ({ claim }: Workload): readonly DeclaredServer[] => {
-  if (claim.recorded === undefined) return [];
-  const { spec, image } = claim.recorded;
-  return [declaredOf(spec, image, claim.source ?? 'unknown', '')];
-};
-
-/** A server as a record has it, to be planned without its file. How its image is built is not recorded. */
-export const declaredOf = (
-  spec: DeclaredServer['spec'],
-  image: string,
-  source: string,
-  directory: string,
-): DeclaredServer => ({
-  spec,
-  image: spec.image.kind === 'image' ? { kind: 'pulled', ref: image } : { kind: 'built', ref: image, base: undefined },
-  hash: specHash(spec, image),
-  source: parseSource(source, directory),
-});
-
 /**
  * The servers that there are once a plan is carried out: those that are asked for, and others that stay. What the record of
  * another one says counts where somebody vouches for it; else what stands behind that one is left as it is.
@@ -75,11 +54,15 @@ function remaining(
   const { desired } = asked;
   const wanted = new Set<string>(desired.map(({ spec }) => spec.name));
   const others = servers.filter(({ server }) => !wanted.has(server) && !goesAway(server, asked));
+  const recorded = ({ claim }: Workload): readonly DeclaredServer[] =>
+    claim.recorded === undefined
+      ? []
+      : [serverOfRecord(claim.recorded, { source: claim.source ?? 'unknown', directory: '' })];
   const [vouched, doubtful] = [true, false].map((is) =>
     others.filter(({ claim }) => (claim.recorded !== undefined && claim.foreignRecord === undefined) === is),
   );
   return {
-    known: [...desired, ...(vouched ?? []).flatMap(recordedServer)],
+    known: [...desired, ...(vouched ?? []).flatMap(recorded)],
     doubtful: new Set((doubtful ?? []).map(({ server }) => server)),
   };
 }
@@ -180,17 +163,6 @@ export function preparedOf(
       }),
     ),
   };
-}
-
-/** A server that is on the cluster. Throws `server-not-found`. */
-export function workloadOf(observed: Observed, name: ServerName): Workload {
-  const found = observed.servers.find(({ server }) => server === name);
-  if (found !== undefined) return found;
-  throw serverNotFound(
-    observed.project,
-    name,
-    observed.servers.map(({ server }) => server),
-  );
 }
 
 /** A ledger that cannot be read does not keep anyone from seeing drift. */

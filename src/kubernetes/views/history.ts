@@ -1,12 +1,19 @@
 import type { ServerName } from '../../model/ids.ts';
 import { compareSpecs } from '../../model/plan/compare-specs.ts';
-import { serverNotFound } from '../../model/server-not-found.ts';
 import type { GenerationView } from '../../model/server-view.ts';
 import type { Claim } from '../model/claims.ts';
 import { withDigest } from '../model/image-digest.ts';
 import { annotation } from '../model/names.ts';
-import { serverContainer, serverStatus, timeOf } from '../model/objects.ts';
-import { type Generation, idOfGeneration, mainPod, type Observed, shownOf, type Workload } from '../model/observed.ts';
+import { isEnding, serverIn, serverStatus, timeOf } from '../model/objects.ts';
+import {
+  type Generation,
+  idOfGeneration,
+  mainPod,
+  type Observed,
+  shownOf,
+  type Workload,
+  workloadOf,
+} from '../model/observed.ts';
 import { hasServed, outcomeOf } from '../model/served.ts';
 import { stateOf } from './state.ts';
 
@@ -23,9 +30,9 @@ function entryOf(
   workload: Workload,
 ): Omit<GenerationView, 'changes'> {
   const { claim, replicaSet, pods } = generation;
-  const isLive = pods.some(({ metadata }) => metadata.deletionTimestamp === undefined);
+  const isLive = pods.some((one) => !isEnding(one));
   const pod = mainPod(generation);
-  const template = replicaSet.spec.template.spec.containers.find(({ name }) => name === serverContainer);
+  const container = serverIn(replicaSet.spec.template.spec);
   const isPast = generation !== shownOf(workload) && !isLive;
   const said = outcomeOf(generation);
   const isUnseen = isPast && said === undefined && !hasServed(generation);
@@ -33,8 +40,8 @@ function entryOf(
   return {
     generation: claim.generation,
     container: idOfGeneration(generation, workload.deployment),
-    image: claim.recorded?.image ?? template?.image ?? '',
-    imageId: (pod && serverStatus(pod)?.imageID) ?? imageThen(template?.image ?? '', claim),
+    image: claim.recorded?.image ?? container?.image ?? '',
+    imageId: (pod && serverStatus(pod)?.imageID) ?? imageThen(container?.image ?? '', claim),
     source: claim.source ?? null,
     specHash: claim.specHash,
     ...(claim.recorded === undefined ? {} : { recorded: claim.recorded }),
@@ -48,14 +55,7 @@ function entryOf(
 
 /** `Orchestrator.history`: a server's ReplicaSets, each with the record that its Deployment had. */
 export function historyOf(observed: Observed, server: ServerName): readonly GenerationView[] {
-  const workload = observed.servers.find((one) => one.server === server);
-  if (workload === undefined) {
-    throw serverNotFound(
-      observed.project,
-      server,
-      observed.servers.map((one) => one.server),
-    );
-  }
+  const workload = workloadOf(observed, server);
   const { generations } = workload;
   const entries = generations.map((one, index) => entryOf(one, generations[index + 1], workload));
   return entries

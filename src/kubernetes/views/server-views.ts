@@ -6,13 +6,12 @@ import type { ServerInstance, ServerListing, ServerView } from '../../model/serv
 import { defined } from '../../model/values/defined.ts';
 import { label, volumeClaimName } from '../model/names.ts';
 import {
-  type Container,
   isReady,
   type KubeObject,
   type Pod,
   type PodSpec,
   runOf,
-  serverContainer,
+  serverIn,
   serverStatus,
   timeOf,
 } from '../model/objects.ts';
@@ -45,13 +44,10 @@ export const instanceOf = ({ claim }: Generation, pod: Pod): ServerInstance => (
   engineHealthCommand: `kubectl -n ${pod.metadata.namespace ?? ''} describe pod ${pod.metadata.name}`,
 });
 
-const serverOf = ({ containers }: PodSpec): Container | undefined =>
-  containers.find(({ name }) => name === serverContainer);
-
 /** Where the claims of a pod are mounted in its server. */
 function mountsOf(spec: PodSpec): ServerView['mounts'] {
   const volumes = new Map((spec.volumes ?? []).map((volume) => [volume.name, volume]));
-  return (serverOf(spec)?.volumeMounts ?? []).flatMap(({ name, mountPath, readOnly = false }): ServerView['mounts'] => {
+  return (serverIn(spec)?.volumeMounts ?? []).flatMap(({ name, mountPath, readOnly = false }): ServerView['mounts'] => {
     const { persistentVolumeClaim: claim, hostPath } = volumes.get(name) ?? {};
     if (claim !== undefined) return [{ type: 'volume', source: claim.claimName, target: mountPath, readOnly }];
     return hostPath === undefined ? [] : [{ type: 'bind', source: hostPath.path, target: mountPath, readOnly }];
@@ -121,7 +117,7 @@ function confinementOf(
   observed: Observed,
 ): ServerView['confinement'] {
   const { claim } = workload;
-  const container = serverOf(spec);
+  const container = serverIn(spec);
   const volumes = new Map((spec.volumes ?? []).map((volume) => [volume.name, volume]));
   const { hostNetwork = false, hostPID = false, hostIPC = false } = spec;
   return {
@@ -163,7 +159,7 @@ function viewOf(workload: Workload, observed: Observed): ServerView {
   const said = generation?.claim ?? claim;
   const pod = generation && mainPod(generation);
   const spec = pod?.spec ?? deployment.spec.template.spec;
-  const container = serverOf(spec);
+  const container = serverIn(spec);
   const limits = container?.resources?.limits ?? {};
   const context = container?.securityContext ?? {};
   const isServer = said.recorded !== undefined && isHttp(said.recorded.spec);

@@ -7,6 +7,7 @@ import {
   serverFields,
 } from '../../model/desired.ts';
 import { onlyLater, withLater, withoutLater } from '../../model/fields.ts';
+import { parseSource } from '../../model/source.ts';
 import { canonicalJson } from '../../model/values/canonical-json.ts';
 import { isRecord } from '../../model/values/is-record.ts';
 import { parsedJson } from '../../model/values/parsed-json.ts';
@@ -47,6 +48,21 @@ export function readRecordedSpec(content: string): RecordedSpec | undefined {
   const recorded = isRecord(value) ? { ...value, spec: withLater(laterFields, value.spec) } : value;
   return isRecorded(recorded) ? recorded : undefined;
 }
+
+/**
+ * A server as a record has it, to be planned without its file. How its image is built is not recorded.
+ *
+ * @param from `hash` as it was recorded, else it is worked out; `source` is text as `parseSource` reads it, found in `directory`
+ */
+export const serverOfRecord = (
+  { spec, image: ref }: RecordedSpec,
+  { hash, source, directory }: { readonly hash?: string; readonly source: string; readonly directory: string },
+): DeclaredServer => ({
+  spec,
+  image: spec.image.kind === 'image' ? { kind: 'pulled', ref } : { kind: 'built', ref, base: undefined },
+  hash: hash ?? specHash(spec, ref),
+  source: parseSource(source, directory),
+});
 
 /** Whether a value read from a file is a server as `DeclaredServer` has it. */
 export const isDeclaredServer = object({
