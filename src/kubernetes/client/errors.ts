@@ -1,4 +1,5 @@
 import { type ErrorCode, LoomsError } from '../../model/errors.ts';
+import { networkWords } from '../../model/network-words.ts';
 import { isRecord } from '../../model/values/is-record.ts';
 import { parsedJson } from '../../model/values/parsed-json.ts';
 import type { Refusal } from '../port.ts';
@@ -71,17 +72,6 @@ export function refusedError(
     cause: Object.assign(new Error(message), { refusal }),
   });
 }
-
-const networkWords: Readonly<Record<string, string>> = {
-  ECONNREFUSED: 'nothing listens there',
-  ECONNRESET: 'it dropped the connection',
-  EPIPE: 'it dropped the connection',
-  ETIMEDOUT: 'it did not answer',
-  EHOSTUNREACH: 'there is no way to its host',
-  ENETUNREACH: 'there is no way to its host',
-  ENOTFOUND: 'its host name does not resolve',
-  EAI_AGAIN: 'its host name does not resolve now',
-};
 
 /** Node's codes of a certificate that does not hold (https://nodejs.org/api/tls.html#x509-certificate-error-codes). */
 const isAboutCertificates = (code: string): boolean => /CERT|ISSUER|VERIFY|_CA$|ALTNAME|CRL/.test(code);

@@ -1,4 +1,5 @@
 import { type ErrorCode, LoomsError } from '../../../model/errors.ts';
+import { networkWords } from '../../../model/network-words.ts';
 
 /** An HTTP answer of the engine that is no success. */
 export type StatusError = Error & { readonly statusCode: number; readonly json?: unknown };
@@ -50,18 +51,11 @@ function codeOfStatus(status: number): ErrorCode {
   }
 }
 
-const networkWords: Readonly<Record<string, string>> = {
+const connectionWords: Readonly<Record<string, string>> = {
+  ...networkWords,
   ENOENT: 'its socket does not exist',
   EACCES: 'no permission to open its socket',
   EPERM: 'no permission to open its socket',
-  ECONNREFUSED: 'nothing listens there',
-  ECONNRESET: 'it dropped the connection',
-  EPIPE: 'it dropped the connection',
-  ETIMEDOUT: 'it did not answer',
-  EHOSTUNREACH: 'there is no way to its host',
-  ENETUNREACH: 'there is no way to its host',
-  ENOTFOUND: 'its host name does not resolve',
-  EAI_AGAIN: 'its host name does not resolve now',
 };
 
 /** How to get an engine going. `why`: nothing is there, it does not let us in, or nothing answers at all. */
@@ -103,7 +97,7 @@ export function engineError(error: unknown, what: string): LoomsError {
   }
   const { code, message } = error as NodeJS.ErrnoException;
   if (typeof code === 'string') {
-    const words = networkWords[code] ?? message;
+    const words = connectionWords[code] ?? message;
     return new LoomsError('engine-unreachable', `cannot ${what}: the engine is not reachable: ${words}`, {
       hint: isWrongAddress.has(code)
         ? 'check the address: `looms doctor` shows where it comes from (--host, --context, DOCKER_HOST, a Docker context)'
