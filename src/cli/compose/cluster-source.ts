@@ -1,6 +1,6 @@
 import { relayImageOf } from '../../model/container/relay-image.ts';
 import { inCluster } from '../../model/engine.ts';
-import { LoomsError } from '../../model/errors.ts';
+import { isFailure, LoomsError } from '../../model/errors.ts';
 import { defined } from '../../model/values/defined.ts';
 import { type ClusterWish, contextNotFound } from './engine-choice.ts';
 import { publisherHere } from './publisher.ts';
@@ -25,7 +25,7 @@ export async function clusterSource(
   ]);
   const access = await findCluster({ ...contextPlace(environment), ...defined({ context }) }).catch(
     (error: unknown) => {
-      if (error instanceof LoomsError && error.code === 'context-not-found') return null;
+      if (isFailure(error, 'context-not-found')) return null;
       throw error;
     },
   );

@@ -13,7 +13,7 @@ import { isAlive, processSpace, userName } from '../terminal/this-process.ts';
 import type { Composition, Settings } from './composition.ts';
 import { engineSource } from './engine-source.ts';
 import { lazily, once } from './lazy.ts';
-import { localPorts, tracingFor } from './local-ports.ts';
+import { localPorts, tracingFor, versionIn } from './local-ports.ts';
 import { secretStores, watched } from './secret-stores.ts';
 
 /** Characters of specs, some 200 servers, from which on memory counts for more than a start. */
@@ -38,6 +38,50 @@ function boundsMemory(): (text: string) => Promise<string> {
   };
 }
 
+/** Files of this machine, of which it is counted how much is read. */
+function countedFiles(files: Ports['files'], count: (text: string) => Promise<string>): Ports['files'] {
+  return {
+    ...files,
+    readText: async (path) => {
+      const read = await files.readText(path);
+      return read.done ? { ...read, text: await count(read.text) } : read;
+    },
+  };
+}
+
+/** Writes each warning once. */
+function warningsTo(write: (line: string) => void, redact: (text: string) => string): Ports['warn'] {
+  const warned = new Set<string>();
+  return (notice) => {
+    const line = `looms: ${renderNotice('warning', notice, palette(false))}`;
+    if (!warned.has(line)) write(`${redact(line)}\n`);
+    warned.add(line);
+  };
+}
+
+/** What ends with the program: what was begun last is ended first, as the end of a session still looks into the ledger. */
+function createEndings(): { readonly atEnd: Ports['atEnd']; readonly endAll: () => Promise<void> } {
+  const endings = new Set<() => Promise<void>>();
+  return {
+    atEnd: (work) => {
+      endings.add(work);
+      return () => void endings.delete(work);
+    },
+    endAll: async () => {
+      for (const work of [...endings].reverse()) await work();
+      endings.clear();
+    },
+  };
+}
+
+const pauseFor: Ports['pause'] = async (milliseconds, signal) => {
+  try {
+    await pause(milliseconds, undefined, signal === undefined ? {} : { signal });
+  } catch (error) {
+    if (signal?.aborted !== true) throw error;
+  }
+};
+
 /** The saved plan that a command carries out, when it does. Throws what `readPlanFile` throws. */
 async function readSettingsPlan(
   place: Pick<Ports, 'files' | 'workingDirectory'>,
@@ -55,15 +99,8 @@ export async function compose(settings: Settings): Promise<Composition> {
   const { program, command, managedBy } = settings;
   const { environment, workingDirectory, warm } = program;
   const { localFiles } = await import('../../files/local-files.ts');
-  const machineFiles = localFiles(environment, workingDirectory);
   const sized = boundsMemory();
-  const files = {
-    ...machineFiles,
-    readText: async (path: string) => {
-      const read = await machineFiles.readText(path);
-      return read.done ? { ...read, text: await sized(read.text) } : read;
-    },
-  };
+  const files = countedFiles(localFiles(environment, workingDirectory), sized);
   const place = { files, workingDirectory };
   const savedPlan = await readSettingsPlan(place, settings);
   const specPaths = savedPlan === undefined ? settings.specPaths : await pathsOfPlan(place, savedPlan.files);
@@ -86,18 +123,9 @@ export async function compose(settings: Settings): Promise<Composition> {
     lookUp = once(stores.all);
   };
   const { secrets, redact } = await watched(() => lookUp(), proxyPasswords(environment));
-  const warned = new Set<string>();
-  const warn: Ports['warn'] = (notice) => {
-    const line = `looms: ${renderNotice('warning', notice, palette(false))}`;
-    if (!warned.has(line)) program.stderr.write(`${redact(line)}\n`);
-    warned.add(line);
-  };
+  const warn = warningsTo((line) => void program.stderr.write(line), redact);
   const whoAmI = { user: userName(), host: hostname(), pid: program.pid, ...processSpace(), command };
-  const endings = new Set<() => Promise<void>>();
-  const atEnd: Ports['atEnd'] = (work) => {
-    endings.add(work);
-    return () => void endings.delete(work);
-  };
+  const { atEnd, endAll } = createEndings();
   const local = localPorts(settings, whoAmI, { redact, warn, atEnd });
   // One for the program: what leads to a server is shared by all sessions to it.
   const sessions = once(
@@ -119,13 +147,7 @@ export async function compose(settings: Settings): Promise<Composition> {
     environment,
     workingDirectory,
     readStdin: async () => sized(await text(program.stdin)),
-    pause: async (milliseconds, signal) => {
-      try {
-        await pause(milliseconds, undefined, signal === undefined ? {} : { signal });
-      } catch (error) {
-        if (signal?.aborted !== true) throw error;
-      }
-    },
+    pause: pauseFor,
     managedBy,
     now: () => Date.now(),
     monotonicMs: () => performance.now(),
@@ -134,17 +156,18 @@ export async function compose(settings: Settings): Promise<Composition> {
     whoAmI,
   };
   const closeAll = async (): Promise<void> => {
-    // What was begun last is ended first: the end of a session still looks into the ledger.
-    for (const work of [...endings].reverse()) await work();
-    endings.clear();
+    await endAll();
     await close();
   };
   const clients = lazily(async () =>
     (await import('./gateway.ts')).gateways(ports, {
-      ...{ policies, readPolicies, projectFile, engineAddress },
+      policies,
+      readPolicies,
+      projectFile,
+      engineAddress,
       readProjectFile: async () => (await readRules()).projectFile,
       auditTrail: local.auditTrail,
-      version: managedBy.split('/')[1] ?? '',
+      version: versionIn(managedBy),
     }),
   );
   return {

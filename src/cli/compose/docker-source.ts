@@ -1,5 +1,5 @@
 import type { Ports } from '../../app/ports.ts';
-import { LoomsError, withHint } from '../../model/errors.ts';
+import { isFailure, LoomsError, withHint } from '../../model/errors.ts';
 import { defined } from '../../model/values/defined.ts';
 import { contextNotFound, type DockerWish } from './engine-choice.ts';
 import { once } from './lazy.ts';
@@ -36,7 +36,7 @@ export async function dockerSource(
   const input = placeOf(environment, wish);
   const { discover, requireEndpoint } = await import('../../docker/engine/connection/discovery.ts');
   const found = await discover(input).catch(async (error: unknown) => {
-    if (!(error instanceof LoomsError) || error.code !== 'context-not-found') throw error;
+    if (!isFailure(error, 'context-not-found')) throw error;
     const wanted = wish.context || environment.DOCKER_CONTEXT || wish.file?.context || '';
     throw contextNotFound(error.message, wanted, await knownContexts(environment));
   });

@@ -5,6 +5,7 @@ import type { ProjectFile } from '../../spec/project-file.ts';
 import type { Settings } from './composition.ts';
 import { kindOfContext, type OpenWish, wishOf } from './engine-choice.ts';
 import { once } from './lazy.ts';
+import { singleSource } from './single-source.ts';
 import { type EngineSource, knownContexts, type SourceParts } from './source-parts.ts';
 
 /** Where the engine is looked for, and the connection to it; neither is made before it is asked for. */
@@ -27,10 +28,7 @@ export function engineSource(
       return (await import('./several-source.ts')).severalSource(file.engines, parts);
     }
     const wanted = wish();
-    const found = wanted.kind === 'either' ? await settled(wanted) : wanted;
-    return found.kind === 'docker'
-      ? (await import('./docker-source.ts')).dockerSource(found, parts)
-      : (await import('./cluster-source.ts')).clusterSource(found, parts);
+    return singleSource(wanted.kind === 'either' ? await settled(wanted) : wanted, parts);
   };
   /** What a context is that only its name tells of. */
   const settled = async ({ context, asDocker, asCluster }: OpenWish) => {

@@ -5,6 +5,9 @@ import type { Warm } from '../near/warm.ts';
 import type { Settings } from './composition.ts';
 import { lazily, once } from './lazy.ts';
 
+/** The version in `looms/<version>`. */
+export const versionIn = (managedBy: Settings['managedBy']): string => managedBy.split('/')[1] ?? '';
+
 /** Where spans go, if anywhere: what sends them is loaded (170 ms) where somebody collects them. */
 export async function tracingFor(
   { program: { environment }, managedBy }: Settings,
@@ -15,7 +18,7 @@ export async function tracingFor(
   const isOff = environment.OTEL_SDK_DISABLED?.toLowerCase() === 'true' || environment.OTEL_TRACES_EXPORTER === 'none';
   if (isOff || !(named || endpoint)) return noTracing;
   const { otlpTracing } = await import('../../telemetry/otlp.ts');
-  const version = managedBy.split('/')[1] ?? '';
+  const version = versionIn(managedBy);
   const made = otlpTracing({ endpoint: named ? undefined : endpoint, environment, version, warn });
   atEnd(made.close);
   return made;

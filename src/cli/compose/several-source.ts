@@ -5,6 +5,7 @@ import type { Member } from '../../orchestrator/several/members.ts';
 import type { MemberEngine } from '../../spec/project-file.ts';
 import { wishOfFile } from './engine-choice.ts';
 import { once } from './lazy.ts';
+import { singleSource } from './single-source.ts';
 import type { EngineSource, Environment, SingleSource, SourceParts } from './source-parts.ts';
 
 /** Variables that name one engine say nothing of one that the file names. */
@@ -14,25 +15,22 @@ const withoutEngine = (environment: Environment): Environment => ({
   DOCKER_CONTEXT: undefined,
 });
 
-/** Each engine of looms.yaml, looked for when it is first asked. */
-type Place = { readonly engine: MemberEngine; readonly look: () => Promise<SingleSource> };
+/** An engine of looms.yaml, looked for when it is first asked. */
+type MemberSource = { readonly engine: MemberEngine; readonly look: () => Promise<SingleSource> };
 
-function placeOfMember(engine: MemberEngine, parts: SourceParts): Place {
+function memberSource(engine: MemberEngine, parts: SourceParts): MemberSource {
   // What the file names is taken, whatever the environment says.
   const wish = wishOfFile(engine.named, []);
   const environment = engine.named === undefined ? parts.environment : withoutEngine(parts.environment);
   const own = { ...parts, environment, registry: engine.registry };
   const look = once(
-    async () =>
-      wish.kind === 'docker'
-        ? (await import('./docker-source.ts')).dockerSource(wish, own)
-        : (await import('./cluster-source.ts')).clusterSource(wish, own),
+    () => singleSource(wish, own),
     ({ address }) => address !== undefined,
   );
   return { engine, look };
 }
 
-function memberOf({ engine, look }: Place): Member {
+function memberOf({ engine, look }: MemberSource): Member {
   let connected: SingleOrchestrator | undefined;
   const orchestrator = once(async () => {
     connected = await (await look()).connect();
@@ -43,7 +41,7 @@ function memberOf({ engine, look }: Place): Member {
 }
 
 /** Where the engines were looked for; of one that cannot be, why. */
-async function attemptsOf({ engine, look }: Place): Promise<readonly EngineAttempt[]> {
+async function attemptsOf({ engine, look }: MemberSource): Promise<readonly EngineAttempt[]> {
   const { name } = engine;
   try {
     const { attempts } = await look();
@@ -58,8 +56,8 @@ async function attemptsOf({ engine, look }: Place): Promise<readonly EngineAttem
 }
 
 /** What tells these engines from others, by where each was found; one that was not is told by that. */
-const addressOf = (places: readonly Place[], sources: readonly (SingleSource | undefined)[]): string =>
-  `several:${JSON.stringify(places.map(({ engine }, index) => [engine.name, sources[index]?.address ?? null]))}`;
+const addressOf = (members: readonly MemberSource[], found: readonly (SingleSource | undefined)[]): string =>
+  `several:${JSON.stringify(members.map(({ engine }, index) => [engine.name, found[index]?.address ?? null]))}`;
 
 /** The engines that looms.yaml names, as one. Each is connected to by itself, and one that cannot be keeps no other one. */
 export async function severalSource(engines: readonly MemberEngine[], parts: SourceParts): Promise<EngineSource> {
@@ -69,14 +67,14 @@ export async function severalSource(engines: readonly MemberEngine[], parts: Sou
     const own = await parts.needs();
     return { ...own, keepLog: (at, of, options) => own.keepLog({ ...at, engine: idOfSeveral }, of, options) };
   };
-  const places = engines.map((engine) => placeOfMember(engine, { ...parts, needs }));
-  const sources = await Promise.all(places.map(({ look }) => look().catch(() => undefined)));
+  const members = engines.map((engine) => memberSource(engine, { ...parts, needs }));
+  const found = await Promise.all(members.map(({ look }) => look().catch(() => undefined)));
   return {
-    attempts: (await Promise.all(places.map(attemptsOf))).flat(),
-    address: addressOf(places, sources),
-    isLocal: sources.every((source) => source?.isLocal === true),
+    attempts: (await Promise.all(members.map(attemptsOf))).flat(),
+    address: addressOf(members, found),
+    isLocal: found.every((source) => source?.isLocal === true),
     at: async (path) => {
-      for (const source of sources) {
+      for (const source of found) {
         const part = await source?.at(path);
         if (part !== undefined) return part;
       }
@@ -84,7 +82,7 @@ export async function severalSource(engines: readonly MemberEngine[], parts: Sou
     },
     connect: async () => {
       const { severalOrchestrator } = await import('../../orchestrator/several/orchestrator.ts');
-      return severalOrchestrator(places.map(memberOf), await needs());
+      return severalOrchestrator(members.map(memberOf), await needs());
     },
   };
 }
