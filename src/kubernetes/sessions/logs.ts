@@ -3,7 +3,7 @@ import type { CallOptions, LogLine, LogMoment, LogQuery } from '../../orchestrat
 import { serverContainer, serverStatus } from '../model/objects.ts';
 import { type Cluster, refusalOf } from '../port.ts';
 import { hasRun } from './container.ts';
-import { podNamed, readPod } from './look.ts';
+import { pathOf, podNamed, readPod } from './look.ts';
 
 /** How much later the line before another one may be, ms: each of the two streams is read by itself where a container runs. */
 const unorderedMs = 1_000;
@@ -38,8 +38,7 @@ async function* readPart(
   { cluster, id, query: { since }, options }: Reading,
   { previous, tail, follow }: Part,
 ): AsyncGenerator<LogLine> {
-  const { namespace, name } = podNamed(id);
-  const path = `/api/v1/namespaces/${encodeURIComponent(namespace)}/pods/${encodeURIComponent(name)}/log`;
+  const path = `${pathOf(podNamed(id))}/log`;
   const query = {
     container: serverContainer,
     timestamps: 'true',

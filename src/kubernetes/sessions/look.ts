@@ -14,13 +14,16 @@ export function podNamed(id: ContainerId): PodName {
   return pod;
 }
 
+/** The address of a pod. */
+export const pathOf = ({ namespace, name }: Pick<PodName, 'namespace' | 'name'>): string =>
+  `/api/v1/namespaces/${encodeURIComponent(namespace)}/pods/${encodeURIComponent(name)}`;
+
 /** The pod as the cluster has it now; null when it is gone, also where another one has its name. */
 export async function findPod(cluster: Cluster, id: ContainerId, options: CallOptions = {}): Promise<Pod | null> {
-  const { uid, namespace, name } = podNamed(id);
-  const path = `/api/v1/namespaces/${encodeURIComponent(namespace)}/pods/${encodeURIComponent(name)}`;
+  const named = podNamed(id);
   try {
-    const pod = (await cluster.request({ method: 'GET', path }, options)) as Pod | null;
-    return pod?.metadata?.uid === uid ? pod : null;
+    const pod = (await cluster.request({ method: 'GET', path: pathOf(named) }, options)) as Pod | null;
+    return pod?.metadata?.uid === named.uid ? pod : null;
   } catch (error) {
     if (isFailure(error, 'engine-not-found')) return null;
     throw error;
