@@ -5,7 +5,7 @@ import type { ApplyOptions, ApplyReport } from '../port.ts';
 import { createMakings, deferred, type Makings } from './makings.ts';
 import { createMeeting, type Meeting } from './meeting.ts';
 import { errorOf, type Member, type Members } from './members.ts';
-import { type Part, type SeveralPrepared, stepOn } from './merge.ts';
+import { byName, type Part, type SeveralPrepared, stepOn } from './merge.ts';
 import type { Placed } from './place.ts';
 import { type EngineReport, mergeReports } from './reports.ts';
 
@@ -83,8 +83,7 @@ async function applyBounded(
     return null;
   };
 
-  const byName = members.all.toSorted((a, b) => (a.name < b.name ? -1 : 1));
-  const turns = byName.flatMap((member): Turn[] => {
+  const turns = members.all.toSorted(byName).flatMap((member): Turn[] => {
     const part = busy.find(({ engine }) => engine === member.name);
     if (part !== undefined) return [{ member, run: (onLocked) => applyPart(member, part, onLocked) }];
     return staying.has(member.name) ? [{ member, run: (onLocked) => keepLocked(member, onLocked) }] : [];

@@ -17,6 +17,12 @@ export type SeveralPrepared = Prepared & {
   readonly told: readonly PlanWarning[];
 };
 
+/** Orders of lists whose entries have names of their own. */
+export const byName = (a: { readonly name: string }, b: { readonly name: string }): number =>
+  a.name < b.name ? -1 : 1;
+export const byServer = (a: { readonly server: string }, b: { readonly server: string }): number =>
+  a.server < b.server ? -1 : 1;
+
 /** Of a plan that leaves every server where it is. */
 export const nothingPlaced: Placed = { placings: new Map(), leaving: new Map(), warnings: [] };
 
@@ -69,7 +75,7 @@ function changesOf(parts: readonly Part[], placed: Placed): readonly Change[] {
     if (placing.kind === 'on') return [];
     return [{ server, action: 'blocked', why: { kind: 'unsupported', detail: placing.why, hint: placing.hint } }];
   });
-  return [...made, ...nowhere].toSorted((a, b) => (a.server < b.server ? -1 : 1));
+  return [...made, ...nowhere].toSorted(byServer);
 }
 
 function stepsOf(parts: readonly Part[], placed: Placed): readonly Step[] {
@@ -96,10 +102,6 @@ const warningOn = (engine: string, warning: PlanWarning): PlanWarning =>
 
 const on = <T extends object>(engine: string, list: readonly T[]): readonly (T & { readonly engine: string })[] =>
   list.map((one) => ({ ...one, engine }));
-
-const byName = (a: { readonly name: string }, b: { readonly name: string }): number => (a.name < b.name ? -1 : 1);
-const byServer = (a: { readonly server: string }, b: { readonly server: string }): number =>
-  a.server < b.server ? -1 : 1;
 
 function mergePlans(
   parts: readonly Part[],

@@ -1,7 +1,7 @@
 import type { ServerName, StepId } from '../../model/ids.ts';
 import { outcomeOf } from '../common/report.ts';
 import type { ApplyReport, ServerOutcome } from '../port.ts';
-import { leaves, type SeveralPrepared, stepIdOn } from './merge.ts';
+import { byServer, leaves, type SeveralPrepared, stepIdOn } from './merge.ts';
 import type { Placed } from './place.ts';
 
 export type EngineReport = { readonly engine: string; readonly report: ApplyReport };
@@ -28,7 +28,7 @@ function outcomesOf(reports: readonly EngineReport[], placed: Placed): readonly 
     if (made === undefined || isWell(made)) outcomes.set(old.server, { ...made, ...old });
     else if (made.outcome === 'not-serving') outcomes.set(old.server, { ...made, outcome: 'gate-failed' });
   }
-  return [...outcomes.values()].toSorted((a, b) => (a.server < b.server ? -1 : 1));
+  return [...outcomes.values()].toSorted(byServer);
 }
 
 /** What became of a plan on each engine, as of one plan. */
@@ -43,7 +43,7 @@ export function mergeReports({ plan, placed }: SeveralPrepared, reports: readonl
     if (changed.some((one) => one.server === server)) return [];
     return [{ server, outcome: action === 'blocked' ? 'blocked' : 'unchanged' }];
   });
-  const servers = [...changed, ...untouched].toSorted((a, b) => (a.server < b.server ? -1 : 1));
+  const servers = [...changed, ...untouched].toSorted(byServer);
   return {
     plan,
     results: Object.fromEntries(
