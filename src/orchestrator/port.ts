@@ -141,9 +141,9 @@ export type Prepared = {
 
 /** What is known of the run that holds a lock. */
 type LockState =
-  /** It gave no sign of life for a whole lifetime of the lock. */
+  /** The run gave no sign of life for a whole lifetime of the lock. */
   | 'expired'
-  /** It ran on this machine, and its process is gone. */
+  /** The run was one of this machine, and its process is gone. */
   | 'abandoned'
   | 'held';
 
@@ -157,7 +157,7 @@ export type ProjectLock = {
   readonly take: (lock: LockHolder) => Promise<void>;
 };
 
-/** That of one engine, for those who work on another. */
+/** The lock of a project on one engine, for those who work on another. */
 export type HoldableLock = ProjectLock & {
   /**
    * Does something on other engines while nobody changes the project on this one, which has the project. Throws `lock-held`,
@@ -336,7 +336,7 @@ export type MadeServer = Pick<MadeFrom, 'foreignRecord'> & {
   readonly id: ContainerId;
   readonly server: ServerName;
   readonly secretPrints?: SecretPrints;
-  /** It was given them also where its server is none over HTTP. */
+  /** Whether it was given secrets also where its server is none over HTTP. */
   readonly givenSecrets?: boolean;
 };
 

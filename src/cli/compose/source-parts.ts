@@ -21,7 +21,7 @@ export type EngineSource = {
   readonly connect: () => Promise<Orchestrator>;
 };
 
-/** One that can be one of several. */
+/** A source of one engine, which can be one of several. */
 export type SingleSource = Omit<EngineSource, 'connect'> & { readonly connect: () => Promise<SingleOrchestrator> };
 
 export type SourceParts = {

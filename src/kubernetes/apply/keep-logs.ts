@@ -32,7 +32,7 @@ export async function keepLogsOf(
   return problem;
 }
 
-/** The same of all pods that a server has by now. */
+/** Keeps the logs of all pods that a server has by now; as `keepLogsOf`. */
 export async function keepLogs(place: Place, server: ServerName, options: CallOptions): Promise<string | undefined> {
   const workload = await lookAtServer(place.ports, place.observed, server, options);
   return workload === null ? undefined : keepLogsOf(place, workload, () => true, options);

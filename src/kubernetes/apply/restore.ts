@@ -27,8 +27,8 @@ type Place = { readonly ports: KubernetesPorts; readonly observed: Observed };
 
 /**
  * Takes a server back to the pods that served, waits until one of them does unless it slept, and notes on those that failed
- * what they failed with. `written` is the Deployment as this run left it, else as the plan saw it. Throws `engine-conflict` where somebody has
- * changed it since: a person may be mending it.
+ * what they failed with. `written` is the Deployment as this run left it, else as the plan saw it. Throws `engine-conflict`
+ * where somebody has changed it since: a person may be mending it.
  */
 export async function restoreServer(
   place: Place,

@@ -177,7 +177,7 @@ async function rank({ cluster }: KubernetesPorts, costs: readonly Cost[], option
       const at = { kind: 'Pod', namespace: metadata.namespace ?? '', name: metadata.name } as const;
       if (metadata.annotations?.[annotation.deletionCost] === String(cost)) return;
       await annotate(cluster, at, { [annotation.deletionCost]: String(cost) }, options).catch((error: unknown) => {
-        // One that is gone by now goes nowhere.
+        // A pod that is gone by now needs no cost.
         if (!isFailure(error, 'engine-not-found')) throw error;
       });
     }),

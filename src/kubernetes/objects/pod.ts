@@ -252,7 +252,7 @@ function hostAliases({ network }: DesiredServer): object {
   };
 }
 
-/** That directory in memory, unless something is mounted there. */
+/** The working directory of what looms builds, in memory, unless something is mounted there. */
 function builtDir(spec: DesiredServer, others: readonly Mounted[]): readonly Mounted[] {
   const path = builtDirOf(spec);
   const isMounted = others.some(({ mount }) => path === mount.mountPath || path?.startsWith(`${mount.mountPath}/`));

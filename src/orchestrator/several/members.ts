@@ -30,20 +30,20 @@ export type Members = {
   readonly ask: <T>(work: Question<T>, among?: readonly Member[]) => Promise<Answers<T>>;
   /** The same of what an engine may tell from memory: that it does says nothing of whether it is there. */
   readonly recall: <T>(work: Question<T>) => Promise<Answers<T>>;
-  /** Whether it has been gone for as long as looms.yaml says. One that does not let us in is there. */
+  /** Whether an engine has been gone for as long as looms.yaml says. One that does not let us in is there. */
   readonly isLost: (member: Member) => boolean;
-  /** Remembers which servers of a project are on it. */
+  /** Remembers which servers of a project are on an engine. */
   readonly seen: (member: Member, project: ProjectName, servers: readonly ServerName[]) => void;
-  /** Remembers servers that are about to be made on it: from now on they may be there. */
+  /** Remembers servers that are about to be made on an engine: from now on they may be there. */
   readonly expect: (member: Member, project: ProjectName, servers: readonly ServerName[]) => void;
-  /** Those that were on it at its last answer, or may have been made since; undefined where this program has not heard of it. */
+  /** Servers that were on an engine at its last answer, or may have been made since; undefined where it never answered here. */
   readonly lastSeen: (member: Member, project: ProjectName) => ReadonlySet<ServerName> | undefined;
 };
 
-/** It is not there for now. */
+/** That an engine is not there for now. */
 const isGone = (error: unknown): error is LoomsError => isFailure(error, 'engine-unreachable', 'engine-timeout');
 
-/** It says nothing that helps: it is gone, it cannot be found from here, or it does not let us in. What is on it goes on. */
+/** That an engine says nothing that helps: it is gone, cannot be found from here, or does not let us in. What is on it goes on. */
 const isSilence = (error: unknown): error is LoomsError =>
   isGone(error) || isFailure(error, 'engine-too-old', 'context-not-found', 'engine-rejected');
 

@@ -127,7 +127,7 @@ export function placeServers(servers: readonly DeclaredServer[], engines: readon
     const [newest] = at;
     const stays = at.find((one) => allows(one, placeOf(server)));
     if (stays !== undefined) put(server, stays.name);
-    // One that shall not run is made nowhere, so there is nothing to move it to.
+    // A server that shall not run is made nowhere, so there is nothing to move it to.
     else if (newest !== undefined && !server.spec.enabled) put(server, newest.name);
     else if (newest !== undefined && holdsFiles(server)) {
       put(server, newest.name);

@@ -74,7 +74,7 @@ async function planFiles(members: Members, intent: FilesIntent): Promise<Several
   return mergePrepared(intent, engineOf(members, look), { parts, placed, told: silentWarnings(look) });
 }
 
-/** What of the places is asked for. */
+/** The places of the servers that are asked for; undefined: of all. */
 function onlyOf(placed: Placed, only: FilesIntent['only']): Placed {
   if (only === undefined) return placed;
   const isAsked = (server: ServerName): boolean => only.includes(server);
@@ -95,7 +95,7 @@ async function planNamed(
   const names = intent.kind === 'rollback' ? [intent.server] : intent.servers;
   if (names !== 'all') requireThere(names, intent.project, look);
   const parts = await planParts(look.answered, (one): Intent | undefined => {
-    // It is taken back where it was made last, else where it was deleted.
+    // A server is taken back where it was made last, else where it was deleted.
     if (intent.kind === 'rollback') return one === holdersIn(look, intent.server)[0] ? intent : undefined;
     if (intent.servers === 'all') return intent;
     const servers = intent.servers.filter((name) => isFor(one, name, look));

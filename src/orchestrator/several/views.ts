@@ -87,7 +87,7 @@ export const holderOf = async (
   options?: CallOptions,
 ): Promise<Orchestrator> => (await holdersOf(members, project, server, options))[0].orchestrator;
 
-/** Its generations on the engine where it is: what it left on another one is told there. */
+/** The generations of a server on the engine that has it: what it left on another one is told there. */
 export const historyOf = async (
   members: Members,
   project: ProjectName,
@@ -114,7 +114,7 @@ export async function servingOn(
       found.push({ member, serving });
       first.resolve();
     } catch (error) {
-      // That it is not there, or does not run, matters only where it runs on no other.
+      // That a server is not on an engine, or does not run there, matters only where it runs on no other.
       if (isFailure(error, 'server-not-running', 'server-asleep', 'image-not-found')) failures.push(error);
       else if (!isFailure(error, 'server-not-found')) throw error;
     }

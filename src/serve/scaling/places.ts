@@ -27,7 +27,7 @@ export const mayGoElsewhere = (error: unknown): error is LoomsError =>
 
 export function createPlaces(): OpenPlaces {
   const sessions = new Map<ContainerId, number>();
-  /** The same, as new conversations are to see it. */
+  /** Sessions by container, as new conversations are to see them: one that is avoided seems full. */
   const loads = new Map<ContainerId, number>();
   const servers = new Map<ServerName, number>();
   const unplaced = new Map<ServerName, number>();
@@ -40,7 +40,7 @@ export function createPlaces(): OpenPlaces {
     add(loads, container, avoidedLoad);
     setTimeout(() => add(loads, container, -avoidedLoad), avoidMs).unref();
   };
-  /** One that is being opened. */
+  /** Counts a process or connection that is being opened. */
   const begin = (server: ServerName) => {
     let where: ContainerId | undefined;
     let isOver = false;

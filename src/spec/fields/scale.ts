@@ -44,7 +44,7 @@ export function countsOf(
   };
 }
 
-/** The same as a file has it, without what is usual. */
+/** A scale as a file has it, without what is usual. */
 export function writtenScale({ min, max, sessionsPerReplica, idleSeconds }: Scale) {
   return {
     ...(min === usualScale.min ? {} : { min }),
