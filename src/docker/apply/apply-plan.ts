@@ -8,6 +8,7 @@ import { planDifferences } from '../../model/plan/compare-plans.ts';
 import { defined } from '../../model/values/defined.ts';
 import { engineWidth } from '../../model/values/map-bounded.ts';
 import { tellingLines } from '../../model/values/telling-lines.ts';
+import { planStale } from '../../orchestrator/common/plan-stale.ts';
 import type { HeldLock } from '../../orchestrator/common/project-lock.ts';
 import { underLock } from '../../orchestrator/common/under-lock.ts';
 import type { ApplyOptions, ApplyReport, LoggedServer, OrchestratorPorts, Prepared } from '../../orchestrator/port.ts';
@@ -156,10 +157,8 @@ async function applyLocked(
 ): Promise<ApplyReport> {
   const prepared = await planIntent(ports, confirmed.intent);
   if (prepared.plan.basis !== confirmed.plan.basis && !options.acceptNewPlan(prepared.plan)) {
-    throw new LoomsError('plan-stale', 'the engine changed between the plan you confirmed and now', {
-      detail: planDifferences(confirmed.plan, prepared.plan),
-      hint: 'run the command again to see what it would do now; nothing was changed',
-    });
+    const differences = planDifferences(confirmed.plan, prepared.plan);
+    throw planStale('the engine changed between the plan you confirmed and now', differences);
   }
   const warnings = await options.check(prepared);
   const made = madeBefore(prepared);

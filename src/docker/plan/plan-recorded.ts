@@ -4,6 +4,7 @@ import type { ServerName } from '../../model/ids.ts';
 import { untrustedRecord } from '../../model/records.ts';
 import { serverNotFound } from '../../model/server-not-found.ts';
 import { sourceText } from '../../model/source.ts';
+import { brokenRecord } from '../../orchestrator/common/record-words.ts';
 import type { RecordedIntent } from '../../orchestrator/port.ts';
 import { serverOfRecord, specHash } from '../../spec/record/record.ts';
 import { settledOf, slotsOf } from '../model/generations.ts';
@@ -66,10 +67,7 @@ export async function planRecorded(ports: DockerPorts, intent: RecordedIntent): 
   if (wish.kind !== 'stop') {
     await ports.requireRules(
       servers.map(({ spec }) => spec),
-      {
-        what: 'the record on a container breaks a rule of a spec file, as it is read today and here',
-        hint: 'an earlier looms may have written it, or somebody else; `looms apply` with the spec file replaces the server',
-      },
+      brokenRecord('container'),
     );
   }
   const prepared = await planDeclared(ports, {

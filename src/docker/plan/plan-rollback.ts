@@ -5,6 +5,7 @@ import { untrustedRecord } from '../../model/records.ts';
 import { serverNotFound } from '../../model/server-not-found.ts';
 import type { MadeFrom } from '../../model/server-view.ts';
 import { parseSource } from '../../model/source.ts';
+import { brokenGeneration, leftMeanwhile, unreadableGeneration } from '../../orchestrator/common/record-words.ts';
 import type { RollbackIntent } from '../../orchestrator/port.ts';
 import { specHash } from '../../spec/record/record.ts';
 import { serversOf, settledOf, slotsOf } from '../model/generations.ts';
@@ -37,12 +38,10 @@ const unrecorded = (
 const notFound = (message: string, hint: string): LoomsError =>
   new LoomsError('generation-not-found', message, { hint });
 
-/** Someone else's apply may have come between the plan and the lock: what it brought is not what was to be undone. */
+/** Throws `plan-stale` where another generation serves than the one that was to be left. */
 function refuseIfLeft({ server: name, leaving }: RollbackIntent, now: ObservedContainer | undefined, to: number): void {
   if (leaving === undefined || now === undefined || now.id === leaving || now.generation === to) return;
-  throw new LoomsError('plan-stale', `server ${name} runs generation ${now.generation} by now, from another run`, {
-    hint: `\`looms history ${name}\` shows what there is; roll back again if that is still what you want`,
-  });
+  throw leftMeanwhile(name, now.generation);
 }
 
 /** The generation to go back to. Throws `server-not-found`, `generation-not-found`. */
@@ -74,11 +73,7 @@ function chooseTarget(observed: Observed, { project, server: name, to }: Rollbac
 
 /** The recorded spec as a server to be run; what was rolled back to shall run, whatever is disabled now. */
 function declared(name: ServerName, { generation, recorded, source }: Candidate): DeclaredServer {
-  if (recorded === undefined) {
-    throw new LoomsError('refused', `the record of generation ${generation} of ${name} cannot be read`, {
-      hint: 'another version of looms may have written it: choose another generation with --to',
-    });
-  }
+  if (recorded === undefined) throw unreadableGeneration(name, generation);
   const spec = { ...recorded.spec, name, enabled: true };
   return {
     spec,
@@ -120,10 +115,7 @@ export async function planRollback(ports: DockerPorts, intent: RollbackIntent): 
   const target = chooseTarget(await lookAt(ports, project), intent);
   const to = target.generation;
   const server = declared(name, target);
-  await ports.requireRules([server.spec], {
-    what: `the record of generation ${to} of ${name} breaks a rule of a spec file, as it is read today and here`,
-    hint: 'choose another generation with --to, or apply a spec file',
-  });
+  await ports.requireRules([server.spec], brokenGeneration(name, to));
   const observed = await observeWithImage(ports, project, target, server);
   const leaving = settledOf(slotsOf(observed.containers).get(name) ?? [], project, name);
   refuseIfLeft(intent, leaving, to);

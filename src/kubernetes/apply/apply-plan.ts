@@ -7,6 +7,7 @@ import type { Notice } from '../../model/notices.ts';
 import { planDifferences } from '../../model/plan/compare-plans.ts';
 import type { Change } from '../../model/plan.ts';
 import { defined } from '../../model/values/defined.ts';
+import { planStale } from '../../orchestrator/common/plan-stale.ts';
 import type { HeldLock } from '../../orchestrator/common/project-lock.ts';
 import { brokenWayBack, reportOf } from '../../orchestrator/common/report.ts';
 import { underLock } from '../../orchestrator/common/under-lock.ts';
@@ -79,10 +80,8 @@ async function applyLocked(
   const isOther =
     prepared.plan.basis !== confirmed.plan.basis && essence(prepared.plan) !== essence(confirmed.plan as KubePlan);
   if (isOther && !options.acceptNewPlan(prepared.plan)) {
-    throw new LoomsError('plan-stale', 'the cluster changed between the plan you confirmed and now', {
-      detail: planDifferences(confirmed.plan, prepared.plan),
-      hint: 'run the command again to see what it would do now; nothing was changed',
-    });
+    const differences = planDifferences(confirmed.plan, prepared.plan);
+    throw planStale('the cluster changed between the plan you confirmed and now', differences);
   }
   const warnings = await options.check(prepared);
   const healthy: HealthFinding[] = [];

@@ -1,6 +1,7 @@
 import { LoomsError } from '../../model/errors.ts';
 import type { ServerName } from '../../model/ids.ts';
 import { untrustedRecord } from '../../model/records.ts';
+import { brokenRecord } from '../../orchestrator/common/record-words.ts';
 import type { RecordedIntent } from '../../orchestrator/port.ts';
 import { serverOfRecord } from '../../spec/record/record.ts';
 import { annotation } from '../model/names.ts';
@@ -47,10 +48,7 @@ export async function planRecorded(
   if (wish.kind !== 'stop') {
     await ports.requireRules(
       servers.map(({ spec }) => spec),
-      {
-        what: 'the record on a Deployment breaks a rule of a spec file, as it is read today and here',
-        hint: 'an earlier looms may have written it, or somebody else; `looms apply` with the spec file replaces the server',
-      },
+      brokenRecord('Deployment'),
     );
   }
   return prepare(ports, observed, intent, {

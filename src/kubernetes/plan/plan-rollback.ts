@@ -1,5 +1,6 @@
 import { LoomsError } from '../../model/errors.ts';
 import { untrustedRecord } from '../../model/records.ts';
+import { brokenGeneration, leftMeanwhile, unreadableGeneration } from '../../orchestrator/common/record-words.ts';
 import type { RollbackIntent } from '../../orchestrator/port.ts';
 import { serverOfRecord } from '../../spec/record/record.ts';
 import { isSameRevision } from '../model/claims.ts';
@@ -53,26 +54,13 @@ export async function planRollback(
   }
   const to = target.claim.generation;
   if (intent.leaving !== undefined && intent.leaving !== leaving && now?.claim.generation !== to) {
-    throw new LoomsError(
-      'plan-stale',
-      `server ${name} runs generation ${now?.claim.generation ?? 0} by now, from another run`,
-      {
-        hint: `\`looms history ${name}\` shows what there is; roll back again if that is still what you want`,
-      },
-    );
+    throw leftMeanwhile(name, now?.claim.generation ?? 0);
   }
-  if (target.claim.recorded === undefined) {
-    throw new LoomsError('refused', `the record of generation ${to} of ${name} cannot be read`, {
-      hint: 'another version of looms may have written it: choose another generation with --to',
-    });
-  }
+  if (target.claim.recorded === undefined) throw unreadableGeneration(name, to);
   const { spec, image } = target.claim.recorded;
   const source = target.claim.source ?? 'unknown';
   const server = serverOfRecord({ spec: { ...spec, enabled: true }, image }, { source, directory: '' });
-  await ports.requireRules([server.spec], {
-    what: `the record of generation ${to} of ${name} breaks a rule of a spec file, as it is read today and here`,
-    hint: 'choose another generation with --to, or apply a spec file',
-  });
+  await ports.requireRules([server.spec], brokenGeneration(name, to));
   const untrusted = untrustedRecord(`generation ${to} of ${name}`, target.claim);
   return prepare(
     ports,

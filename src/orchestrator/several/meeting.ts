@@ -1,5 +1,5 @@
-import { LoomsError } from '../../model/errors.ts';
 import type { Plan } from '../../model/plan.ts';
+import { planStale } from '../common/plan-stale.ts';
 import type { ApplyOptions, Prepared } from '../port.ts';
 import { type Deferred, deferred, type Makings } from './makings.ts';
 import type { Members } from './members.ts';
@@ -85,7 +85,5 @@ async function requireSamePlaces(members: Members, { intent, placed }: SeveralPr
   const [now] = await placeNow(members, intent);
   const text = ({ placings, leaving }: Placed): string => JSON.stringify([[...placings], [...leaving]]);
   if (text(now) === text(placed)) return;
-  throw new LoomsError('plan-stale', 'servers are on other engines than when the plan was made', {
-    hint: 'run the command again to see what it would do now; nothing was changed',
-  });
+  throw planStale('servers are on other engines than when the plan was made');
 }
