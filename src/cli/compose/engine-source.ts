@@ -3,10 +3,26 @@ import { failureOf } from '../../model/failure.ts';
 import type { EngineAttempt, Orchestrator } from '../../orchestrator/port.ts';
 import type { ProjectFile } from '../../spec/project-file.ts';
 import type { Settings } from './composition.ts';
-import { kindOfContext, type OpenWish, wishOf } from './engine-choice.ts';
+import { type ClusterWish, type DockerWish, kindOfContext, type OpenWish, wishOf } from './engine-choice.ts';
 import { once } from './lazy.ts';
 import { singleSource } from './single-source.ts';
 import { type EngineSource, knownContexts, type SourceParts } from './source-parts.ts';
+
+/** What a context is that only its name tells of. Throws what `kindOfContext` throws. */
+async function wishByName(
+  { context, asDocker, asCluster }: OpenWish,
+  { environment, ports }: SourceParts,
+): Promise<DockerWish | ClusterWish> {
+  const known = await knownContexts(environment, context);
+  const kind = kindOfContext(context, known);
+  if (known.unreadable !== undefined) {
+    ports().warn({
+      code: 'kubeconfig-unreadable',
+      message: `${context} is taken for the context of Docker: kubeconfig cannot be read (${known.unreadable.message}); --context docker:${context} says so`,
+    });
+  }
+  return kind === 'docker' ? asDocker : asCluster;
+}
 
 /** Where the engine is looked for, and the connection to it; neither is made before it is asked for. */
 export function engineSource(
@@ -23,27 +39,15 @@ export function engineSource(
   };
   const { host, context } = settings;
   const wish = () => wishOf(settings, file?.engine);
-  const lookFor = async (): Promise<EngineSource> => {
+  const find = async (): Promise<EngineSource> => {
     if (file?.engines !== undefined && host === undefined && context === undefined) {
       return (await import('./several-source.ts')).severalSource(file.engines, parts);
     }
     const wanted = wish();
-    return singleSource(wanted.kind === 'either' ? await settled(wanted) : wanted, parts);
-  };
-  /** What a context is that only its name tells of. */
-  const settled = async ({ context, asDocker, asCluster }: OpenWish) => {
-    const known = await knownContexts(environment, context);
-    const kind = kindOfContext(context, known);
-    if (known.unreadable !== undefined) {
-      ports().warn({
-        code: 'kubeconfig-unreadable',
-        message: `${context} is taken for the context of Docker: kubeconfig cannot be read (${known.unreadable.message}); --context docker:${context} says so`,
-      });
-    }
-    return kind === 'docker' ? asDocker : asCluster;
+    return singleSource(wanted.kind === 'either' ? await wishByName(wanted, parts) : wanted, parts);
   };
   // One look for all who ask: two could see two different engines.
-  const look = once(lookFor, ({ address }) => address !== undefined);
+  const look = once(find, ({ address }) => address !== undefined);
   let connected: Orchestrator | undefined;
   const connect = async (): Promise<Orchestrator> => {
     connected = await (await look()).connect();
