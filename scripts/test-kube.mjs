@@ -5,7 +5,7 @@ import { ensureKubernetes, namedCluster, withCluster } from './lib/kubernetes.mj
 import { narrator } from './lib/narrator.mjs';
 import { ensurePackages, projectEnvironment } from './lib/packages.mjs';
 import { root } from './lib/root.mjs';
-import { run } from './lib/run.mjs';
+import { run, tryRun } from './lib/run.mjs';
 import { runVitest } from './lib/run-vitest.mjs';
 
 /** What the tests run in pods. */
@@ -47,15 +47,21 @@ const test = async (projects, env) => {
   return ok;
 };
 
+/** The image of the run before goes: without its name it would stay for good. */
+async function buildOwnImage(env) {
+  const docker = (...args) => tryRun('docker', args, { cwd: root, env });
+  const idOf = async () => (await docker('image', 'inspect', '--format', '{{.Id}}', ownImage)).stdout.trim();
+  const before = await idOf();
+  const args = ['build', '--quiet', '-f', 'deploy/Dockerfile', '--build-arg', 'PACKAGES=', '-t', ownImage, '.'];
+  await run('docker', args, { cwd: root, env });
+  if (before !== '' && before !== (await idOf())) await docker('image', 'rm', before);
+}
+
 /** @param {NodeJS.ProcessEnv} env */
 async function onOwnClusters(env) {
   const { host } = await ensureEngine(note);
   await ensureBaseImages(host, images, note);
-  await run(
-    'docker',
-    ['build', '--quiet', '-f', 'deploy/Dockerfile', '--build-arg', 'PACKAGES=', '-t', ownImage, '.'],
-    { cwd: root, env: { ...env, DOCKER_HOST: host } },
-  );
+  await buildOwnImage({ ...env, DOCKER_HOST: host });
   const places = await ensureKubernetes(note);
   note('ready');
   const isOfLostNode = (file) => file.includes('node-lost');

@@ -87,7 +87,7 @@ describe.skipIf(isLeftOut)('images that looms builds, on a cluster', () => {
     for (const ref of refs)
       await docker
         .getImage(ref)
-        .remove()
+        .remove({ force: true })
         .catch(() => {});
   });
 
@@ -144,7 +144,9 @@ describe.skipIf(isLeftOut)('images that looms builds, on a cluster', () => {
     refs.add(`${repo}:${tag}`);
     const push = async (mark: string): Promise<void> => {
       const made = await docker.createContainer({ Image: 'node:24-slim', Cmd: ['true'] });
-      await made.commit({ repo, tag, changes: `ENV MARK=${mark}` });
+      const { Id } = await made.commit({ repo, tag, changes: `ENV MARK=${mark}` });
+      // The next one takes the name away.
+      refs.add(Id);
       await made.remove();
       const pushing = await docker.getImage(`${repo}:${tag}`).push({ authconfig: {} });
       await new Promise<void>((done, fail) =>
