@@ -56,6 +56,8 @@ export type ClusterDescription = AnyEngine & {
   readonly kind: 'kubernetes';
   /** How many nodes take pods; 0 also where they may not be listed, and with plans and lists, which do not ask. */
   readonly nodes: number;
+  /** Whether a server can be led to hosts by name: it has the policies of Cilium, whoever enforces them. */
+  readonly canLeadByName: boolean;
 };
 
 /** An engine of one kind. */

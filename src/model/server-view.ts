@@ -122,7 +122,7 @@ export type ServerView = ServerInstance &
       /** Where its `/etc/hosts` leads the names on the allow-list of its recorded spec. */
       readonly listedNames: readonly { readonly name: string; readonly address: string }[];
       /**
-       * The forwarder that was made for its allow-list (on a cluster the NetworkPolicy), or what stands in for an address on it where that is not as it should be;
+       * The forwarder that was made for its allow-list (on a cluster its policies), or what stands in for an address on it where that is not as it should be;
        * null without a list, and where one of them is missing.
        */
       readonly forwarder: {

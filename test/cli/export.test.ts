@@ -43,12 +43,26 @@ describe('export', () => {
   });
 
   test('writes nothing where something of a spec cannot be kept, and says where that stands and what to do', async () => {
-    const cwd = folderWith(spec('  network: { egress: ["db.example:5432"] }'));
+    const cwd = folderWith(spec('  network: { egress: ["db:5432"] }'));
     const { code, stdout, stderr } = await looms(['export', '--to', 'kubernetes'], { cwd });
     expect([code, stdout]).toEqual([65, '']);
-    expect(stderr).toContain('error[not-in-kubernetes]: db.example is a name, and a network policy knows addresses');
+    expect(stderr).toContain('error[not-in-kubernetes]: db is no whole name, and pods ask for names as they stand');
     expect(stderr).toContain('mcp.yaml:4');
-    expect(stderr).toContain('{ host: db.example, address: ADDRESS, port: 5432 }');
+    expect(stderr).toContain('{ host: db, address: ADDRESS, port: 5432 }');
+  });
+
+  test('has the policy of Cilium that names need, and says with the line that the cluster needs it', async () => {
+    const cwd = folderWith(spec('  network: { egress: ["db.example:5432"] }'));
+    const { code, stdout, stderr } = await looms(['export', '--to', 'kubernetes'], { cwd });
+    expect([code, stderr]).toEqual([
+      0,
+      expect.stringMatching(
+        /other-in-kubernetes\]: names are let out by a policy of Cilium, which the cluster needs for it/,
+      ),
+    ]);
+    expect(stderr).toContain('mcp.yaml:4');
+    expect(stdout).toContain('kind: CiliumNetworkPolicy');
+    expect(stdout).toContain('matchName: db.example');
   });
 
   test('is one list in JSON, and tells programs the rest beside it', async () => {

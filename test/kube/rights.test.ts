@@ -225,7 +225,11 @@ describe.skipIf(kubectlProgram === '')('a user with the rights of the recipe', (
     const asked = askedOf(user);
     const isInside = ({ namespace: at, resource, name }: Asked): boolean =>
       at === namespace || (resource === 'namespaces' && name === namespace);
-    expect(linesIn(asked.filter(isInside))).toEqual(linesOf(projectRights));
+    // Those that hosts by name take are tried where the cluster knows such policies (names.test.ts).
+    const ofOthers = projectRights.filter(({ resource }) => resource !== 'ciliumnetworkpolicies.cilium.io');
+    expect(linesIn(asked.filter((one) => isInside(one) && !one.resource.endsWith('.cilium.io')))).toEqual(
+      linesOf(ofOthers),
+    );
     expect(linesIn(asked.filter(({ status }) => status === 403))).toEqual([
       'namespaces: get',
       'namespaces: list',

@@ -104,6 +104,20 @@ function processLimits({ kind, canLimitProcesses }: SingleDescription): readonly
   ];
 }
 
+/** Said of a cluster: a forwarder of an engine takes names anywhere. */
+function names(engine: SingleDescription): readonly Check[] {
+  if (engine.kind !== 'kubernetes') return [];
+  const said = checked('egress by name');
+  return [
+    engine.canLeadByName
+      ? said(
+          'ok',
+          'network.egress takes names: the cluster has policies of Cilium; that it enforces them was not tried',
+        )
+      : said('ok', 'network.egress takes addresses only: names take Cilium as the cluster’s network plugin'),
+  ];
+}
+
 function resources(engine: SingleDescription): Check {
   const { cpus, memoryBytes, os, architecture } = engine;
   const said = checked('resources');
@@ -134,6 +148,7 @@ const checksOf = (engine: SingleDescription, tried: Check | undefined): readonly
   tried ?? isolation(engine),
   checked('storage limits')('ok', storageText(engine)),
   ...processLimits(engine),
+  ...names(engine),
 ];
 
 /** The same of each of several engines, by its name; of one that does not answer, that. */

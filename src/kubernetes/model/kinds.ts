@@ -10,6 +10,7 @@ const kinds = {
   Deployment: ['apps/v1', 'deployments'],
   ReplicaSet: ['apps/v1', 'replicasets'],
   NetworkPolicy: ['networking.k8s.io/v1', 'networkpolicies'],
+  CiliumNetworkPolicy: ['cilium.io/v2', 'ciliumnetworkpolicies'],
   Lease: ['coordination.k8s.io/v1', 'leases'],
 } as const;
 
@@ -17,10 +18,17 @@ export type Kind = keyof typeof kinds;
 
 export const apiVersionOf = (kind: Kind): string => kinds[kind][0];
 
+const rootOf = (version: string): string => (version.includes('/') ? `/apis/${version}` : `/api/${version}`);
+
+/** Where the API server says which kinds the group of a kind has: 404 where it has no such group. */
+export const discoveryPath = (kind: Kind): string => rootOf(apiVersionOf(kind));
+
+/** What objects of a kind are called in addresses. */
+export const pluralOf = (kind: Kind): string => kinds[kind][1];
+
 /** The address of all objects of a kind, in a namespace or, without one, in the cluster. */
 export function listPath(kind: Kind, namespace?: string): string {
-  const [version, plural] = kinds[kind];
-  const root = version.includes('/') ? `/apis/${version}` : `/api/${version}`;
+  const [root, plural] = [discoveryPath(kind), pluralOf(kind)];
   return namespace === undefined ? `${root}/${plural}` : `${root}/namespaces/${namespace}/${plural}`;
 }
 

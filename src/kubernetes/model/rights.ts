@@ -36,6 +36,15 @@ export const projectRights: readonly NeededRight[] = [
     },
   },
   {
+    resource: 'ciliumnetworkpolicies.cilium.io',
+    verbs: {
+      list: 'whether those are as they were made, on a cluster that has them (Cilium)',
+      create: 'which hosts pods reach by name',
+      update: setBack,
+      delete: 'those that no server needs any more',
+    },
+  },
+  {
     resource: 'services',
     verbs: {
       list: lookAtStays,

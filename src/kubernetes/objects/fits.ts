@@ -1,7 +1,8 @@
 import { argvTemplateOf } from '../../model/container/argv.ts';
-import { hasForwarder, isIpv4 } from '../../model/container/egress.ts';
+import { isIpv4, ledByName } from '../../model/container/egress.ts';
 import { keptByLooms } from '../../model/container/kept-by-looms.ts';
-import { type DesiredServer, isHttp } from '../../model/desired.ts';
+import { type DesiredServer, type EgressTarget, isHttp } from '../../model/desired.ts';
+import type { EngineDescription } from '../../model/engine.ts';
 import { boundsOf, countedBy } from '../../model/replicas.ts';
 import { present } from '../../model/values/present.ts';
 import type { Unlike } from '../../orchestrator/export.ts';
@@ -81,7 +82,16 @@ export type Where = {
   readonly registry: boolean;
   /** Whether looms works on the cluster; else objects are there without it. */
   readonly keptByLooms: boolean;
+  /** Whether it has policies that know names; undefined: no cluster was asked. */
+  readonly leadsByName: boolean | undefined;
 };
+
+/** A cluster that looms works on. */
+export const onCluster = (registry: string | undefined, engine: EngineDescription): Where => ({
+  registry: registry !== undefined,
+  keptByLooms: true,
+  leadsByName: engine.kind === 'kubernetes' && engine.canLeadByName,
+});
 
 /** What a value of this spec cannot be on a cluster, or is otherwise than on an engine; in the order of its fields. */
 export function unlikeOnKubernetes(spec: DesiredServer, where: Where): readonly Unlike[] {
@@ -90,6 +100,7 @@ export function unlikeOnKubernetes(spec: DesiredServer, where: Where): readonly 
     ...ofContainer(spec),
     ...ofSecurity(spec),
     ...ofNetwork(spec),
+    ...ofNames(spec, where),
     ...ofLifecycle(spec),
     ...ofProcess(spec),
     ...(where.keptByLooms
@@ -231,20 +242,12 @@ function ofSecurity({ security }: DesiredServer): readonly Unlike[] {
 
 function ofNetwork(spec: DesiredServer): readonly Unlike[] {
   const { mode, egress, egressLearn } = spec.network;
-  const named = egress.find(({ address }) => address === undefined);
   const odd = egress.find(({ host, address }) => address !== undefined && !isIpv4(host) && !isPodHostName(host));
   const walled = 'network policies keep it, where the cluster enforces them, as `looms doctor --probe` tries';
   return present([
     mode === 'isolated' &&
       approximate('docker_backend.network.mode', `${walled}; servers of the project do not find each other by name`),
     mode === 'none' && approximate('docker_backend.network.mode', `it has an interface all the same: ${walled}`),
-    named !== undefined &&
-      hasForwarder(spec) &&
-      refused(
-        'docker_backend.network.egress',
-        `${named.host} is a name, and a network policy knows addresses`,
-        `write { host: ${named.host}, address: ADDRESS, port: ${named.port} }`,
-      ),
     odd !== undefined &&
       refused(
         'docker_backend.network.egress',
@@ -262,6 +265,44 @@ function ofNetwork(spec: DesiredServer): readonly Unlike[] {
         'what a server tries is noted by a forwarder, which there is on an engine only',
         'learn its list on an engine (`looms egress suggest`), and take egress_learn out',
       ),
+  ]);
+}
+
+/** What an entry of a name is where no policy knows names. */
+const withAddress = ({ host, port }: EgressTarget): string =>
+  host.startsWith('*.')
+    ? 'each host below it as { host: NAME, address: ADDRESS, port: PORT }'
+    : `{ host: ${host}, address: ADDRESS, port: ${port} }`;
+
+function ofNames(spec: DesiredServer, { leadsByName, keptByLooms }: Where): readonly Unlike[] {
+  const path = 'docker_backend.network.egress';
+  const names = ledByName(spec);
+  const [first] = names;
+  if (first === undefined) return [];
+  if (leadsByName === false) {
+    const hint = `write ${withAddress(first)}; names are let out by Cilium alone, where that is the cluster's network plugin`;
+    return [refused(path, `${first.host} is a name, and the policies of this cluster know addresses`, hint)];
+  }
+  const short = names.find(({ host }) => !host.includes('.'));
+  const inside = names.find(({ host }) => /\.(?:svc|cluster\.local)$/.test(host));
+  const needs = keptByLooms ? '' : ', which the cluster needs for it';
+  return present([
+    short !== undefined &&
+      refused(
+        path,
+        `${short.host} is no whole name, and pods ask for names as they stand`,
+        `write it with its domain, or ${withAddress(short)}`,
+      ),
+    inside !== undefined &&
+      refused(
+        path,
+        `${inside.host} is a name of the cluster itself, and only hosts outside of it are let out to by name`,
+        'take it out, and let the server reach it by a NetworkPolicy of yours',
+      ),
+    approximate(
+      path,
+      `names are let out by a policy of Cilium${needs}; it goes by what the cluster's name service answers`,
+    ),
   ]);
 }
 

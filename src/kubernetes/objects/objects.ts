@@ -227,6 +227,7 @@ function write(servers: readonly DeclaredServer[], settings: ExportSettings): Ex
 
 /** The objects that a project is on a cluster (docs/kubernetes.md). */
 export const kubernetesExporter: Exporter = {
-  unlike: (spec, { registry }) => unlikeOnKubernetes(spec, { registry: registry !== undefined, keptByLooms: false }),
+  unlike: (spec, { registry }) =>
+    unlikeOnKubernetes(spec, { registry: registry !== undefined, keptByLooms: false, leadsByName: undefined }),
   write,
 };

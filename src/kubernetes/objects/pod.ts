@@ -1,5 +1,5 @@
 import { argvTemplateOf } from '../../model/container/argv.ts';
-import { isIpv4 } from '../../model/container/egress.ts';
+import { isIpv4, ledByName } from '../../model/container/egress.ts';
 import { readTmpfs } from '../../model/container/tmpfs.ts';
 import { builtDirOf, usualHome } from '../../model/container/usual-process.ts';
 import { type DesiredServer, type Env, isHttp, type Mount } from '../../model/desired.ts';
@@ -237,6 +237,17 @@ const noNames = {
   },
 } as const;
 
+/**
+ * Names are asked for where the cluster's pods ask, and as they stand: with the domains of the cluster behind them they are
+ * refused (`network-policies.ts`), and musl gives up at a refusal.
+ */
+const listedNames = { dnsConfig: { options: [{ name: 'ndots', value: '1' }] } } as const;
+
+function namesIn(spec: DesiredServer): object {
+  if (spec.network.mode === 'bridge') return {};
+  return ledByName(spec).length === 0 ? noNames : listedNames;
+}
+
 /** The names that a server was given for addresses of its list. */
 function hostAliases({ network }: DesiredServer): object {
   const named = network.egress.flatMap(({ host, address }) =>
@@ -274,13 +285,13 @@ export function podOf(spec: DesiredServer, parts: PodParts): object {
   const all = [...mounted, ...builtDir(spec, mounted)];
   const workingDir = spec.workingDir ?? builtDirOf(spec);
   const byName = new Map(all.map(({ volume }) => [volume.name, volume]));
-  const { limits: _, hostname, network, lifecycle } = spec;
+  const { hostname, lifecycle } = spec;
   return {
     automountServiceAccountToken: false,
     enableServiceLinks: false,
     ...(hostname === '' ? {} : { hostname }),
     ...nodeSelector(spec.platform),
-    ...(network.mode === 'bridge' ? {} : noNames),
+    ...namesIn(spec),
     ...hostAliases(spec),
     tolerations,
     securityContext: { seccompProfile: { type: 'RuntimeDefault' }, ...groupOf(spec) },

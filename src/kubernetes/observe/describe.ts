@@ -3,7 +3,7 @@ import type { ClusterDescription, EngineTime } from '../../model/engine.ts';
 import { isFailure } from '../../model/errors.ts';
 import { isRecord } from '../../model/values/is-record.ts';
 import type { CallOptions } from '../../orchestrator/session-host.ts';
-import { objectPath } from '../model/kinds.ts';
+import { discoveryPath, objectPath, pluralOf } from '../model/kinds.ts';
 import { type KubeObject, timeOf } from '../model/objects.ts';
 import { amountOf } from '../model/quantity.ts';
 import { isForbidden } from '../model/refusals.ts';
@@ -12,9 +12,10 @@ import type { Cluster } from '../port.ts';
 /** The cluster as plans and lists name it; of its nodes nothing is asked. Its id is that of a namespace which every cluster has and nobody makes anew. */
 export async function identifyCluster(cluster: Cluster, options?: CallOptions): Promise<ClusterDescription> {
   const get = (path: string) => cluster.request({ method: 'GET', path }, options);
-  const [version, system] = await Promise.all([
+  const [version, system, cilium] = await Promise.all([
     get('/version'),
     orUndefined(get(objectPath('Namespace', undefined, 'kube-system'))),
+    orUndefined(get(discoveryPath('CiliumNetworkPolicy'))),
   ]);
   const said = isRecord(version) ? version : {};
   const text = (key: string): string => (typeof said[key] === 'string' ? said[key] : '');
@@ -34,11 +35,17 @@ export async function identifyCluster(cluster: Cluster, options?: CallOptions): 
     canLimitProcesses: false,
     canHideHost: false,
     securityModules: ['seccomp'],
+    canLeadByName: (cilium as Discovered | undefined)?.resources?.some(isOfNames) ?? false,
     nodes: 0,
     cpus: 0,
     memoryBytes: 0,
   };
 }
+
+/** The kinds of a group (APIResourceList). */
+type Discovered = { readonly resources?: readonly { readonly name: string }[] };
+
+const isOfNames = ({ name }: { readonly name: string }): boolean => name === pluralOf('CiliumNetworkPolicy');
 
 /** The cluster with what its nodes give. Who may not look at nodes is told of none. */
 export async function describeCluster(cluster: Cluster, options?: CallOptions): Promise<ClusterDescription> {

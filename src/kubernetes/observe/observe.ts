@@ -1,4 +1,6 @@
-import { isFailure } from '../../model/errors.ts';
+import { ledByName } from '../../model/container/egress.ts';
+import type { ClusterDescription } from '../../model/engine.ts';
+import { isFailure, LoomsError } from '../../model/errors.ts';
 import { asProjectName, namePattern, type ProjectName, type ServerName } from '../../model/ids.ts';
 import type { CallOptions } from '../../orchestrator/session-host.ts';
 import { type Claim, type RecordReader, readClaim } from '../model/claims.ts';
@@ -59,6 +61,22 @@ async function findSpace(
 const supportKinds = ['ConfigMap', 'NetworkPolicy', 'Service', 'PersistentVolumeClaim'] as const;
 const shownKinds = ['NetworkPolicy'] as const;
 
+/** Policies of Cilium, where the cluster says that it has them; why, where they may not be listed. */
+async function namePolicies(
+  described: Promise<ClusterDescription>,
+  list: () => Promise<readonly KubeObject[]>,
+): Promise<readonly KubeObject[] | LoomsError> {
+  if (!(await described).canLeadByName) return [];
+  try {
+    return await list();
+  } catch (error) {
+    // It may have lost them in between.
+    if (isFailure(error, 'engine-not-found')) return [];
+    if (isForbidden(error)) return error as LoomsError;
+    throw error;
+  }
+}
+
 type ObserveOptions = CallOptions & {
   /** Whether servers are only shown: then no names of Secrets are asked for, nor what else a plan alone needs. */
   readonly isShown?: boolean;
@@ -82,6 +100,12 @@ async function secretsOf(
   return list.items ?? [];
 }
 
+/** Whether pods of a server may have a policy of Cilium. */
+const isLedByName = ({ claim, generations }: Workload): boolean =>
+  [claim, ...generations.map((one) => one.claim)].some(
+    ({ recorded }) => recorded !== undefined && ledByName(recorded.spec).length > 0,
+  );
+
 /** Lists what of a project is there; read-only. What cannot be listed is an error, never an empty list. */
 export async function observe(
   cluster: Cluster,
@@ -92,8 +116,10 @@ export async function observe(
   const namespace = namespaceOf(project);
   const list = (kind: Kind, query = {}) => listOf(cluster, kind, namespace, query, options);
   const ofServers = { labelSelector: label.server };
-  const [engine, now, space, deployments, replicaSets, pods, secrets, ...support] = await Promise.all([
-    identifyCluster(cluster, options),
+  const described = identifyCluster(cluster, options);
+  const [engine, ofNames, now, space, deployments, replicaSets, pods, secrets, ...support] = await Promise.all([
+    described,
+    namePolicies(described, () => list('CiliumNetworkPolicy')),
     clusterNow(cluster, options),
     findSpace(cluster, namespace, options),
     list('Deployment'),
@@ -116,6 +142,8 @@ export async function observe(
     );
     return [{ server: claim.server, deployment, claim, generations }];
   });
+  // Who leads no server by name needs no right to look at these.
+  if (ofNames instanceof LoomsError && servers.some(isLedByName)) throw ofNames;
   return {
     project,
     namespace,
@@ -126,7 +154,12 @@ export async function observe(
     foreign: (deployments as readonly Deployment[]).filter(
       (one) => !servers.some(({ deployment }) => deployment === one),
     ),
-    support: new Map(support.flat().map((object) => [supportKey(object), object])),
+    support: new Map(
+      [...support.flat(), ...(ofNames instanceof LoomsError ? [] : ofNames)].map((object) => [
+        supportKey(object),
+        object,
+      ]),
+    ),
     secrets,
   };
 }

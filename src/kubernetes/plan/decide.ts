@@ -32,7 +32,7 @@ import {
   type Workload,
 } from '../model/observed.ts';
 import { hasServed } from '../model/served.ts';
-import { unlikeOnKubernetes } from '../objects/fits.ts';
+import { onCluster, unlikeOnKubernetes } from '../objects/fits.ts';
 import { type AssessContext, type Assessed, agedOf, assess, callsOf } from './assess.ts';
 import type { FoundDrift } from './drift.ts';
 import { planImages, publishedBefore } from './images.ts';
@@ -187,7 +187,7 @@ function blockerOf({ spec, source }: DeclaredServer, input: DecideInput): Blocke
     [undefined, spec.name].includes(serverOf(one) as ServerName | undefined),
   );
   if (other !== undefined) return takenBy(other, supportKey(other), '', 'remove or rename it');
-  const where = { registry: input.registry !== undefined, keptByLooms: true };
+  const where = onCluster(input.registry, input.observed.engine);
   const refused = spec.enabled ? unlikeOnKubernetes(spec, where).find(({ kind }) => kind === 'refused') : undefined;
   return refused?.kind === 'refused'
     ? { kind: 'unsupported', detail: `${declaredAt(source)}${refused.path}: ${refused.message}`, hint: refused.hint }
@@ -451,7 +451,10 @@ function rotationsOf({ observed, desired, context }: DecideInput, changes: reado
 }
 
 /** What of a server is otherwise on a cluster: told when its spec is made so, and not again. */
-function unlikeWarnings({ desired, registry }: DecideInput, changes: readonly Change[]): readonly PlanWarning[] {
+function unlikeWarnings(
+  { desired, registry, observed }: DecideInput,
+  changes: readonly Change[],
+): readonly PlanWarning[] {
   const isOfSpec = ({ kind }: Reason): boolean => kind === 'spec-changed' || kind === 'unreadable-record';
   const made = new Set(
     changes.flatMap((change) =>
@@ -462,7 +465,7 @@ function unlikeWarnings({ desired, registry }: DecideInput, changes: readonly Ch
   );
   return desired.flatMap(({ spec }) =>
     made.has(spec.name)
-      ? unlikeOnKubernetes(spec, { registry: registry !== undefined, keptByLooms: true }).map(({ path, message }) => ({
+      ? unlikeOnKubernetes(spec, onCluster(registry, observed.engine)).map(({ path, message }) => ({
           code: 'other-on-cluster',
           server: spec.name,
           message: `${path}: ${message}`,

@@ -13,6 +13,7 @@ import { isEnding, type KubeObject, revisionKey } from '../model/objects.ts';
 import { meantOf, type Observed, pinnedDigest, supportKey, type Workload } from '../model/observed.ts';
 import { isUnknownUser } from '../model/refusals.ts';
 import { deploymentOf, type Made } from '../objects/objects.ts';
+import { listOf } from '../observe/observe.ts';
 import type { Cluster } from '../port.ts';
 
 /** Requests that are under way at once: an API server gives one client a share of what it does at a time. */
@@ -152,11 +153,36 @@ export async function findDrift(
     return live === undefined || !canBeCompared(wanted) ? [] : [{ wanted, live }];
   });
   const objects = mapBounded(present, atOnce, async ({ wanted, live }) => {
-    const found = compareObjects(live, await dryRun(cluster, wanted, options));
+    const found = await driftOfSupport(cluster, wanted, live, options);
     return [supportKey(wanted), found.map(({ field }) => field)] as const;
   });
   const [ofServers, ofObjects] = await Promise.all([servers, objects]);
   return { servers: new Map(ofServers.flat()), unknown, support: new Map(ofObjects) };
+}
+
+/** Kinds that are the cluster's own may be written without saying over which version; what it was taught may not. */
+const isTaught = ({ kind }: KubeObject): boolean => kind === 'CiliumNetworkPolicy';
+
+/** What of an object is another than it would be. A version that is past by then, as a controller notes how it does, is looked at anew. */
+async function driftOfSupport(
+  cluster: Cluster,
+  wanted: KubeObject,
+  live: KubeObject,
+  options?: CallOptions,
+): Promise<readonly ObjectDifference[]> {
+  if (!isTaught(wanted)) return compareObjects(live, await dryRun(cluster, wanted, options));
+  const { namespace, name } = wanted.metadata;
+  const { resourceVersion = '' } = live.metadata;
+  try {
+    const over = { ...wanted, metadata: { ...wanted.metadata, resourceVersion } };
+    return compareObjects(live, await dryRun(cluster, over, options));
+  } catch (error) {
+    if (!isFailure(error, 'engine-conflict')) throw error;
+    const query = { fieldSelector: `metadata.name=${name}` };
+    const [now] = await listOf(cluster, wanted.kind as Kind, namespace, query, options);
+    if (now === undefined || now.metadata.resourceVersion === resourceVersion) throw error;
+    return driftOfSupport(cluster, wanted, now, options);
+  }
 }
 
 function driftOf(workload: Workload, found: readonly ObjectDifference[]): ServerDrift {

@@ -9,6 +9,7 @@ import type { ExportSettings } from '../../orchestrator/export.ts';
 import type { Intent, MadeServer, Prepared } from '../../orchestrator/port.ts';
 import { recordSpec, serverOfRecord } from '../../spec/record/record.ts';
 import { askedOf, idOfGeneration, idOfPod, type Observed, podsOf, shownOf, type Workload } from '../model/observed.ts';
+import { onCluster } from '../objects/fits.ts';
 import { servicesOf, supportObjects } from '../objects/objects.ts';
 import type { KubernetesPorts } from '../ports.ts';
 import { type DecideInput, decide, goesAway } from './decide.ts';
@@ -86,8 +87,11 @@ export async function prepare(
   const settings = objectSettings(ports, observed);
   const { known: stay, doubtful } = remaining(observed, asked);
   // What is in a namespace that holds no server is left as it is: it may hold data.
-  const support =
+  const all =
     stay.length === 0 ? [] : [...supportObjects(stay, settings), ...stay.flatMap((one) => servicesOf(one, settings))];
+  // Where the cluster knows no names, servers that list some are refused.
+  const { leadsByName } = onCluster(settings.registry, observed.engine);
+  const support = all.filter(({ kind }) => kind !== 'CiliumNetworkPolicy' || leadsByName);
   const [space, drift, counted, secrets] = await Promise.all([
     keptNamespace(ports.cluster, observed, support),
     // Of the namespace only looms' own labels count: the rest of it is its cluster's.

@@ -24,6 +24,7 @@ const words: Partial<Record<Kind, SupportChange['kind']>> = {
   Namespace: 'namespace',
   ConfigMap: 'scripts',
   NetworkPolicy: 'network',
+  CiliumNetworkPolicy: 'network',
   Service: 'service',
   PersistentVolumeClaim: 'volume',
   Secret: 'secret',
@@ -132,6 +133,8 @@ export function namespaceLabels(
   };
 }
 
+const canBeLeftOver: ReadonlySet<string | undefined> = new Set(['NetworkPolicy', 'CiliumNetworkPolicy', 'Service']);
+
 /**
  * What a server does not need any more and holds no data; what is of the project stays with its namespace. It goes when its
  * server's gate has passed: until then the pods that served may have to come back. `waitsFor`: undefined where it is kept.
@@ -144,7 +147,7 @@ export function leftovers(
   const unused = [...observed.support.values()].flatMap((one) => {
     const server = serverOf(one);
     const isGone =
-      (one.kind === 'NetworkPolicy' || one.kind === 'Service') &&
+      canBeLeftOver.has(one.kind) &&
       isOurs(one, observed.project) &&
       one.metadata.labels?.[label.managedBy] === 'looms' &&
       !wanted.has(supportKey(one));

@@ -2,6 +2,7 @@ import { argvTemplateOf } from '../../model/container/argv.ts';
 import { isHttp, type RecordedSpec } from '../../model/desired.ts';
 import type { ServerName } from '../../model/ids.ts';
 import { rotationTime } from '../../model/plan/rotation.ts';
+import { isNonEmpty } from '../../model/plan.ts';
 import type { ServerInstance, ServerListing, ServerView } from '../../model/server-view.ts';
 import { defined } from '../../model/values/defined.ts';
 import { label, volumeClaimName } from '../model/names.ts';
@@ -24,10 +25,11 @@ import {
   mainPod,
   type Observed,
   shownOf,
+  supportKey,
   type Workload,
 } from '../model/observed.ts';
 import { amountOf } from '../model/quantity.ts';
-import { egressPolicyName } from '../objects/network-policies.ts';
+import { egressPolicies } from '../objects/network-policies.ts';
 import { runFolder, scriptsFolder } from '../objects/scripts.ts';
 import { agedOf } from '../plan/assess.ts';
 import { stateOf, statusOf } from './state.ts';
@@ -72,16 +74,18 @@ const recordedMounts = (recorded: RecordedSpec | undefined): ServerView['mounts'
     ...rest,
   }));
 
+const keyOf = (name: string): string => supportKey({ kind: 'NetworkPolicy', metadata: { name } });
+
+/** The policies that a server's list takes, by `supportKey`. */
+const listPoliciesOf = ({ claim: { recorded } }: Workload): readonly string[] =>
+  recorded === undefined ? [] : egressPolicies(recorded.spec, (name) => ({ name })).map(supportKey);
+
 /** Policies that looms writes for a project; anybody can write its label on others. */
 function isWritten(one: KubeObject, { project, servers }: Observed): boolean {
-  const { name } = one.metadata;
-  const isOfList = servers.some(
-    ({ claim }) =>
-      claim.recorded !== undefined &&
-      claim.recorded.spec.network.egress.length > 0 &&
-      name === egressPolicyName(claim.recorded.spec),
+  const isOfAll = ['looms-deny', 'looms-isolated', 'looms-bridge'].some((name) => supportKey(one) === keyOf(name));
+  return (
+    isOurs(one, project) && (isOfAll || servers.some((server) => listPoliciesOf(server).includes(supportKey(one))))
   );
-  return isOurs(one, project) && (['looms-deny', 'looms-isolated', 'looms-bridge'].includes(name) || isOfList);
 }
 
 /**
@@ -90,8 +94,10 @@ function isWritten(one: KubeObject, { project, servers }: Observed): boolean {
  * none.
  */
 function networksOf(mode: string, observed: Observed): ServerView['confinement']['networks'] {
-  const policies = [...observed.support.values()].filter(({ kind }) => kind === 'NetworkPolicy');
-  const isDenied = policies.some(({ metadata }) => metadata.name === 'looms-deny');
+  const policies = [...observed.support.values()].filter(
+    ({ kind }) => kind === 'NetworkPolicy' || kind === 'CiliumNetworkPolicy',
+  );
+  const isDenied = observed.support.has(keyOf('looms-deny'));
   const others = policies.filter((one) => !isWritten(one, observed)).map(({ metadata }) => metadata.name);
   const own = { name: `looms-${mode}`, internal: mode !== 'bridge' && isDenied, ipv6: false, isRecorded: true };
   const hasPolicy = mode === 'isolated' || mode === 'bridge';
@@ -101,13 +107,14 @@ function networksOf(mode: string, observed: Observed): ServerView['confinement']
   ];
 }
 
-/** The policy that lets a server out to what it lists. */
-function listPolicyOf({ claim }: Workload, { support }: Observed): ServerView['confinement']['forwarder'] {
-  if (claim.recorded === undefined) return null;
-  const name = egressPolicyName(claim.recorded.spec);
-  const policy = support.get(`NetworkPolicy ${name}`);
-  if (policy === undefined) return null;
-  return { name, since: timeOf(policy.metadata.creationTimestamp), running: true, joined: true, differs: [] };
+/** The policies that let a server out to what it lists, as one; null where one of them is missing. */
+function listPolicyOf(workload: Workload, { support }: Observed): ServerView['confinement']['forwarder'] {
+  const wanted = listPoliciesOf(workload);
+  const policies = wanted.flatMap((key) => support.get(key) ?? []);
+  if (!isNonEmpty(policies) || policies.length < wanted.length) return null;
+  const name = policies.map(({ metadata }) => metadata.name).join(' and ');
+  const since = Math.max(...policies.map(({ metadata }) => timeOf(metadata.creationTimestamp)));
+  return { name, since, running: true, joined: true, differs: [] };
 }
 
 /** What says how a pod is confined, in the words that are shared by all engines. */

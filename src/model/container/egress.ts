@@ -17,6 +17,10 @@ export const mostAddresses = 8;
 export const hasForwarder = ({ network }: Pick<DesiredServer, 'network'>): boolean =>
   network.mode === 'isolated' && (network.egress.length > 0 || network.egressLearn);
 
+/** What a server is led to by name, without an address in its list; nothing on an open network, which leads to all. */
+export const ledByName = ({ network }: Pick<DesiredServer, 'network'>): readonly EgressTarget[] =>
+  network.mode === 'isolated' ? network.egress.filter(({ address }) => address === undefined) : [];
+
 export const isIpv4 = (text: string): boolean =>
   /^(?:0|[1-9]\d{0,2})(?:\.(?:0|[1-9]\d{0,2})){3}$/.test(text) && text.split('.').every((part) => Number(part) <= 255);
 

@@ -23,6 +23,7 @@ const cluster: EngineDescription = {
   canHideHost: false,
   securityModules: ['seccomp'],
   nodes: 3,
+  canLeadByName: false,
   cpus: 12,
   memoryBytes: 48 * 2 ** 30,
 };
@@ -59,6 +60,7 @@ test('a cluster is told in its own words, and what nobody has tried of it is a w
                       hint: \`looms doctor --probe\` tries it with two pods, which it takes away again
     ✓ storage limits  storage_mb works: a pod that writes more is evicted
     ✓ process limits  pids_limit is not available: podPidsLimit of a node is what holds for its pods
+    ✓ egress by name  network.egress takes addresses only: names take Cilium as the cluster’s network plugin
     ✓ projects        team-a
 
     where an engine was looked for
@@ -70,6 +72,12 @@ test('a cluster is told in its own words, and what nobody has tried of it is a w
 test('nodes that may not be listed are no lack of resources', async () => {
   expect(await lines({ ...cluster, nodes: 0, cpus: 0, memoryBytes: 0 })).toContain(
     '✓ resources       not known: no node takes pods, or who looms is here may not list nodes',
+  );
+});
+
+test('names in egress are told of a cluster that has policies for them, as what was not tried', async () => {
+  expect(await lines({ ...cluster, canLeadByName: true })).toContain(
+    '✓ egress by name  network.egress takes names: the cluster has policies of Cilium; that it enforces them was not tried',
   );
 });
 

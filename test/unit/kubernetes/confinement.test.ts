@@ -1,8 +1,8 @@
 import { expect, it } from 'vitest';
 import { label } from '../../../src/kubernetes/model/names.ts';
 import type { KubeObject, Pod, ReplicaSet } from '../../../src/kubernetes/model/objects.ts';
-import type { Observed, Workload } from '../../../src/kubernetes/model/observed.ts';
-import { egressPolicyName } from '../../../src/kubernetes/objects/network-policies.ts';
+import { type Observed, supportKey, type Workload } from '../../../src/kubernetes/model/observed.ts';
+import { egressPolicies } from '../../../src/kubernetes/objects/network-policies.ts';
 import { listingOf } from '../../../src/kubernetes/views/server-views.ts';
 import type { DesiredServer } from '../../../src/model/desired.ts';
 import { project, server } from '../../support/planner-world.ts';
@@ -14,14 +14,18 @@ type There = {
   readonly policies?: readonly KubeObject[];
 };
 
-const policy = (name: string, labels: Readonly<Record<string, string>> = { [label.project]: project }): KubeObject => ({
-  kind: 'NetworkPolicy',
+const policy = (
+  name: string,
+  labels: Readonly<Record<string, string>> = { [label.project]: project },
+  kind = 'NetworkPolicy',
+): KubeObject => ({
+  kind,
   metadata: { name, labels },
 });
 const usual = [policy('looms-deny'), policy('looms-isolated'), policy('looms-bridge')];
 
-/** What of networks is told of a server, whose Deployment says that it is isolated. */
-function networks({ spec = {}, labelled = 'isolated', policies = usual }: There = {}) {
+/** What is told of how a server is confined, whose Deployment says that it is isolated. */
+function confinement({ spec = {}, labelled = 'isolated', policies = usual }: There = {}) {
   const { spec: recorded } = server('fs', spec);
   const claim = {
     server: recorded.name,
@@ -50,10 +54,19 @@ function networks({ spec = {}, labelled = 'isolated', policies = usual }: There 
     project,
     servers: [workload],
     foreign: [],
-    support: new Map(policies.map((one) => [`NetworkPolicy ${one.metadata.name}`, one])),
+    support: new Map(policies.map((one) => [supportKey(one), one])),
   } as unknown as Observed;
-  return listingOf(observed).servers[0]?.confinement.networks;
+  return listingOf(observed).servers[0]?.confinement;
 }
+
+const networks = (there: There = {}) => confinement(there)?.networks;
+
+const listing = (...egress: DesiredServer['network']['egress']): There => ({
+  spec: { network: { mode: 'isolated', egress, egressLearn: false } },
+});
+/** The policies that looms writes for a list, by kind and name. */
+const policiesOf = ({ spec = {} }: There): readonly KubeObject[] =>
+  egressPolicies(server('fs', spec).spec, (name) => ({ name, labels: { [label.project]: project } }));
 
 it('is let out by what its pod is labelled, whatever its Deployment says', () => {
   expect(networks()).toMatchObject([{ name: 'looms-isolated', internal: true }]);
@@ -68,13 +81,35 @@ it('has no network where all is denied and no mode lets it out', () => {
 it('takes a policy for ours by the names that looms writes, and not by a label alone', () => {
   const found = (name: string, more: There = {}, labels?: Readonly<Record<string, string>>) =>
     networks({ ...more, policies: [...usual, policy(name, labels)] })?.filter(({ isRecorded }) => !isRecorded);
-  const egress = [{ host: '10.1.2.3', port: 1025, tls: false, address: '10.1.2.3' }];
-  const listing: There = { spec: { network: { mode: 'isolated', egress, egressLearn: false } } };
-  const name = egressPolicyName(server('fs', listing.spec).spec);
-  expect(found(name, listing)).toEqual([]);
+  const listed = listing({ host: '10.1.2.3', port: 1025, tls: false, address: '10.1.2.3' });
+  const [name = ''] = policiesOf(listed).map(({ metadata }) => metadata.name);
+  expect(found(name, listed)).toEqual([]);
   expect(found(name)).toMatchObject([{ name, internal: false }]);
   // That of another list lets out what this one does not.
-  expect(found('looms-fs-egress-00000000', listing)).toMatchObject([{ name: 'looms-fs-egress-00000000' }]);
+  expect(found('looms-fs-egress-00000000', listed)).toMatchObject([{ name: 'looms-fs-egress-00000000' }]);
   expect(found('allow-all')).toMatchObject([{ name: 'allow-all', internal: false }]);
   expect(found('looms-bridge', {}, {})).toMatchObject([{ name: 'looms-bridge' }]);
+});
+
+it('is led by the policies of its list, those of Cilium too, and by none where one of them is missing', () => {
+  const listed = listing(
+    { host: 'api.example.com', port: 443, tls: true },
+    { host: 'db', port: 5432, tls: false, address: '10.1.2.3' },
+  );
+  const [byAddress, byName] = policiesOf(listed);
+  if (byAddress === undefined || byName === undefined) throw new Error('two policies are needed');
+  const at = (...policies: readonly KubeObject[]) => confinement({ ...listed, policies: [...usual, ...policies] });
+  expect(at(byAddress, byName)).toMatchObject({
+    forwarder: { name: `${byAddress.metadata.name} and ${byName.metadata.name}` },
+    networks: [{ name: 'looms-isolated' }],
+  });
+  expect([at(byAddress)?.forwarder, at(byName)?.forwarder]).toEqual([null, null]);
+});
+
+it('is let out by a policy of Cilium that somebody else made', () => {
+  const theirs = policy('looms-bridge', { [label.project]: project }, 'CiliumNetworkPolicy');
+  expect(networks({ policies: [...usual, theirs] })).toMatchObject([
+    { name: 'looms-isolated', isRecorded: true },
+    { name: 'looms-bridge', internal: false, isRecorded: false },
+  ]);
 });

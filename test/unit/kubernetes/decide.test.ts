@@ -95,6 +95,7 @@ const observed = (servers: readonly Workload[], more: Partial<Observed> = {}): O
     canHideHost: false,
     securityModules: ['seccomp'],
     nodes: 1,
+    canLeadByName: false,
     cpus: 2,
     memoryBytes: 8e9,
   },
@@ -479,6 +480,29 @@ describe('what stands behind servers on a cluster', () => {
     });
     expect(opsOf(plan(at, [folder]))).toEqual([]);
     expect(opsOf(plan(at, [], { doubtful: new Set([fs.spec.name]) }))).toEqual([]);
+  });
+
+  it('goes with the policy of Cilium of a list that is another by now', () => {
+    const changed = server('fs', { mcp: { command: 'node', args: ['other.js'] } });
+    const old = meta('CiliumNetworkPolicy', 'looms-fs-names-old', { labels: { ...labels, [label.server]: 'fs' } });
+    const made = plan(observed([there(fs)], { support: behind(old) }), [changed]);
+    expect(made.steps.at(-1)).toMatchObject({ kind: 'CiliumNetworkPolicy', after: ['fs/gate'] });
+    expect(made.support).toMatchObject([{ kind: 'network', action: 'remove' }]);
+  });
+
+  it('is refused to names where the cluster has no policies for them, and where that stands is told', () => {
+    const network = { egress: [{ host: 'api.example.com', port: 443, tls: true }] };
+    const led = server('fs', { mcp: { command: 'node', args: ['server.js'] }, network });
+    const at = observed([]);
+    if (at.engine.kind !== 'kubernetes') throw new Error('a cluster is needed');
+    expect(plan(at, [led]).changes).toMatchObject([
+      { action: 'blocked', why: { detail: expect.stringMatching(/^\S+:\d+: docker_backend\.network\.egress: api/) } },
+    ]);
+    const knowing = plan(observed([], { engine: { ...at.engine, canLeadByName: true } }), [led]);
+    expect(knowing.changes).toMatchObject([{ action: 'create' }]);
+    expect(knowing.warnings.map(({ message }) => message)).toContain(
+      "docker_backend.network.egress: names are let out by a policy of Cilium; it goes by what the cluster's name service answers",
+    );
   });
 
   it('is waited for by its own server alone', () => {

@@ -96,6 +96,42 @@ const isOf =
     path.endsWith(`/${workloadName(asServerName(name))}`);
 
 describe('what was changed by hand', () => {
+  it('is looked for over the version that is there, where the cluster was taught the kind, and anew where that is past', async () => {
+    const policy = (resourceVersion: string, more: object = {}): KubeObject => ({
+      apiVersion: 'cilium.io/v2',
+      kind: 'CiliumNetworkPolicy',
+      metadata: { name: 'looms-a-names-1', namespace: `looms-${project}`, resourceVersion },
+      ...more,
+    });
+    const { resourceVersion: _, ...metadata } = policy('').metadata;
+    const wanted = { ...policy(''), metadata, spec: { egress: [] } };
+    const asked: (string | undefined)[] = [];
+    const clusterAt = (version: string) =>
+      ({
+        async request({ method, body, path, query }: ApiRequest) {
+          if (method === 'GET') {
+            expect([path.split('/').at(-1), query?.fieldSelector]).toEqual([
+              'ciliumnetworkpolicies',
+              'metadata.name=looms-a-names-1',
+            ]);
+            return { items: [policy(version, { spec: { egress: ['by hand'] } })] };
+          }
+          asked.push((body as KubeObject).metadata.resourceVersion);
+          if (asked.at(-1) !== '7') throw new LoomsError('engine-conflict', 'the object has been modified');
+          return body;
+        },
+      }) as unknown as Cluster;
+    const found = async (version: string) => {
+      const at = observed([], [policy('6', { spec: { egress: [] } })]);
+      return [...(await findDrift(clusterAt(version), at, [wanted], settings)).support];
+    };
+    expect(await found('7')).toEqual([
+      ['CiliumNetworkPolicy looms-a-names-1', [{ path: 'egress', from: '["by hand"]', to: '[]' }]],
+    ]);
+    expect(asked).toEqual(['6', '7']);
+    await expect(found('6')).rejects.toMatchObject({ code: 'engine-conflict' });
+  });
+
   it('is looked for at the servers that are asked for, and at all where none are named', async () => {
     const { cluster, asked } = clusterOf();
     const at = observed([there('a'), there('b')]);

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
-import { expect, test } from 'vitest';
-import { fits, unlikeOnKubernetes } from '../../../src/kubernetes/objects/fits.ts';
+import { describe, expect, test } from 'vitest';
+import { fits, unlikeOnKubernetes, type Where } from '../../../src/kubernetes/objects/fits.ts';
 import { serverFields } from '../../../src/model/desired.ts';
 import type { Choice, Fields } from '../../../src/model/fields.ts';
 import { httpServer, type SpecChange, server } from '../../support/planner-world.ts';
@@ -33,10 +33,12 @@ test('docs/kubernetes.md has the same words', () => {
   expect(Object.fromEntries(rows.map(([, path, fit]) => [path, fit]))).toEqual(fits);
 });
 
-const told = (change: SpecChange, registry = false) =>
-  unlikeOnKubernetes(server('a', { mcp: { command: 'run' }, ...change }).spec, { registry, keptByLooms: false }).map(
-    ({ kind, path }) => `${kind} ${path.split('.').at(-1)}`,
-  );
+/** Where objects are written that no cluster was asked for. */
+const exported: Where = { registry: false, keptByLooms: false, leadsByName: undefined };
+const spec = (change: SpecChange) => server('a', { mcp: { command: 'run' }, ...change }).spec;
+
+const told = (change: SpecChange, where = exported) =>
+  unlikeOnKubernetes(spec(change), where).map(({ kind, path }) => `${kind} ${path.split('.').at(-1)}`);
 
 /** What is told of a spec with nothing but defaults. */
 const usual = ['approximate tmpfs', 'approximate mode', 'approximate environment'];
@@ -62,7 +64,7 @@ test.each<[string, SpecChange, readonly string[]]>([
   ['a limit of processes that is written', { limits: { pidsLimit: 40 } }, ['approximate pids_limit']],
   ['files that are kept', { lifecycle: { preserve: ['/state'] } }, ['refused preserve']],
   ['no restart', { lifecycle: { restart: 'no' } }, ['approximate restart']],
-  ['a host by name', { network: { egress: [{ host: 'db.example', port: 5432, tls: false }] } }, ['refused egress']],
+  ['a host by name', { network: { egress: [{ host: 'db.example', port: 5432, tls: false }] } }, ['approximate egress']],
   ['a host by address', { network: { egress: [{ host: 'db', port: 5432, tls: false, address: '10.0.0.1' }] } }, []],
   ['a filter of tools', { mcp: { command: 'run', tools: { exclude: ['x'] } } }, ['approximate exclude']],
   ['a rotation', { lifecycle: { maxExecutions: 5 } }, ['approximate max_executions']],
@@ -92,9 +94,55 @@ test.each<[string, SpecChange, readonly string[]]>([
   expect(told({ ...change, limits }).sort()).toEqual([...usual, ...also].sort());
 });
 
+describe('hosts by name', () => {
+  const here: Where = { registry: false, keptByLooms: true, leadsByName: true };
+  const listing = (host: string, more: { readonly mode?: 'bridge' } = {}): SpecChange => ({
+    network: { egress: [{ host, port: 5432, tls: false }], ...more },
+  });
+  const ofEgress = (change: SpecChange, where: Where) =>
+    unlikeOnKubernetes(spec(change), where).filter(({ path }) => path.endsWith('.egress'));
+
+  test('are refused where the cluster has no policies for them, with what would help', () => {
+    const nowhere = { ...here, leadsByName: false };
+    expect(ofEgress(listing('db.example'), nowhere)).toEqual([
+      {
+        kind: 'refused',
+        path: 'docker_backend.network.egress',
+        message: 'db.example is a name, and the policies of this cluster know addresses',
+        hint: "write { host: db.example, address: ADDRESS, port: 5432 }; names are let out by Cilium alone, where that is the cluster's network plugin",
+      },
+    ]);
+    expect(ofEgress(listing('*.example.com'), nowhere)).toMatchObject([
+      { hint: expect.stringContaining('write each host below it as { host: NAME, address: ADDRESS, port: PORT }') },
+    ]);
+    expect(ofEgress(listing('db.example', { mode: 'bridge' }), nowhere)).toEqual([]);
+  });
+
+  test('are told as what Cilium lets out where it has them, and as what a cluster needs for what is exported', () => {
+    expect(ofEgress(listing('db.example'), here)).toMatchObject([
+      { kind: 'approximate', message: expect.not.stringContaining('needs') },
+    ]);
+    expect(ofEgress(listing('db.example'), exported)).toMatchObject([
+      {
+        kind: 'approximate',
+        message: expect.stringContaining('by a policy of Cilium, which the cluster needs for it'),
+      },
+    ]);
+  });
+
+  test('are refused where no pod could ask for them or no policy leads to them: short ones, and those of the cluster', () => {
+    const refused = (host: string) =>
+      ofEgress(listing(host), here).flatMap(({ kind, message }) => (kind === 'refused' ? [message] : []));
+    expect(refused('db')).toEqual(['db is no whole name, and pods ask for names as they stand']);
+    expect(refused('db.team.svc')).toEqual([expect.stringContaining('a name of the cluster itself')]);
+    expect(refused('db.team.svc.cluster.local')).toEqual([expect.stringContaining('a name of the cluster itself')]);
+    expect(refused('db.svc.example')).toEqual([]);
+  });
+});
+
 test('a command that only the image knows is refused for a process, and not for a server over HTTP', () => {
   const refused = ({ spec }: ReturnType<typeof server>) =>
-    unlikeOnKubernetes(spec, { registry: true, keptByLooms: false }).flatMap(({ kind, path }) =>
+    unlikeOnKubernetes(spec, { ...exported, registry: true }).flatMap(({ kind, path }) =>
       kind === 'refused' ? [path] : [],
     );
   const silent = (one: ReturnType<typeof server>) => {

@@ -1,8 +1,10 @@
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { annotation, label } from '../../../src/kubernetes/model/names.ts';
 import { describeCluster } from '../../../src/kubernetes/observe/describe.ts';
 import { observe, projectsOf } from '../../../src/kubernetes/observe/observe.ts';
 import { asProjectName } from '../../../src/model/ids.ts';
 import { type ApiServer, apiServer, failure, json } from '../../support/api-server.ts';
+import { server as serverOf } from '../../support/planner-world.ts';
 
 // Who has rights in a project's namespace has none on it, nor on anything of the whole cluster.
 
@@ -35,6 +37,61 @@ it('shows servers to whoever may not list Secrets, and asks no node', async () =
   await observe(server.cluster(), asProjectName('a'), records);
   expect(asked()).toEqual(expect.arrayContaining(['secrets', 'configmaps']));
   expect(asked()).not.toEqual(expect.arrayContaining(['nodes']));
+});
+
+describe('policies of Cilium', () => {
+  const led = serverOf('fs', { network: { egress: [{ host: 'api.example.com', port: 443, tls: true }] } }).spec;
+  const deployment = {
+    metadata: { name: 'looms-fs', labels: { [label.server]: 'fs', [label.project]: 'a' } },
+    spec: { template: { spec: { containers: [] } } },
+  };
+  /** A project on a cluster that says that it has them, or not, with this answer to whoever lists them. */
+  async function at(options: { has: boolean; answer: number; servers?: readonly object[] }) {
+    const { has, answer, servers = [] } = options;
+    const cluster = await apiServer();
+    cluster.answer = ({ url: { pathname } }, response) => {
+      const word = pathname.split('/').at(-1);
+      if (pathname === '/apis/cilium.io/v2') {
+        return has
+          ? json(response, 200, { resources: [{ name: 'ciliumnetworkpolicies' }] })
+          : json(response, 404, failure(404, 'NotFound', 'no'));
+      }
+      if (word === 'ciliumnetworkpolicies') {
+        const items = [{ metadata: { name: 'some' } }];
+        return json(response, answer, answer === 200 ? { items } : failure(answer, 'Forbidden', 'no'));
+      }
+      if (word === 'selfsubjectreviews') return json(response, 201, { metadata: {} });
+      return json(response, 200, { metadata: {}, items: word === 'deployments' ? servers : [] });
+    };
+    const asked = () => cluster.arrived.some(({ url }) => url.pathname.endsWith('/ciliumnetworkpolicies'));
+    const read = () => ({ spec: led, image: 'a' });
+    try {
+      const { engine, support } = await observe(cluster.cluster(), asProjectName('a'), { ...records, read });
+      return { engine, support: [...support.keys()], asked: asked() };
+    } finally {
+      await cluster.close();
+    }
+  }
+
+  it('are listed where the cluster has them, and not asked for where it has not', async () => {
+    expect(await at({ has: true, answer: 200 })).toMatchObject({
+      engine: { canLeadByName: true },
+      support: ['CiliumNetworkPolicy some'],
+    });
+    expect(await at({ has: false, answer: 500 })).toMatchObject({ engine: { canLeadByName: false }, asked: false });
+    // It lost them in between.
+    expect(await at({ has: true, answer: 404 })).toMatchObject({ support: [], asked: true });
+  });
+
+  it('need no right of whoever leads no server by name, and are no empty list to others', async () => {
+    expect(await at({ has: true, answer: 403 })).toMatchObject({ support: [] });
+    const annotations = { [annotation.record]: 'a record', [annotation.specHash]: 'x', [annotation.generation]: '1' };
+    const servers = [{ ...deployment, metadata: { ...deployment.metadata, annotations } }];
+    await expect(at({ has: true, answer: 403, servers })).rejects.toMatchObject({
+      code: 'engine-rejected',
+      hint: expect.stringContaining('kubectl auth can-i list ciliumnetworkpolicies.cilium.io -n looms-a'),
+    });
+  });
 });
 
 it('counts all nodes of a cluster, some hundred at a time', async () => {

@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { isLabelValue, isOpenKey } from '../../../src/kubernetes/model/names.ts';
+import { egressPolicies } from '../../../src/kubernetes/objects/network-policies.ts';
 import { kubernetesExporter } from '../../../src/kubernetes/objects/objects.ts';
 import { bytesQuantity, coresQuantity } from '../../../src/kubernetes/objects/quantities.ts';
-import type { DeclaredServer } from '../../../src/model/desired.ts';
+import type { DeclaredServer, EgressTarget } from '../../../src/model/desired.ts';
 import type { ExportSettings } from '../../../src/orchestrator/export.ts';
 import { httpServer, project, type SpecChange, server } from '../../support/planner-world.ts';
 
@@ -65,6 +66,80 @@ describe('the Service of a server over HTTP', () => {
   });
 });
 
+describe('the list of a server', () => {
+  const meta = (name: string) => ({ name });
+  const policies = (...egress: readonly EgressTarget[]) =>
+    egressPolicies(server('a', { network: { egress } }).spec, meta);
+  const api = { host: 'api.example.com', port: 443, tls: true };
+  const db = { host: 'db.example.com', port: 5432, tls: false };
+  const known = { host: 'old', port: 5432, tls: false, address: '10.0.0.1' };
+
+  it('is a policy for its addresses, and one of Cilium for its names: these alone are answered', () => {
+    const [byAddress, byName] = policies(api, { ...api, host: '*.example.org' }, db, { ...db, port: 5433 }, known);
+    expect(byAddress).toMatchObject({ kind: 'NetworkPolicy', spec: { egress: [{ ports: [{ port: 5432 }] }] } });
+    expect(byName).toEqual({
+      apiVersion: 'cilium.io/v2',
+      kind: 'CiliumNetworkPolicy',
+      metadata: { name: expect.stringMatching(/^looms-a-names-[0-9a-f]{8}$/) },
+      spec: {
+        endpointSelector: { matchLabels: { 'looms.dev/server': 'a' } },
+        egress: [
+          {
+            toEndpoints: [
+              { matchLabels: { 'k8s:io.kubernetes.pod.namespace': 'kube-system', 'k8s:k8s-app': 'kube-dns' } },
+            ],
+            toPorts: [
+              {
+                ports: [
+                  { port: '53', protocol: 'UDP' },
+                  { port: '53', protocol: 'TCP' },
+                ],
+                rules: {
+                  dns: [
+                    { matchName: 'api.example.com' },
+                    { matchPattern: '**.example.org' },
+                    { matchName: 'db.example.com' },
+                  ],
+                },
+              },
+            ],
+          },
+          {
+            toFQDNs: [{ matchName: 'api.example.com' }],
+            toPorts: [{ ports: [{ port: '443', protocol: 'TCP' }], serverNames: ['api.example.com'] }],
+          },
+          {
+            toFQDNs: [{ matchPattern: '**.example.org' }],
+            toPorts: [{ ports: [{ port: '443', protocol: 'TCP' }], serverNames: ['**.example.org'] }],
+          },
+          {
+            toFQDNs: [{ matchName: 'db.example.com' }],
+            toPorts: [{ ports: [{ port: '5432', protocol: 'TCP' }] }],
+          },
+          {
+            toFQDNs: [{ matchName: 'db.example.com' }],
+            toPorts: [{ ports: [{ port: '5433', protocol: 'TCP' }] }],
+          },
+        ],
+      },
+    });
+  });
+
+  it('has another name where it is another one, each part of it by itself', () => {
+    const names = (...egress: readonly EgressTarget[]) => policies(...egress).map(({ metadata }) => metadata.name);
+    const [byAddress, byName] = names(api, known);
+    // As pods that were made before the policies of names have it.
+    expect(byAddress).toBe('looms-a-egress-887c2655');
+    expect(names(api)).toEqual([byName]);
+    expect(names(known)).toEqual([byAddress]);
+    expect(names(api, db, known)).toEqual([byAddress, expect.not.stringMatching(byName ?? '')]);
+  });
+
+  it('is none of names where all may be reached', () => {
+    expect(egressPolicies(server('a', { network: { mode: 'bridge', egress: [api] } }).spec, meta)).toEqual([]);
+  });
+});
+
 describe('the pod of a server', () => {
   it('has what its spec says, and its secrets by reference', () => {
     const env = {
@@ -118,6 +193,20 @@ describe('the pod of a server', () => {
     expect(written(one).secrets).toEqual([
       { name: 'looms-a-env', keys: [{ name: 'TOKEN', value: '${secret:token}' }] },
     ]);
+  });
+
+  it('asks the cluster for names where it lists some, as they stand, and nobody where it lists none', () => {
+    const egress = [{ host: 'api.example.com', port: 443, tls: true }];
+    const dnsOf = (network: NonNullable<SpecChange['network']>) => {
+      const made = only('Deployment', server('a', { network }));
+      const { dnsPolicy, dnsConfig } = (made.spec as { template: { spec: Record<string, unknown> } }).template.spec;
+      return { dnsPolicy, dnsConfig };
+    };
+    expect(dnsOf({ egress })).toEqual({ dnsConfig: { options: [{ name: 'ndots', value: '1' }] } });
+    expect(dnsOf({ mode: 'bridge', egress })).toEqual({});
+    expect(dnsOf({ egress: [{ host: 'db', port: 5432, tls: false, address: '10.0.0.1' }] })).toMatchObject({
+      dnsPolicy: 'None',
+    });
   });
 
   it('is not there while it is disabled, and is gone before the next one where it writes to a volume', () => {
