@@ -43,9 +43,9 @@ export type Members = {
 /** It is not there for now. */
 const isGone = (error: unknown): error is LoomsError => isFailure(error, 'engine-unreachable', 'engine-timeout');
 
-/** It says nothing that helps: it is gone, it cannot be found from here, or it does not let us in. What is on it goes on. */
+/** It says nothing that helps: it is gone, it cannot be found from here, it cannot now, or it does not let us in. What is on it goes on. */
 const isSilence = (error: unknown): error is LoomsError =>
-  isGone(error) || isFailure(error, 'engine-too-old', 'context-not-found', 'engine-rejected');
+  isGone(error) || isFailure(error, 'engine-unavailable', 'engine-too-old', 'context-not-found', 'engine-rejected');
 
 /** The same error, of that engine. */
 export const errorOf = ({ name }: Pick<Member, 'name'>, error: unknown): unknown => {
@@ -59,7 +59,7 @@ const slowMs = 1_000;
 
 /** How an engine was found silent. */
 type Silence = {
-  /** By the clock of `membersOf`, ms; undefined where it is there, and does not let us in. */
+  /** By the clock of `membersOf`, ms; undefined where it is there, and refuses. */
   readonly goneSince: number | undefined;
   /** How long that took, ms. */
   readonly tookMs: number;

@@ -4,6 +4,7 @@ import { type AddressInfo, connect, type Socket } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { bounded } from '../../../../src/kubernetes/client/bound.ts';
 import { linesOf } from '../../../../src/kubernetes/client/request.ts';
+import { isPassing } from '../../../../src/kubernetes/model/refusals.ts';
 import { refusalOf } from '../../../../src/kubernetes/port.ts';
 import { type ApiServer, apiServer, failure, json } from '../../../support/api-server.ts';
 import { eventually } from '../../../support/eventually.ts';
@@ -53,8 +54,8 @@ describe('a request', () => {
     [422, 'Invalid', 'engine-rejected'],
     [410, 'Expired', 'engine-rejected'],
     [500, 'InternalError', 'engine-rejected'],
-    [503, 'ServiceUnavailable', 'engine-unreachable'],
-    [504, 'Timeout', 'engine-timeout'],
+    [503, 'ServiceUnavailable', 'engine-unavailable'],
+    [504, 'Timeout', 'engine-unavailable'],
   ])('that is answered %s is an error by that, with what was said', async (status, reason, code) => {
     server.answer = (_, response) => json(response, status, failure(status, reason, 'why not'));
     const error = await server
@@ -63,6 +64,16 @@ describe('a request', () => {
       .catch((caught) => caught);
     expect(error).toMatchObject({ code, message: 'cannot list pods in a: why not' });
     expect(refusalOf(error)).toEqual({ status, reason });
+    expect(isPassing(error)).toBe(status >= 500);
+  });
+
+  it.each([
+    [502, 'engine-unreachable'],
+    [503, 'engine-unreachable'],
+    [504, 'engine-timeout'],
+  ])('that what stands before the API server answers %s found nobody', async (status, code) => {
+    server.answer = (_, response) => void response.writeHead(status).end('<html>no upstream</html>');
+    await expect(server.cluster().request(pods)).rejects.toMatchObject({ code });
   });
 
   it('that is forbidden says which right is lacking', async () => {
@@ -162,13 +173,14 @@ describe('who a server and its clients are', () => {
 
   it('is not taken on trust', async () => {
     await expect(server.cluster({ trust: { verify: true } }).request(pods)).rejects.toMatchObject({
-      code: 'engine-unreachable',
+      code: 'engine-rejected',
+      message: expect.stringContaining('answers, and a certificate does not hold'),
       hint: expect.stringContaining('certificate-authority'),
     });
     const { ca } = server.certificates;
     await expect(
       server.cluster({ trust: { ca, verify: true, servername: 'other.test' } }).request(pods),
-    ).rejects.toMatchObject({ code: 'engine-unreachable' });
+    ).rejects.toMatchObject({ code: 'engine-rejected' });
     server.answer = (_, response) => json(response, 200, {});
     await server.cluster({ trust: { ca, verify: true, servername: 'cluster.test' } }).request(pods);
     await server.cluster({ trust: { verify: false } }).request(pods);

@@ -285,13 +285,16 @@ test('a server that was made after the last look is made nowhere else when its e
   expect(outcomes(await applied(it, declared))).toEqual(['x: blocked', 'y: unchanged']);
 });
 
-test('an engine that does not let us in keeps nobody from the others, and is not lost', async () => {
+test.each([
+  ['does not let us in', new LoomsError('engine-rejected', 'the token has expired')],
+  ['says that it cannot now', new LoomsError('engine-unavailable', 'etcd has no leader')],
+])('an engine that %s keeps nobody from the others, and is not lost', async (_, refusal) => {
   const it = several({ a: ['x'], b: ['z'] });
-  first(it).refusal = new LoomsError('engine-rejected', 'the token has expired');
+  first(it).refusal = refusal;
   const declared = [{ ...server('x'), place: { labels: {}, prefer: 'spread', onLost: 'move' } as const }, on('z', 'b')];
   expect((await it.orchestrator.serving(project, asServerName('z'))).container).toBe('b-z');
   const { plan } = await it.orchestrator.plan(intentOf(declared));
-  expect(plan.warnings.map(({ message }) => message)).toEqual([expect.stringContaining('the token has expired')]);
+  expect(plan.warnings.map(({ message }) => message)).toEqual([expect.stringContaining(refusal.message)]);
   it.pass(600_000);
   expect(outcomes(await applied(it, declared))).toEqual(['x: blocked', 'z: unchanged']);
 });
