@@ -92,17 +92,17 @@ export function membersOf(all: readonly Member[], monotonicMs: () => number): Me
       return { member, failure: error };
     }
   };
-  const knock = async (member: Member): Promise<void> => {
+  const knock = async (member: Member, work: Question<unknown>): Promise<void> => {
     if (knocked.has(member)) return;
     knocked.add(member);
-    // What else it says when it is back is said to who asks next.
-    await put(member, (orchestrator) => orchestrator.projects(), true).catch(() => silences.delete(member));
+    // With the question itself, as its user may not ask everything. What else it says when it is back is said to who asks next.
+    await put(member, work, true).catch(() => silences.delete(member));
     knocked.delete(member);
   };
   const askOne = async <T>(member: Member, work: Question<T>, isProof: boolean): Promise<Answered<T> | Silent> => {
     const silence = silences.get(member);
     if (silence === undefined || (isProof && silence.tookMs < slowMs)) return put(member, work, isProof);
-    if (isProof) void knock(member);
+    if (isProof) void knock(member, work);
     return { member, failure: silence.failure };
   };
   const answersOf = async <T>(asked: readonly Promise<Answered<T> | Silent>[]): Promise<Answers<T>> => {

@@ -315,6 +315,29 @@ test('streams of engines that answer go on while another one is away, and end wh
   expect([ready, it.engines[1]?.watchers.size, looks]).toEqual([1, 1, 3]);
 });
 
+test('an engine whose user may look at the project alone is watched, and is known to be back', async () => {
+  const it = several({ a: ['x'], b: ['z'] });
+  first(it).whenTooMuch = () => it.pass(30_000);
+  const ending = new AbortController();
+  const ready = Promise.withResolvers<void>();
+  const watched = it.orchestrator.watchServers(
+    project,
+    { onReady: ready.resolve, onChange: () => {} },
+    { signal: ending.signal },
+  );
+  await ready.promise;
+  expect(it.engines.map(({ watchers }) => watchers.size)).toEqual([1, 1]);
+  ending.abort();
+  await expect(watched).rejects.toMatchObject({ code: 'interrupted' });
+
+  const listed = async () => (await it.orchestrator.servers(project)).servers.map(({ name }) => name);
+  first(it).isAway = true;
+  first(it).whenAway = () => it.pass(30_000);
+  expect(await listed()).toEqual(['z']);
+  first(it).isAway = false;
+  await expect.poll(listed).toEqual(['x', 'z']);
+});
+
 test('who gives up a question has what came by then', async () => {
   const it = several({ a: ['x'], b: ['z'] });
   const never = Promise.withResolvers<void>();
