@@ -4,10 +4,9 @@ import { LoomsError } from '../../model/errors.ts';
 import { duration } from '../../model/times.ts';
 import { isRecord } from '../../model/values/is-record.ts';
 import { parsedJson } from '../../model/values/parsed-json.ts';
+import { programMs } from './bound.ts';
 import { type Entry, switchOf, textOf, textsOf } from './kubeconfig.ts';
 
-/** How long a program may take to say who asks, ms: some ask a person in a browser. */
-const patienceMs = 60_000;
 /** Most that is taken from it, bytes. */
 const mostBytes = 1024 * 1024;
 /** How long before it is over a credential is had anew, ms. */
@@ -104,7 +103,7 @@ type Run = {
 
 const output = ({ command, args, env, title, installHint }: Run): Promise<string> =>
   new Promise((resolve, reject) => {
-    const options = { env: { ...env }, timeout: patienceMs, maxBuffer: mostBytes, killSignal: 'SIGKILL' as const };
+    const options = { env: { ...env }, timeout: programMs, maxBuffer: mostBytes, killSignal: 'SIGKILL' as const };
     const child = execFile(command, args, options, (error, stdout, stderr) => {
       if (error === null) return resolve(stdout);
       const { code, killed } = error;
@@ -114,7 +113,7 @@ const output = ({ command, args, env, title, installHint }: Run): Promise<string
           : code === 'ENOENT'
             ? 'is not there'
             : killed === true
-              ? `took more than ${duration(patienceMs)} or said too much`
+              ? `took more than ${duration(programMs)} or said too much`
               : `failed (${code ?? 'killed'})`;
       const detail = stderr.split('\n').filter((line) => line.trim() !== '');
       // What it printed stands in the error's own message.

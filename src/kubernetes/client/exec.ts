@@ -123,7 +123,7 @@ async function open(line: Line, at: PodContainer, argv: readonly string[], bound
   const [namespace, pod] = [at.namespace, at.pod].map(encodeURIComponent);
   const path = `/api/v1/namespaces/${namespace}/pods/${pod}/exec`;
   for (let isAnew = false; ; isAnew = true) {
-    const identity = await bound.wait(line.access.identity(isAnew));
+    const identity = await bound.identify(line.access.identity(isAnew));
     const attempt = await bound.wait(connect(line, `${path}?${query}`, identity, bound));
     if (attempt.kind === 'open') return attempt.session;
     if (attempt.kind === 'unsupported') throw unsupported(line);

@@ -114,7 +114,7 @@ function pauseOf({ statusCode, headers }: http.IncomingMessage): number | undefi
 async function send(line: Line, request: ApiRequest, kind: Kind, bound: Bound): Promise<http.IncomingMessage> {
   let isAnew = false;
   for (let retries = 0; ; ) {
-    const identity = await bound.wait(line.access.identity(isAnew));
+    const identity = await bound.identify(line.access.identity(isAnew));
     const response = await bound.wait(sendOnce(line, request, identity, kind, bound.signal));
     const status = response.statusCode ?? 0;
     if (status >= 200 && status < 300) return response;

@@ -1,7 +1,8 @@
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import type { Identity } from '../../../../src/kubernetes/client/access.ts';
 import { bounded } from '../../../../src/kubernetes/client/bound.ts';
 import { linesOf } from '../../../../src/kubernetes/client/request.ts';
 import { isPassing } from '../../../../src/kubernetes/model/refusals.ts';
@@ -18,6 +19,7 @@ afterEach(() => {
 });
 afterAll(() => server?.close());
 
+const never = new Promise<void>(() => {});
 const pods = { method: 'GET', path: '/api/v1/namespaces/a/pods' } as const;
 
 describe('a request', () => {
@@ -133,8 +135,33 @@ describe('a request', () => {
   });
 
   it('ends by itself when nobody answers it', async () => {
-    const bound = bounded('wait', {}, 1);
-    const never = new Promise<void>(() => {});
+    const bound = bounded('wait', {}, { answerMs: 1, identityMs: 1_000 });
+    await expect(bound.wait(never)).rejects.toMatchObject({ code: 'engine-timeout' });
+    bound.end();
+  });
+
+  it('ends as refused where nobody says who asks', async () => {
+    const bound = bounded('wait', {}, { answerMs: 1, identityMs: 20 });
+    await expect(bound.identify(never)).rejects.toMatchObject({ code: 'engine-rejected' });
+    bound.end();
+  });
+
+  it('waits for who asks for longer than the API server may take, and then for that', async () => {
+    server.answer = (_, response) => json(response, 200, { items: [] });
+    const who = Promise.withResolvers<Identity>();
+    const cluster = server.cluster({ identity: () => who.promise });
+    const at = { namespace: 'a', pod: 'b', container: 'c' };
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    const asked = Promise.allSettled([cluster.request(pods), cluster.exec(at, ['true'])]);
+    await vi.advanceTimersByTimeAsync(55_000);
+    vi.useRealTimers();
+    who.resolve({ headers: { Authorization: 'Bearer one' } });
+    server.onExec = (socket) => socket.close();
+    expect(await asked).toMatchObject([{ status: 'fulfilled', value: { items: [] } }, { status: 'fulfilled' }]);
+    server.onExec = undefined;
+
+    const bound = bounded('wait', {}, { answerMs: 20, identityMs: 10_000 });
+    await bound.identify(new Promise((resolve) => setTimeout(resolve, 60)));
     await expect(bound.wait(never)).rejects.toMatchObject({ code: 'engine-timeout' });
     bound.end();
   });
