@@ -46,11 +46,18 @@ function codeOf(status: number, isOwn: boolean): ErrorCode {
   }
 }
 
-function hintOf(status: number, right: Right | undefined, context: string): string | undefined {
+/**
+ * Whether a right is lacking. Quotas, policies and a namespace that goes away are answered with 403 as well, but only to who
+ * writes; the API server's own words tell them from its authorizer's (`forbiddenMessage` of `k8s.io/apiserver`).
+ */
+const lacksRight = (status: number, right: Right | undefined, message: string): boolean =>
+  status === 403 && (/^(?:get|list|watch)$/.test(right?.verb ?? '') || /\buser ".*" cannot /i.test(message));
+
+function hintOf(status: number, right: Right | undefined, isLacking: boolean, context: string): string | undefined {
   if (status === 401) {
     return `the credentials of context "${context}" are not let in: log in again, and see whether \`kubectl auth whoami\` knows you`;
   }
-  if (status !== 403 || right === undefined) return undefined;
+  if (!isLacking || right === undefined) return undefined;
   const { resource, namespace } = right;
   const where = namespace === undefined ? '--all-namespaces' : `-n ${namespace}`;
   // A web socket is begun by GET, and is asked for as what it makes as well (Kubernetes 1.35 and newer).
@@ -66,9 +73,10 @@ export function refusedError(
 ): LoomsError {
   const said = statusOf(body);
   const message = said?.message || `it answered HTTP ${status}`;
-  const refusal: Refusal = { status, reason: said?.reason ?? '' };
+  const isLacking = lacksRight(status, right, message);
+  const refusal: Refusal = { status, reason: said?.reason ?? '', ...(isLacking ? { lacksRight: true } : {}) };
   return new LoomsError(codeOf(status, said !== undefined), `cannot ${what}: ${message}`, {
-    hint: hintOf(status, right, context),
+    hint: hintOf(status, right, isLacking, context),
     cause: Object.assign(new Error(message), { refusal }),
   });
 }

@@ -162,7 +162,9 @@ describe('an exec', () => {
   });
 
   it('that is forbidden says which right is lacking', async () => {
-    server.answer = (_, response) => json(response, 403, failure(403, 'Forbidden', 'no'));
+    const said =
+      'pods "b" is forbidden: User "ann" cannot create resource "pods/exec" in API group "" in the namespace "a"';
+    server.answer = (_, response) => json(response, 403, failure(403, 'Forbidden', said));
     await expect(open()).rejects.toMatchObject({
       hint: expect.stringContaining('may not get and create pods/exec: `kubectl auth can-i get pods/exec -n a`'),
     });

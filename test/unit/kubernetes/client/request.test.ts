@@ -5,7 +5,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest
 import type { Identity } from '../../../../src/kubernetes/client/access.ts';
 import { bounded } from '../../../../src/kubernetes/client/bound.ts';
 import { linesOf } from '../../../../src/kubernetes/client/request.ts';
-import { isPassing } from '../../../../src/kubernetes/model/refusals.ts';
+import { isBarred, isForbidden, isPassing } from '../../../../src/kubernetes/model/refusals.ts';
 import { refusalOf } from '../../../../src/kubernetes/port.ts';
 import { type ApiServer, apiServer, failure, json } from '../../../support/api-server.ts';
 import { eventually } from '../../../support/eventually.ts';
@@ -79,7 +79,8 @@ describe('a request', () => {
   });
 
   it('that is forbidden says which right is lacking', async () => {
-    server.answer = (_, response) => json(response, 403, failure(403, 'Forbidden', 'no'));
+    const said = 'b is forbidden: User "ann" cannot delete resource "deployments" in API group "apps"';
+    server.answer = (_, response) => json(response, 403, failure(403, 'Forbidden', said));
     const path = '/apis/apps/v1/namespaces/a/deployments/b';
     await expect(server.cluster().request({ method: 'DELETE', path })).rejects.toMatchObject({
       code: 'engine-rejected',
@@ -88,6 +89,24 @@ describe('a request', () => {
     await expect(server.cluster().request({ method: 'GET', path: '/api/v1/nodes' })).rejects.toMatchObject({
       hint: expect.stringContaining('kubectl auth can-i list nodes --all-namespaces'),
     });
+    const error = await server
+      .cluster()
+      .request({ method: 'DELETE', path })
+      .catch((caught) => caught);
+    expect(isForbidden(error)).toBe(true);
+  });
+
+  it.each([
+    'pods "b" is forbidden: exceeded quota: small, requested: pods=1, used: pods=1, limited: pods=1',
+    'deployments.apps "b" is forbidden: unable to create new content in namespace a because it is being terminated',
+    "deployments.apps \"b\" is forbidden: ValidatingAdmissionPolicy 'no-latest' with binding 'x' denied request: no tag",
+  ])('that is refused by what stands in its way lacks no right: %s', async (said) => {
+    server.answer = (_, response) => json(response, 403, failure(403, 'Forbidden', said));
+    const path = '/apis/apps/v1/namespaces/a/deployments';
+    const refused = server.cluster().request({ method: 'POST', path, body: {} });
+    const error = await refused.catch((caught) => caught);
+    expect(error).toMatchObject({ code: 'engine-rejected', message: expect.stringContaining(said), hint: undefined });
+    expect([isForbidden(error), isBarred(error)]).toEqual([false, true]);
   });
 
   it('that a page to log in answers is no answer', async () => {
