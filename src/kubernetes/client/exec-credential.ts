@@ -31,7 +31,7 @@ const versions = ['client.authentication.k8s.io/v1', 'client.authentication.k8s.
 export function execCredential(
   entry: Entry,
   environment: Readonly<Record<string, string | undefined>>,
-  cluster: ExecCluster,
+  cluster: () => Promise<ExecCluster>,
 ): (isAnew: boolean) => Promise<Credential> {
   const run = programOf(entry, environment, cluster);
   let kept: { readonly credential: Promise<Credential>; until: number } | undefined;
@@ -56,7 +56,7 @@ type Answer = { readonly credential: Credential; readonly until: number };
 function programOf(
   entry: Entry,
   environment: Readonly<Record<string, string | undefined>>,
-  cluster: ExecCluster,
+  cluster: () => Promise<ExecCluster>,
 ): () => Promise<Answer> {
   const { title } = entry;
   const named = textOf(entry, 'command');
@@ -74,10 +74,11 @@ function programOf(
   const args = textsOf(entry, 'args');
   const own = variablesOf(entry);
   const installHint = textOf(entry, 'installHint');
-  const spec = { interactive: false, ...(switchOf(entry, 'provideClusterInfo') ? { cluster } : {}) };
-  const info = JSON.stringify({ apiVersion, kind: 'ExecCredential', spec });
-  const env = { ...environment, ...own, KUBERNETES_EXEC_INFO: info };
+  const isTold = switchOf(entry, 'provideClusterInfo');
   return async () => {
+    const spec = { interactive: false, ...(isTold ? { cluster: await cluster() } : {}) };
+    const info = JSON.stringify({ apiVersion, kind: 'ExecCredential', spec });
+    const env = { ...environment, ...own, KUBERNETES_EXEC_INFO: info };
     const stdout = await output({ command, args, env, title, installHint });
     return answerOf(stdout, apiVersion, title);
   };

@@ -8,6 +8,7 @@ import { linesOf } from '../../../../src/kubernetes/client/request.ts';
 import { isBarred, isForbidden, isPassing } from '../../../../src/kubernetes/model/refusals.ts';
 import { refusalOf } from '../../../../src/kubernetes/port.ts';
 import { type ApiServer, apiServer, failure, json } from '../../../support/api-server.ts';
+import { authority } from '../../../support/certificates.ts';
 import { eventually } from '../../../support/eventually.ts';
 
 let server: ApiServer;
@@ -217,13 +218,24 @@ describe('who a server and its clients are', () => {
     expect(server.arrived.map(({ client }) => client)).toEqual(['before', 'after', 'after']);
   });
 
+  it('follows an authority that is replaced', async () => {
+    server.answer = (_, response) => json(response, 200, {});
+    let ca = authority().ca;
+    const cluster = server.cluster({ trust: { ca: async () => ca, verify: true } });
+    await expect(cluster.request(pods)).rejects.toMatchObject({ code: 'engine-rejected' });
+    ca = server.certificates.ca;
+    expect(await cluster.request(pods)).toEqual({});
+    ca = authority().ca;
+    await expect(cluster.request(pods)).rejects.toMatchObject({ code: 'engine-rejected' });
+  });
+
   it('is not taken on trust', async () => {
     await expect(server.cluster({ trust: { verify: true } }).request(pods)).rejects.toMatchObject({
       code: 'engine-rejected',
       message: expect.stringContaining('answers, and a certificate does not hold'),
       hint: expect.stringContaining('certificate-authority'),
     });
-    const { ca } = server.certificates;
+    const ca = async () => server.certificates.ca;
     await expect(
       server.cluster({ trust: { ca, verify: true, servername: 'other.test' } }).request(pods),
     ).rejects.toMatchObject({ code: 'engine-rejected' });
