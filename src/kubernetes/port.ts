@@ -19,8 +19,9 @@ export type PodContainer = { readonly namespace: string; readonly pod: string; r
 
 /**
  * What a cluster's API server can do, in our own terms. Every method throws `LoomsError`: `engine-unreachable` where nothing
- * answers, `engine-timeout`, `engine-not-found` (404), `engine-conflict` (409), `engine-rejected` for what else it refuses
- * (401 and 403 with a hint that says which right is lacking), `interrupted` when the signal aborts.
+ * answers, `engine-timeout`, `engine-unavailable` where the API server itself says that it cannot now (503, 504),
+ * `engine-not-found` (404), `engine-conflict` (409), `engine-rejected` for what else it refuses (with a
+ * hint that says which right is lacking, where one is) and for certificates that do not hold, `interrupted` when the signal aborts.
  */
 export type Cluster = {
   /** The kubeconfig context, `in-cluster` for one that a pod finds itself in. */
@@ -43,7 +44,12 @@ export type Cluster = {
 };
 
 /** How the API server refused: its HTTP status, and its own word for the reason (`AlreadyExists`, `Expired`), '' for none. */
-export type Refusal = { readonly status: number; readonly reason: string };
+export type Refusal = {
+  readonly status: number;
+  readonly reason: string;
+  /** Who asks has not the right to it: a 403 that no quota, policy or state of what was asked for is the reason of. */
+  readonly lacksRight?: true;
+};
 
 /** The refusal that an error of `Cluster` is about; undefined where nothing was refused. */
 export function refusalOf(error: unknown): Refusal | undefined {

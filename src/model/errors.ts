@@ -21,6 +21,8 @@ const errors = {
   'engine-unreachable': { class: 'unreachable', ours: true, uncertain: true },
   'engine-too-old': { class: 'unreachable' },
   'engine-timeout': { class: 'unreachable', ours: true, uncertain: true },
+  // It is there, and says itself that it could not do that, or not in time.
+  'engine-unavailable': { class: 'unreachable', ours: true, uncertain: true },
   'engine-conflict': { class: 'failed' },
   'engine-not-found': { class: 'failed', retry: 'elsewhere' },
   'engine-rejected': { class: 'failed' },

@@ -186,7 +186,7 @@ describe.skipIf(kubectlProgram === '')('a cluster as looms talks to it', () => {
       const { certificate, headers } = await access.identity(false);
       const query = new URLSearchParams({ container: 'server', stdin: 'true', stdout: 'true', command: 'cat' });
       const url = `${access.endpoint.replace('http', 'ws')}${inNamespace('pods', 'box')}/exec?${query}`;
-      const { ca } = access.trust;
+      const ca = await access.trust.ca?.();
       const options = {
         ...(ca === undefined ? {} : { ca }),
         ...certificate,

@@ -92,7 +92,7 @@ export async function apiServer(): Promise<ApiServer> {
   const access = (more: Partial<ClusterAccess> = {}): ClusterAccess => ({
     context: 'test',
     endpoint: url,
-    trust: { ca, verify: true },
+    trust: { ca: async () => ca, verify: true },
     identity: async () => ({ headers: { Authorization: 'Bearer one' } }),
     ...more,
   });

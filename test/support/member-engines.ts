@@ -30,6 +30,8 @@ export type MemberEngine = {
   whenAway: () => Promise<void> | void;
   /** What it says to each question, where it does not let us in. */
   refusal: LoomsError | undefined;
+  /** Its user may look at the project alone; called when more is asked for. */
+  whenTooMuch: (() => void) | undefined;
   /** Servers of which only the past is recorded. */
   readonly deleted: Set<ServerName>;
   /** How far its clock is ahead, ms. */
@@ -210,7 +212,12 @@ export function memberEngine(world: World, of: EngineTraits, has: readonly Serve
   const orchestrator = {
     // From memory, as an engine's is.
     describe: async () => description,
-    projects: () => reached(() => [project]),
+    projects: () =>
+      reached(() => {
+        engine.whenTooMuch?.();
+        if (engine.whenTooMuch !== undefined) throw new LoomsError('engine-rejected', 'may not list namespaces');
+        return [project];
+      }),
     servers: () => reached(listing),
     serving: (_: unknown, server: ServerName) =>
       reached(() => {
@@ -239,6 +246,7 @@ export function memberEngine(world: World, of: EngineTraits, has: readonly Serve
     isAway: false,
     whenAway: () => {},
     refusal: undefined,
+    whenTooMuch: undefined,
     deleted: new Set(),
     clockAheadMs: 0,
     failing: new Set(),

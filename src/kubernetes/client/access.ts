@@ -6,8 +6,11 @@ export type Identity = {
 
 /** How a connection to an API server is secured. */
 export type ServerTrust = {
-  /** Certificates (PEM) that are trusted instead of the system's. */
-  readonly ca?: string;
+  /**
+   * Certificates (PEM) that are trusted instead of the system's. Asked before each request, as a cluster's authority is replaced
+   * while a program runs. Throws what reading them throws.
+   */
+  readonly ca?: () => Promise<string>;
   /** false: any certificate is taken, as a kubeconfig may ask for. */
   readonly verify: boolean;
   /** The name that its certificate must hold, where that is not the one of the address. */

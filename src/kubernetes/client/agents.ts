@@ -2,6 +2,7 @@ import * as http from 'node:http';
 import * as https from 'node:https';
 import type { Duplex } from 'node:stream';
 import * as tls from 'node:tls';
+import { defined } from '../../model/values/defined.ts';
 import type { ClusterAccess, Identity } from './access.ts';
 
 /** Connections that requests share: an API server queues what comes at once, and one client need not fill its queue. */
@@ -68,8 +69,11 @@ function agentOf(access: ClusterAccess, options: https.AgentOptions): http.Agent
   return agent;
 }
 
-function makeAgents(access: ClusterAccess, { certificate }: Identity): Agents {
-  const { ca, verify, servername } = access.trust;
+/** What connections are made with, beside what a cluster always has. */
+type Secured = Pick<Identity, 'certificate'> & { readonly ca: string | undefined };
+
+function makeAgents(access: ClusterAccess, { certificate, ca }: Secured): Agents {
+  const { verify, servername } = access.trust;
   const options: https.AgentOptions = {
     rejectUnauthorized: verify,
     ...(ca === undefined ? {} : { ca }),
@@ -82,26 +86,35 @@ function makeAgents(access: ClusterAccess, { certificate }: Identity): Agents {
   };
 }
 
-const isSame = (one: Identity['certificate'], other: Identity['certificate']): boolean =>
-  one?.cert === other?.cert && one?.key === other?.key;
+const isSame = (one: Secured, other: Secured): boolean =>
+  one.ca === other.ca &&
+  one.certificate?.cert === other.certificate?.cert &&
+  one.certificate?.key === other.certificate?.key;
 
-/** Agents by identity: those of a certificate that was replaced are ended once nothing uses them. */
-export function agentsFor(access: ClusterAccess): {
-  readonly of: (identity: Identity) => Agents;
+/** Who sends a request, and over which connections. */
+export type Caller = Pick<Identity, 'headers'> & { readonly agents: Agents };
+
+/**
+ * Who asks by now (`ClusterAccess.identity`), with connections: those with a certificate or an authority that was replaced
+ * are ended once nothing uses them.
+ */
+export function callersOf(access: ClusterAccess): {
+  readonly caller: (isAnew: boolean) => Promise<Caller>;
   readonly close: () => void;
 } {
-  let made: { readonly identity: Identity; readonly agents: Agents } | undefined;
+  let made: { readonly secured: Secured; readonly agents: Agents } | undefined;
   const close = (): void => {
     made?.agents.calls.destroy();
     made?.agents.streams.destroy();
     made = undefined;
   };
   return {
-    of(identity) {
-      if (made !== undefined && isSame(made.identity.certificate, identity.certificate)) return made.agents;
+    async caller(isAnew) {
+      const [{ headers, certificate }, ca] = await Promise.all([access.identity(isAnew), access.trust.ca?.()]);
+      const secured = { ca, ...defined({ certificate }) };
       // Connections in use go on; idle ones are closed by the server in time.
-      made = { identity, agents: makeAgents(access, identity) };
-      return made.agents;
+      if (made === undefined || !isSame(made.secured, secured)) made = { secured, agents: makeAgents(access, secured) };
+      return { headers, agents: made.agents };
     },
     close,
   };

@@ -29,28 +29,36 @@ export function statusOf(text: string): (Status & { readonly isSuccess: boolean 
   };
 }
 
-function codeOf(status: number): ErrorCode {
+/** @param isOwn whether the API server itself said so, and not what stands before it */
+function codeOf(status: number, isOwn: boolean): ErrorCode {
   switch (status) {
     case 404:
       return 'engine-not-found';
     case 409:
       return 'engine-conflict';
-    // What stands before the API server has nobody behind it.
+    // What stands before the API server has nobody behind it. A server that says so itself is there all the same.
     case 502:
     case 503:
-      return 'engine-unreachable';
+      return isOwn ? 'engine-unavailable' : 'engine-unreachable';
     case 504:
-      return 'engine-timeout';
+      return isOwn ? 'engine-unavailable' : 'engine-timeout';
     default:
       return 'engine-rejected';
   }
 }
 
-function hintOf(status: number, right: Right | undefined, context: string): string | undefined {
+/**
+ * Whether a right is lacking. Quotas, policies and a namespace that goes away are answered with 403 as well, but only to who
+ * writes; the API server's own words tell them from its authorizer's (`forbiddenMessage` of `k8s.io/apiserver`).
+ */
+const lacksRight = (status: number, right: Right | undefined, message: string): boolean =>
+  status === 403 && (/^(?:get|list|watch)$/.test(right?.verb ?? '') || /\buser ".*" cannot /i.test(message));
+
+function hintOf(status: number, right: Right | undefined, isLacking: boolean, context: string): string | undefined {
   if (status === 401) {
     return `the credentials of context "${context}" are not let in: log in again, and see whether \`kubectl auth whoami\` knows you`;
   }
-  if (status !== 403 || right === undefined) return undefined;
+  if (!isLacking || right === undefined) return undefined;
   const { resource, namespace } = right;
   const where = namespace === undefined ? '--all-namespaces' : `-n ${namespace}`;
   // A web socket is begun by GET, and is asked for as what it makes as well (Kubernetes 1.35 and newer).
@@ -66,26 +74,40 @@ export function refusedError(
 ): LoomsError {
   const said = statusOf(body);
   const message = said?.message || `it answered HTTP ${status}`;
-  const refusal: Refusal = { status, reason: said?.reason ?? '' };
-  return new LoomsError(codeOf(status), `cannot ${what}: ${message}`, {
-    hint: hintOf(status, right, context),
+  const isLacking = lacksRight(status, right, message);
+  const refusal: Refusal = { status, reason: said?.reason ?? '', ...(isLacking ? { lacksRight: true } : {}) };
+  return new LoomsError(codeOf(status, said !== undefined), `cannot ${what}: ${message}`, {
+    hint: hintOf(status, right, isLacking, context),
     cause: Object.assign(new Error(message), { refusal }),
   });
 }
 
-/** Node's codes of a certificate that does not hold (https://nodejs.org/api/tls.html#x509-certificate-error-codes). */
-const isAboutCertificates = (code: string): boolean => /CERT|ISSUER|VERIFY|_CA$|ALTNAME|CRL/.test(code);
+/**
+ * Node's codes of a certificate that does not hold (https://nodejs.org/api/tls.html#x509-certificate-error-codes), and of a
+ * connection that the other side refused for ours (`ERR_SSL_…_ALERT_…`).
+ */
+const isAboutCertificates = (code: string): boolean =>
+  /CERT|ISSUER|VERIFY|_CA$|ALTNAME|CRL|ALERT|^INVALID_PURPOSE$|^PATH_LENGTH_EXCEEDED$|^HOSTNAME_MISMATCH$/.test(code);
 
 /** What a request threw as a `LoomsError`, by its code, never by text. `what` names the request for people. */
 export function clusterError(error: unknown, what: string, endpoint: string): LoomsError {
   if (error instanceof LoomsError) return error;
   const { code, message } = error as NodeJS.ErrnoException;
   if (typeof code !== 'string') return new LoomsError('internal', `cannot ${what}: ${message}`, { cause: error });
+  // Somebody answers: a server that is made elsewhere meanwhile may run twice.
+  if (isAboutCertificates(code)) {
+    return new LoomsError(
+      'engine-rejected',
+      `cannot ${what}: ${endpoint} answers, and a certificate does not hold: ${message}`,
+      {
+        hint: 'certificate-authority of the cluster in the kubeconfig says whom to trust, tls-server-name under which name',
+        cause: error,
+      },
+    );
+  }
   const words = networkWords[code] ?? message;
   return new LoomsError('engine-unreachable', `cannot ${what}: ${endpoint} is not reachable: ${words}`, {
-    hint: isAboutCertificates(code)
-      ? 'certificate-authority of the cluster in the kubeconfig says whom to trust, tls-server-name under which name'
-      : 'see whether `kubectl get --raw /readyz` answers, and whether it is the cluster that is meant (--context)',
+    hint: 'see whether `kubectl get --raw /readyz` answers, and whether it is the cluster that is meant (--context)',
     cause: error,
   });
 }

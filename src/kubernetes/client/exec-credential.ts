@@ -4,10 +4,9 @@ import { LoomsError } from '../../model/errors.ts';
 import { duration } from '../../model/times.ts';
 import { isRecord } from '../../model/values/is-record.ts';
 import { parsedJson } from '../../model/values/parsed-json.ts';
+import { programMs } from './bound.ts';
 import { type Entry, switchOf, textOf, textsOf } from './kubeconfig.ts';
 
-/** How long a program may take to say who asks, ms: some ask a person in a browser. */
-const patienceMs = 60_000;
 /** Most that is taken from it, bytes. */
 const mostBytes = 1024 * 1024;
 /** How long before it is over a credential is had anew, ms. */
@@ -32,7 +31,7 @@ const versions = ['client.authentication.k8s.io/v1', 'client.authentication.k8s.
 export function execCredential(
   entry: Entry,
   environment: Readonly<Record<string, string | undefined>>,
-  cluster: ExecCluster,
+  cluster: () => Promise<ExecCluster>,
 ): (isAnew: boolean) => Promise<Credential> {
   const run = programOf(entry, environment, cluster);
   let kept: { readonly credential: Promise<Credential>; until: number } | undefined;
@@ -57,7 +56,7 @@ type Answer = { readonly credential: Credential; readonly until: number };
 function programOf(
   entry: Entry,
   environment: Readonly<Record<string, string | undefined>>,
-  cluster: ExecCluster,
+  cluster: () => Promise<ExecCluster>,
 ): () => Promise<Answer> {
   const { title } = entry;
   const named = textOf(entry, 'command');
@@ -75,10 +74,11 @@ function programOf(
   const args = textsOf(entry, 'args');
   const own = variablesOf(entry);
   const installHint = textOf(entry, 'installHint');
-  const spec = { interactive: false, ...(switchOf(entry, 'provideClusterInfo') ? { cluster } : {}) };
-  const info = JSON.stringify({ apiVersion, kind: 'ExecCredential', spec });
-  const env = { ...environment, ...own, KUBERNETES_EXEC_INFO: info };
+  const isTold = switchOf(entry, 'provideClusterInfo');
   return async () => {
+    const spec = { interactive: false, ...(isTold ? { cluster: await cluster() } : {}) };
+    const info = JSON.stringify({ apiVersion, kind: 'ExecCredential', spec });
+    const env = { ...environment, ...own, KUBERNETES_EXEC_INFO: info };
     const stdout = await output({ command, args, env, title, installHint });
     return answerOf(stdout, apiVersion, title);
   };
@@ -104,7 +104,7 @@ type Run = {
 
 const output = ({ command, args, env, title, installHint }: Run): Promise<string> =>
   new Promise((resolve, reject) => {
-    const options = { env: { ...env }, timeout: patienceMs, maxBuffer: mostBytes, killSignal: 'SIGKILL' as const };
+    const options = { env: { ...env }, timeout: programMs, maxBuffer: mostBytes, killSignal: 'SIGKILL' as const };
     const child = execFile(command, args, options, (error, stdout, stderr) => {
       if (error === null) return resolve(stdout);
       const { code, killed } = error;
@@ -114,7 +114,7 @@ const output = ({ command, args, env, title, installHint }: Run): Promise<string
           : code === 'ENOENT'
             ? 'is not there'
             : killed === true
-              ? `took more than ${duration(patienceMs)} or said too much`
+              ? `took more than ${duration(programMs)} or said too much`
               : `failed (${code ?? 'killed'})`;
       const detail = stderr.split('\n').filter((line) => line.trim() !== '');
       // What it printed stands in the error's own message.

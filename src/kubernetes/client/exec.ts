@@ -4,7 +4,7 @@ import { LoomsError } from '../../model/errors.ts';
 import { isRecord } from '../../model/values/is-record.ts';
 import type { CallOptions, ExecSession } from '../../orchestrator/session-host.ts';
 import type { PodContainer } from '../port.ts';
-import type { Identity } from './access.ts';
+import type { Caller } from './agents.ts';
 import { type Bound, bounded } from './bound.ts';
 import { clusterError, statusOf } from './errors.ts';
 import { keepAlive } from './exec-life.ts';
@@ -31,10 +31,10 @@ type Attempt =
   /** What answered is no web socket, or one that does not speak our protocol. */
   | { readonly kind: 'unsupported' };
 
-function connect({ access, agents }: Line, path: string, identity: Identity, { signal }: Bound): Promise<Attempt> {
+function connect({ access }: Line, path: string, { agents, headers }: Caller, { signal }: Bound): Promise<Attempt> {
   const socket = new WebSocket(`${access.endpoint.replace(/^http/, 'ws')}${path}`, [protocol], {
-    agent: agents(identity).streams,
-    headers: { 'User-Agent': 'looms', ...(identity.headers as Record<string, string>) },
+    agent: agents.streams,
+    headers: { 'User-Agent': 'looms', ...(headers as Record<string, string>) },
     perMessageDeflate: false,
     maxPayload: longestMessage,
     skipUTF8Validation: true,
@@ -123,8 +123,8 @@ async function open(line: Line, at: PodContainer, argv: readonly string[], bound
   const [namespace, pod] = [at.namespace, at.pod].map(encodeURIComponent);
   const path = `/api/v1/namespaces/${namespace}/pods/${pod}/exec`;
   for (let isAnew = false; ; isAnew = true) {
-    const identity = await bound.wait(line.access.identity(isAnew));
-    const attempt = await bound.wait(connect(line, `${path}?${query}`, identity, bound));
+    const caller = await bound.identify(line.caller(isAnew));
+    const attempt = await bound.wait(connect(line, `${path}?${query}`, caller, bound));
     if (attempt.kind === 'open') return attempt.session;
     if (attempt.kind === 'unsupported') throw unsupported(line);
     const { response } = attempt;

@@ -18,12 +18,13 @@ async function accessFromPod(search: ClusterSearch): Promise<ClusterAccess | nul
   const folder = search.serviceAccountFolder ?? serviceAccountFolder;
   const tokenFile = join(folder, 'token');
   if (host === '' || port === '' || (await readIfThere(tokenFile)) === undefined) return null;
-  const ca = await readNamed(join(folder, 'ca.crt'), 'the service account');
+  const ca = () => readNamed(join(folder, 'ca.crt'), 'the service account');
+  await ca();
   return {
     context: inCluster,
     endpoint: `https://${host.includes(':') ? `[${host}]` : host}:${port}`,
     trust: { ca, verify: true },
-    // The kubelet writes another one before it is over.
+    // The kubelet writes another one before it is over, and an authority that is replaced.
     identity: async () => ({
       headers: bearer((await readNamed(tokenFile, 'the service account')).trim(), 'the service account'),
     }),
@@ -63,7 +64,9 @@ async function accessOf(
     throw new LoomsError('usage', `${context.title} names no cluster with a server`);
   }
   const user = named(config.users, context, 'user');
-  const ca = await pemOf(cluster, 'certificate-authority');
+  const readCa = () => pemOf(cluster, 'certificate-authority');
+  const first = await readCa();
+  const ca = first === undefined ? undefined : async () => (await readCa()) ?? first;
   const servername = textOf(cluster, 'tls-server-name');
   const isInsecure = switchOf(cluster, 'insecure-skip-tls-verify');
   const proxy = urlIn(cluster, 'proxy-url');
@@ -73,7 +76,9 @@ async function accessOf(
     trust: { verify: !isInsecure, ...defined({ ca, servername }) },
     ...defined({ proxy }),
     identity:
-      user === undefined ? async () => ({ headers: {} }) : identityOf(user, search.environment, toldOf(cluster, ca)),
+      user === undefined
+        ? async () => ({ headers: {} })
+        : identityOf(user, search.environment, async () => toldOf(cluster, await readCa())),
   };
 }
 

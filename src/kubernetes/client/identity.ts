@@ -36,7 +36,7 @@ function impersonation(user: Entry): Identity['headers'] {
 export function identityOf(
   user: Entry,
   environment: Readonly<Record<string, string | undefined>>,
-  cluster: ExecCluster,
+  cluster: () => Promise<ExecCluster>,
 ): ClusterAccess['identity'] {
   const provider = partOf(user, 'auth-provider');
   const exec = partOf(user, 'exec');

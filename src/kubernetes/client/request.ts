@@ -6,8 +6,8 @@ import { defined } from '../../model/values/defined.ts';
 import { parsedJson } from '../../model/values/parsed-json.ts';
 import type { CallOptions } from '../../orchestrator/session-host.ts';
 import type { ApiRequest } from '../port.ts';
-import type { ClusterAccess, Identity } from './access.ts';
-import { type Agents, agentsFor } from './agents.ts';
+import type { ClusterAccess } from './access.ts';
+import { type Agents, type Caller, callersOf } from './agents.ts';
 import { type Bound, bounded } from './bound.ts';
 import { clusterError, refusedError } from './errors.ts';
 import { rightOf, wordsOf } from './rights.ts';
@@ -27,15 +27,12 @@ const keepAliveMs = 20_000;
 /** The way to an API server. */
 export type Line = {
   readonly access: ClusterAccess;
-  readonly agents: (identity: Identity) => Agents;
+  readonly caller: (isAnew: boolean) => Promise<Caller>;
   readonly close: () => void;
 };
 
 /** Opens no connection yet. */
-export function lineTo(access: ClusterAccess): Line {
-  const { of, close } = agentsFor(access);
-  return { access, agents: of, close };
-}
+export const lineTo = (access: ClusterAccess): Line => ({ access, ...callersOf(access) });
 
 const contentTypes = {
   apply: 'application/apply-patch+yaml',
@@ -48,7 +45,7 @@ type Kind = keyof Agents;
 function sendOnce(
   line: Line,
   request: ApiRequest,
-  identity: Identity,
+  caller: Caller,
   kind: Kind,
   signal: AbortSignal,
 ): Promise<http.IncomingMessage> {
@@ -58,14 +55,14 @@ function sendOnce(
   const type = request.method === 'PATCH' ? contentTypes[request.patch ?? 'apply'] : 'application/json';
   return new Promise((resolve, reject) => {
     const outgoing = (url.protocol === 'https:' ? https : http).request(url, {
-      agent: line.agents(identity)[kind],
+      agent: caller.agents[kind],
       method: request.method,
       signal,
       headers: {
         Accept: request.accept ?? 'application/json, */*',
         'User-Agent': 'looms',
         ...(body === undefined ? {} : { 'Content-Type': type, 'Content-Length': String(body.length) }),
-        ...(identity.headers as http.OutgoingHttpHeaders),
+        ...(caller.headers as http.OutgoingHttpHeaders),
       },
     });
     outgoing.setSocketKeepAlive(true, keepAliveMs);
@@ -73,7 +70,7 @@ function sendOnce(
     outgoing.on('error', (error: NodeJS.ErrnoException) => {
       // A kept connection that was closed while it lay idle says nothing about the server; reading again is safe.
       const isStale = outgoing.reusedSocket && (error.code === 'ECONNRESET' || error.code === 'EPIPE');
-      if (isStale && request.method === 'GET') resolve(sendOnce(line, request, identity, kind, signal));
+      if (isStale && request.method === 'GET') resolve(sendOnce(line, request, caller, kind, signal));
       else reject(error);
     });
     outgoing.end(body);
@@ -114,8 +111,8 @@ function pauseOf({ statusCode, headers }: http.IncomingMessage): number | undefi
 async function send(line: Line, request: ApiRequest, kind: Kind, bound: Bound): Promise<http.IncomingMessage> {
   let isAnew = false;
   for (let retries = 0; ; ) {
-    const identity = await bound.wait(line.access.identity(isAnew));
-    const response = await bound.wait(sendOnce(line, request, identity, kind, bound.signal));
+    const caller = await bound.identify(line.caller(isAnew));
+    const response = await bound.wait(sendOnce(line, request, caller, kind, bound.signal));
     const status = response.statusCode ?? 0;
     if (status >= 200 && status < 300) return response;
     const pause = pauseOf(response);

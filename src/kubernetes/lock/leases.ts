@@ -92,7 +92,8 @@ const isConflict = (error: unknown): boolean => isFailure(error, 'engine-conflic
 const isMissing = (error: unknown): boolean => isFailure(error, 'engine-not-found');
 
 /** Whether the Lease may have been made all the same. */
-const isLostAnswer = (error: unknown): boolean => isFailure(error, 'engine-unreachable', 'engine-timeout');
+const isLostAnswer = (error: unknown): boolean =>
+  isFailure(error, 'engine-unreachable', 'engine-timeout', 'engine-unavailable');
 
 const lost = (project: string): LoomsError =>
   new LoomsError('lock-lost', `the lock of ${project} was taken by another run`, {

@@ -1,8 +1,11 @@
 import { isFailure } from '../../model/errors.ts';
 import { refusalOf } from '../port.ts';
 
-/** Whether the API server refused since who asked has not the right (403), and not for what was asked. */
-export const isForbidden = (error: unknown): boolean => refusalOf(error)?.status === 403;
+/** Whether the API server refused since who asked has not the right, and not for what was asked. */
+export const isForbidden = (error: unknown): boolean => refusalOf(error)?.lacksRight === true;
+
+/** Whether the API server refused (403) since who asked has not the right, or since a policy of the cluster is against it. */
+export const isBarred = (error: unknown): boolean => refusalOf(error)?.status === 403;
 
 /** Whether the API server does not know who asks (401). */
 export const isUnknownUser = (error: unknown): boolean => refusalOf(error)?.status === 401;

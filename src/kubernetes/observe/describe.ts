@@ -6,7 +6,7 @@ import type { CallOptions } from '../../orchestrator/session-host.ts';
 import { discoveryPath, objectPath, pluralOf } from '../model/kinds.ts';
 import { type KubeObject, timeOf } from '../model/objects.ts';
 import { amountOf } from '../model/quantity.ts';
-import { isForbidden } from '../model/refusals.ts';
+import { isExpired, isForbidden } from '../model/refusals.ts';
 import type { Cluster } from '../port.ts';
 
 /** The cluster as plans and lists name it; of its nodes nothing is asked. Its id is that of a namespace which every cluster has and nobody makes anew. */
@@ -66,7 +66,14 @@ export async function describeCluster(cluster: Cluster, options?: CallOptions): 
 /** Nodes that one answer holds: each is some 20 kB, most of it the images that it has. */
 const nodesAtOnce = 500;
 
-async function listNodes(cluster: Cluster, options?: CallOptions): Promise<readonly Node[]> {
+/** A list that took longer than the API server keeps its place is begun anew, once. */
+const listNodes = (cluster: Cluster, options?: CallOptions): Promise<readonly Node[]> =>
+  readNodes(cluster, options).catch((error: unknown) => {
+    if (isExpired(error)) return readNodes(cluster, options);
+    throw error;
+  });
+
+async function readNodes(cluster: Cluster, options?: CallOptions): Promise<readonly Node[]> {
   const nodes: Node[] = [];
   for (let next = ''; ; ) {
     const query = { limit: String(nodesAtOnce), ...(next === '' ? {} : { continue: next }) };

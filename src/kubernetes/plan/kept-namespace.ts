@@ -3,7 +3,7 @@ import { fieldManager } from '../compare/compare-objects.ts';
 import { objectPath } from '../model/kinds.ts';
 import type { KubeObject } from '../model/objects.ts';
 import { isOurs, type Observed } from '../model/observed.ts';
-import { isForbidden } from '../model/refusals.ts';
+import { isBarred } from '../model/refusals.ts';
 import type { Cluster } from '../port.ts';
 import { labelsToSet } from './support.ts';
 
@@ -34,7 +34,7 @@ export async function keptNamespace(
     );
     return space;
   } catch (error) {
-    if (isForbidden(error)) return undefined;
+    if (isBarred(error)) return undefined;
     throw error;
   }
 }

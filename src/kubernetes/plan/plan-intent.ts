@@ -1,4 +1,4 @@
-import { assertNever, LoomsError } from '../../model/errors.ts';
+import { assertNever, isFailure, LoomsError } from '../../model/errors.ts';
 import type { ServerName } from '../../model/ids.ts';
 import { withWarnings } from '../../model/plan/plan-basis.ts';
 import type { PlanWarning } from '../../model/plan.ts';
@@ -13,9 +13,24 @@ import { planRollback } from './plan-rollback.ts';
 import { type KubePrepared, prepare, preparedOf } from './prepare.ts';
 import { prunePlan } from './prune.ts';
 
+/** How often a cluster is looked at for a plan while objects of it go away. */
+const mostLooks = 3;
+
+/** A plan on a look at which all was still there that was asked for after it. */
+async function planOnLook(ports: KubernetesPorts, intent: Intent): Promise<KubePrepared> {
+  for (let looks = 1; ; looks += 1) {
+    try {
+      return await planOf(ports, intent);
+    } catch (error) {
+      // Somebody deleted what was to be compared.
+      if (!isFailure(error, 'engine-not-found') || looks === mostLooks) throw error;
+    }
+  }
+}
+
 /** `Orchestrator.plan`. */
 export async function planIntent(ports: KubernetesPorts, intent: Intent): Promise<KubePrepared> {
-  const prepared = await planOf(ports, intent);
+  const prepared = await planOnLook(ports, intent);
   const { plan, made } = prepared;
   const isAsked = intent.kind !== 'prune' && intent.keep !== undefined && !usualKeeps.has(intent.keep);
   return isAsked && made.size > 0

@@ -43,9 +43,9 @@ export type Members = {
 /** That an engine is not there for now. */
 const isGone = (error: unknown): error is LoomsError => isFailure(error, 'engine-unreachable', 'engine-timeout');
 
-/** That an engine says nothing that helps: it is gone, cannot be found from here, or does not let us in. What is on it goes on. */
+/** That an engine says nothing that helps: it is gone, cannot be found from here, cannot now, or does not let us in. What is on it goes on. */
 const isSilence = (error: unknown): error is LoomsError =>
-  isGone(error) || isFailure(error, 'engine-too-old', 'context-not-found', 'engine-rejected');
+  isGone(error) || isFailure(error, 'engine-unavailable', 'engine-too-old', 'context-not-found', 'engine-rejected');
 
 /** The same error, of that engine. */
 export const errorOf = ({ name }: Pick<Member, 'name'>, error: unknown): unknown => {
@@ -59,7 +59,7 @@ const slowMs = 1_000;
 
 /** How an engine was found silent. */
 type Silence = {
-  /** By the clock of `membersOf`, ms; undefined where it is there, and does not let us in. */
+  /** By the clock of `membersOf`, ms; undefined where it is there, and refuses. */
   readonly goneSince: number | undefined;
   /** How long that took, ms. */
   readonly tookMs: number;
@@ -92,17 +92,17 @@ export function membersOf(all: readonly Member[], monotonicMs: () => number): Me
       return { member, failure: error };
     }
   };
-  const knock = async (member: Member): Promise<void> => {
+  const knock = async (member: Member, work: Question<unknown>): Promise<void> => {
     if (knocked.has(member)) return;
     knocked.add(member);
-    // What else it says when it is back is said to who asks next.
-    await put(member, (orchestrator) => orchestrator.projects(), true).catch(() => silences.delete(member));
+    // With the question itself, as its user may not ask everything. What else it says when it is back is said to who asks next.
+    await put(member, work, true).catch(() => silences.delete(member));
     knocked.delete(member);
   };
   const askOne = async <T>(member: Member, work: Question<T>, isProof: boolean): Promise<Answered<T> | Silent> => {
     const silence = silences.get(member);
     if (silence === undefined || (isProof && silence.tookMs < slowMs)) return put(member, work, isProof);
-    if (isProof) void knock(member);
+    if (isProof) void knock(member, work);
     return { member, failure: silence.failure };
   };
   const answersOf = async <T>(asked: readonly Promise<Answered<T> | Silent>[]): Promise<Answers<T>> => {

@@ -20,7 +20,7 @@ export async function eventsOf(
       onReady();
       return orchestrator.events(project, query, hear, { signal });
     };
-    return untilOneEnds(members, followed, options?.signal);
+    return untilOneEnds(members, project, followed, options?.signal);
   }
   const answers = await members.ask(async (orchestrator) => {
     const events: EngineEvent[] = [];
@@ -44,7 +44,7 @@ export async function watchAll(
 ): Promise<void> {
   const open = (orchestrator: Orchestrator, signal: AbortSignal, onReady: () => void): Promise<void> =>
     orchestrator.watchServers(project, { ...hear, onReady }, { signal });
-  await untilOneEnds(members, open, options?.signal, { onReady: hear.onReady, pause: ports.pause });
+  await untilOneEnds(members, project, open, options?.signal, { onReady: hear.onReady, pause: ports.pause });
 }
 
 type Stream = (orchestrator: Orchestrator, signal: AbortSignal, onReady: () => void) => Promise<void>;
@@ -52,16 +52,23 @@ type Stream = (orchestrator: Orchestrator, signal: AbortSignal, onReady: () => v
 /** Who waits for all streams to be open, and for engines that did not answer. */
 type Onlooker = { readonly onReady: () => void } & Pick<OrchestratorPorts, 'pause'>;
 
+/** Whether an engine answers is asked of the project: more than that its user may not see on a cluster (docs/kubernetes.md). */
+const knocking =
+  (project: ProjectName, signal: AbortSignal | undefined) =>
+  (orchestrator: Orchestrator): Promise<unknown> =>
+    orchestrator.instances(project, { signal });
+
 /** Opens a stream on each engine that answers, and ends all of them when the first that was open does. */
 async function untilOneEnds(
   members: Members,
+  project: ProjectName,
   open: Stream,
   outer: AbortSignal | undefined,
   onlooker?: Onlooker,
 ): Promise<void> {
   const ending = new AbortController();
   const signal = outer === undefined ? ending.signal : AbortSignal.any([ending.signal, outer]);
-  const { answered, silent } = await members.ask((orchestrator) => orchestrator.projects({ signal: outer }));
+  const { answered, silent } = await members.ask(knocking(project, outer));
   requireAnswer({ answered, silent });
   let opening = answered.length;
   const onReady = (): void => {
@@ -70,7 +77,9 @@ async function untilOneEnds(
   };
   const streams = answered.map(({ orchestrator }) => open(orchestrator, signal, onReady));
   const waits =
-    onlooker === undefined || silent.length === 0 ? [] : [untilOneAnswers(members, silent, onlooker.pause, signal)];
+    onlooker === undefined || silent.length === 0
+      ? []
+      : [untilOneAnswers(members, project, silent, onlooker.pause, signal)];
   try {
     await Promise.race([...streams, ...waits]);
   } finally {
@@ -82,6 +91,7 @@ async function untilOneEnds(
 /** Resolves when one of these engines answers again, or the signal aborts. */
 async function untilOneAnswers(
   members: Members,
+  project: ProjectName,
   silent: readonly Silent[],
   pause: OrchestratorPorts['pause'],
   signal: AbortSignal,
@@ -90,7 +100,7 @@ async function untilOneAnswers(
   for (;;) {
     await pause(lookForMs, signal);
     if (signal.aborted) return;
-    const { answered } = await members.ask((orchestrator) => orchestrator.projects({ signal }), among);
+    const { answered } = await members.ask(knocking(project, signal), among);
     if (answered.length > 0) return;
   }
 }

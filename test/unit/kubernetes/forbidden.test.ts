@@ -109,6 +109,26 @@ it('counts all nodes of a cluster, some hundred at a time', async () => {
   await large.close();
 });
 
+it('begins a list of nodes anew whose place the API server has no more, and not for ever', async () => {
+  const large = await apiServer();
+  const node = { status: { allocatable: { cpu: '2', memory: '1Gi' } } };
+  let expired = 1;
+  large.answer = ({ url: { pathname, searchParams } }, response) => {
+    if (pathname !== '/api/v1/nodes') return json(response, 200, { metadata: {}, platform: 'linux/arm64' });
+    if (!searchParams.has('continue')) {
+      return json(response, 200, { items: [node], metadata: { continue: 'more' } });
+    }
+    expired -= 1;
+    return expired < 0
+      ? json(response, 200, { items: [node], metadata: {} })
+      : json(response, 410, failure(410, 'Expired', 'the provided continue parameter is too old'));
+  };
+  expect(await describeCluster(large.cluster())).toMatchObject({ nodes: 2, cpus: 4 });
+  expired = 2;
+  await expect(describeCluster(large.cluster())).rejects.toMatchObject({ code: 'engine-rejected' });
+  await large.close();
+});
+
 it('tells a cluster by its address where nothing else of it may be seen', async () => {
   expect(await describeCluster(server.cluster())).toMatchObject({ id: server.url, nodes: 0, architecture: 'amd64' });
 });

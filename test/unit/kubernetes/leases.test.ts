@@ -6,7 +6,7 @@ import type { LockRequest } from '../../../src/orchestrator/common/project-lock.
 import { project } from '../../support/planner-world.ts';
 
 type Lease = { metadata: { uid: string; resourceVersion: string }; spec: object };
-type Fault = 'lost' | 'lost-before' | 'interrupted';
+type Fault = 'lost' | 'unavailable' | 'lost-before' | 'interrupted';
 
 /** An API server with one Lease at most. `faults`: what happens to each POST, the first first. */
 function world(...faults: readonly Fault[]) {
@@ -36,6 +36,7 @@ function world(...faults: readonly Fault[]) {
         made += 1;
         lease = stamped(body, { uid: `uid-${made}`, creationTimestamp: time() });
         if (fault === 'lost') throw new LoomsError('engine-timeout', 'no answer');
+        if (fault === 'unavailable') throw new LoomsError('engine-unavailable', 'request timed out');
         if (fault === 'interrupted') throw new LoomsError('interrupted', 'stopped');
         return lease;
       }
@@ -103,8 +104,11 @@ describe('a Lease as the lock of a project', () => {
     expect(isTaken()).toBe(false);
   });
 
-  it('is known again as one’s own where the answer was lost, and nobody else’s', async () => {
-    const mine = world('lost');
+  it.each([
+    ['was lost', 'lost'],
+    ['was that there is none', 'unavailable'],
+  ] as const)('is known again as one’s own where the answer %s, and nobody else’s', async (_, fault) => {
+    const mine = world(fault);
     const got = await leases(mine.cluster).acquireLock(project, me);
     expect(got).toMatchObject({ result: 'acquired', lock: { id: 'uid-1', who: 'ann' } });
     expect(JSON.stringify(got)).not.toContain('nonce');

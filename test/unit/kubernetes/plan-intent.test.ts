@@ -6,6 +6,7 @@ import { planIntent } from '../../../src/kubernetes/plan/plan-intent.ts';
 import type { ApiRequest, Cluster } from '../../../src/kubernetes/port.ts';
 import type { KubernetesPorts } from '../../../src/kubernetes/ports.ts';
 import type { DeclaredServer, RecordedSpec } from '../../../src/model/desired.ts';
+import { LoomsError } from '../../../src/model/errors.ts';
 import type { ServerName } from '../../../src/model/ids.ts';
 import type { FilesIntent, Intent, MadeServer, RecordedIntent } from '../../../src/orchestrator/port.ts';
 import { specHash } from '../../../src/spec/record/record.ts';
@@ -28,6 +29,7 @@ function world(
   changedSecrets: ReadonlyMap<ServerName, readonly string[]> = new Map(),
 ) {
   const asked: (readonly MadeServer[])[] = [];
+  let beforeDryRun: ((deployments: unknown[]) => void) | undefined;
   const records = new Map(past.map(({ of }) => [of.hash, { spec: of.spec, image: of.image.ref }]));
   const meta = (name: string, uid: string, { of, digest }: Past, generation: number, more: object) => ({
     name,
@@ -82,6 +84,7 @@ function world(
     if (path === '/api/v1/namespaces/kube-system') return { metadata: { name: 'kube-system', uid: 'cluster' } };
     if (path === '/api/v1/nodes') return { items: [] };
     if (method === 'PUT' && query?.dryRun === 'All') {
+      beforeDryRun?.(deployments);
       const { name } = (body as { metadata: { name: string } }).metadata;
       return deployments.find(({ metadata }) => metadata.name === name) ?? body;
     }
@@ -108,7 +111,14 @@ function world(
       return { changed: new Map(changed), warnings: [] };
     },
   } as unknown as KubernetesPorts & { readonly cluster: Cluster };
-  return { asked, plan: (intent: Intent) => planIntent(ports, intent) };
+  return {
+    asked,
+    plan: (intent: Intent) => planIntent(ports, intent),
+    /** What happens before each dry run. */
+    beforeDryRuns: (happens: (deployments: unknown[]) => void) => {
+      beforeDryRun = happens;
+    },
+  };
 }
 
 const hasLabel = (selector: string) => (object: object) => {
@@ -134,6 +144,40 @@ describe('secrets of servers on a cluster', () => {
     const { asked, plan } = world([{ of: one }]);
     await plan(start);
     expect(asked).toEqual([[expect.objectContaining({ server: 'fs', givenSecrets: true })]]);
+  });
+});
+
+describe('a server that somebody deletes while it is planned for', () => {
+  const files: FilesIntent = {
+    kind: 'files',
+    project,
+    servers: [one],
+    recipes: new Map(),
+    undesired: 'warn',
+  };
+  const gone = (): never => {
+    throw new LoomsError('engine-not-found', 'deployments.apps "looms-fs" not found');
+  };
+
+  it('is made anew', async () => {
+    const { plan, beforeDryRuns } = world([{ of: one }]);
+    beforeDryRuns((deployments) => {
+      if (deployments.length === 0) return;
+      deployments.length = 0;
+      gone();
+    });
+    expect((await plan(files)).plan.changes).toMatchObject([{ server: 'fs', action: 'create' }]);
+  });
+
+  it('is looked for three times', async () => {
+    const { plan, beforeDryRuns } = world([{ of: one }]);
+    let looks = 0;
+    beforeDryRuns(() => {
+      looks += 1;
+      gone();
+    });
+    await expect(plan(files)).rejects.toMatchObject({ code: 'engine-not-found' });
+    expect(looks).toBe(3);
   });
 });
 

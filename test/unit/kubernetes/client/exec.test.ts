@@ -162,7 +162,9 @@ describe('an exec', () => {
   });
 
   it('that is forbidden says which right is lacking', async () => {
-    server.answer = (_, response) => json(response, 403, failure(403, 'Forbidden', 'no'));
+    const said =
+      'pods "b" is forbidden: User "ann" cannot create resource "pods/exec" in API group "" in the namespace "a"';
+    server.answer = (_, response) => json(response, 403, failure(403, 'Forbidden', said));
     await expect(open()).rejects.toMatchObject({
       hint: expect.stringContaining('may not get and create pods/exec: `kubectl auth can-i get pods/exec -n a`'),
     });
@@ -322,20 +324,38 @@ describe('an idle connection', () => {
     expect(pings.length).toBe(3);
   });
 
-  it('is not cut while what was written may be in the way of the pings, or nobody reads the answers', async () => {
-    let answers = false;
-    const blocked = paired(() => answers);
-    keepAlive(blocked.socket, awake, 2).wrote();
+  it('is not cut while nobody reads the answers, or the process says something', async () => {
     const paused = paired(() => false);
     keepAlive(paused.socket, () => true, 2);
-    await eventually(() => expect(Math.min(blocked.pings.length, paused.pings.length)).toBeGreaterThan(10));
-    expect([blocked.isCut(), paused.isCut()]).toEqual([false, false]);
-    paused.socket.emit('close');
-    // Once an answer has shown that all was handed on, the next silence counts.
-    answers = true;
-    const { length } = blocked.pings;
-    await eventually(() => expect(blocked.pings.length).toBeGreaterThan(length + 2));
-    answers = false;
+    const talking = paired(() => {
+      talking.socket.emit('message', Buffer.of(1));
+      return false;
+    });
+    keepAlive(talking.socket, awake, 2).wrote();
+    await eventually(() => expect(Math.min(talking.pings.length, paused.pings.length)).toBeGreaterThan(10));
+    expect([talking.isCut(), paused.isCut()]).toEqual([false, false]);
+    for (const { socket } of [paused, talking]) socket.emit('close');
+  });
+
+  it('is cut later while what was written may be in the way of the pings', async () => {
+    const blocked = paired(() => false);
+    keepAlive(blocked.socket, awake, 2).wrote();
     await eventually(() => expect(blocked.isCut()).toBe(true));
+    expect(blocked.pings.length).toBe(9);
+    // Once an answer has shown that all was handed on, the next silence is short.
+    const freed = paired(() => freed.pings.length === 8);
+    keepAlive(freed.socket, awake, 2).wrote();
+    await eventually(() => expect(freed.isCut()).toBe(true));
+    expect(freed.pings.length).toBe(8 + 3);
+  });
+
+  it('is cut where somebody goes on writing and nobody answers', async () => {
+    const lost = paired(() => {
+      life.wrote();
+      return false;
+    });
+    const life = keepAlive(lost.socket, awake, 2);
+    await eventually(() => expect(lost.isCut()).toBe(true));
+    expect(lost.pings.length).toBe(9);
   });
 });

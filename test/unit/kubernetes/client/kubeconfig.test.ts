@@ -92,14 +92,17 @@ describe('which cluster', () => {
       '.kube/ca.crt': pem('file'),
       data: config('b', { 'certificate-authority-data': base64(pem('data')), 'insecure-skip-tls-verify': true }),
     });
-    expect(await findCluster(search())).toMatchObject({
+    const found = await findCluster(search());
+    expect(found).toMatchObject({
       endpoint: 'https://host/k8s/clusters/c-1',
-      trust: { ca: pem('file'), verify: true, servername: 'other' },
+      trust: { verify: true, servername: 'other' },
       proxy: new URL('http://proxy:3128'),
     });
-    expect(await findCluster(search({ KUBECONFIG: join(homeDirectory, 'data') }))).toMatchObject({
-      trust: { ca: pem('data'), verify: false },
-    });
+    expect(await found?.trust.ca?.()).toBe(pem('file'));
+    writeFileSync(join(homeDirectory, '.kube/ca.crt'), pem('replaced'));
+    expect(await found?.trust.ca?.()).toBe(pem('replaced'));
+    const other = await findCluster(search({ KUBECONFIG: join(homeDirectory, 'data') }));
+    expect([other?.trust.verify, await other?.trust.ca?.()]).toEqual([false, pem('data')]);
   });
 
   it('is that of the pod, where there is no kubeconfig', async () => {
@@ -110,8 +113,11 @@ describe('which cluster', () => {
     expect(found).toMatchObject({
       context: 'in-cluster',
       endpoint: 'https://[fd00::1]:443',
-      trust: { ca: pem('pod'), verify: true },
+      trust: { verify: true },
     });
+    expect(await found?.trust.ca?.()).toBe(pem('pod'));
+    writeFileSync(join(homeDirectory, 'pod/ca.crt'), pem('replaced'));
+    expect(await found?.trust.ca?.()).toBe(pem('replaced'));
     expect(await found?.identity(false)).toEqual({ headers: { Authorization: 'Bearer one' } });
     writeFileSync(join(homeDirectory, 'pod/token'), 'two');
     expect(await found?.identity(false)).toEqual({ headers: { Authorization: 'Bearer two' } });

@@ -1,11 +1,14 @@
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import type { Identity } from '../../../../src/kubernetes/client/access.ts';
 import { bounded } from '../../../../src/kubernetes/client/bound.ts';
 import { linesOf } from '../../../../src/kubernetes/client/request.ts';
+import { isBarred, isForbidden, isPassing } from '../../../../src/kubernetes/model/refusals.ts';
 import { refusalOf } from '../../../../src/kubernetes/port.ts';
 import { type ApiServer, apiServer, failure, json } from '../../../support/api-server.ts';
+import { authority } from '../../../support/certificates.ts';
 import { eventually } from '../../../support/eventually.ts';
 
 let server: ApiServer;
@@ -17,6 +20,7 @@ afterEach(() => {
 });
 afterAll(() => server?.close());
 
+const never = new Promise<void>(() => {});
 const pods = { method: 'GET', path: '/api/v1/namespaces/a/pods' } as const;
 
 describe('a request', () => {
@@ -53,8 +57,8 @@ describe('a request', () => {
     [422, 'Invalid', 'engine-rejected'],
     [410, 'Expired', 'engine-rejected'],
     [500, 'InternalError', 'engine-rejected'],
-    [503, 'ServiceUnavailable', 'engine-unreachable'],
-    [504, 'Timeout', 'engine-timeout'],
+    [503, 'ServiceUnavailable', 'engine-unavailable'],
+    [504, 'Timeout', 'engine-unavailable'],
   ])('that is answered %s is an error by that, with what was said', async (status, reason, code) => {
     server.answer = (_, response) => json(response, status, failure(status, reason, 'why not'));
     const error = await server
@@ -63,10 +67,21 @@ describe('a request', () => {
       .catch((caught) => caught);
     expect(error).toMatchObject({ code, message: 'cannot list pods in a: why not' });
     expect(refusalOf(error)).toEqual({ status, reason });
+    expect(isPassing(error)).toBe(status >= 500);
+  });
+
+  it.each([
+    [502, 'engine-unreachable'],
+    [503, 'engine-unreachable'],
+    [504, 'engine-timeout'],
+  ])('that what stands before the API server answers %s found nobody', async (status, code) => {
+    server.answer = (_, response) => void response.writeHead(status).end('<html>no upstream</html>');
+    await expect(server.cluster().request(pods)).rejects.toMatchObject({ code });
   });
 
   it('that is forbidden says which right is lacking', async () => {
-    server.answer = (_, response) => json(response, 403, failure(403, 'Forbidden', 'no'));
+    const said = 'b is forbidden: User "ann" cannot delete resource "deployments" in API group "apps"';
+    server.answer = (_, response) => json(response, 403, failure(403, 'Forbidden', said));
     const path = '/apis/apps/v1/namespaces/a/deployments/b';
     await expect(server.cluster().request({ method: 'DELETE', path })).rejects.toMatchObject({
       code: 'engine-rejected',
@@ -75,6 +90,24 @@ describe('a request', () => {
     await expect(server.cluster().request({ method: 'GET', path: '/api/v1/nodes' })).rejects.toMatchObject({
       hint: expect.stringContaining('kubectl auth can-i list nodes --all-namespaces'),
     });
+    const error = await server
+      .cluster()
+      .request({ method: 'DELETE', path })
+      .catch((caught) => caught);
+    expect(isForbidden(error)).toBe(true);
+  });
+
+  it.each([
+    'pods "b" is forbidden: exceeded quota: small, requested: pods=1, used: pods=1, limited: pods=1',
+    'deployments.apps "b" is forbidden: unable to create new content in namespace a because it is being terminated',
+    "deployments.apps \"b\" is forbidden: ValidatingAdmissionPolicy 'no-latest' with binding 'x' denied request: no tag",
+  ])('that is refused by what stands in its way lacks no right: %s', async (said) => {
+    server.answer = (_, response) => json(response, 403, failure(403, 'Forbidden', said));
+    const path = '/apis/apps/v1/namespaces/a/deployments';
+    const refused = server.cluster().request({ method: 'POST', path, body: {} });
+    const error = await refused.catch((caught) => caught);
+    expect(error).toMatchObject({ code: 'engine-rejected', message: expect.stringContaining(said), hint: undefined });
+    expect([isForbidden(error), isBarred(error)]).toEqual([false, true]);
   });
 
   it('that a page to log in answers is no answer', async () => {
@@ -122,8 +155,33 @@ describe('a request', () => {
   });
 
   it('ends by itself when nobody answers it', async () => {
-    const bound = bounded('wait', {}, 1);
-    const never = new Promise<void>(() => {});
+    const bound = bounded('wait', {}, { answerMs: 1, identityMs: 1_000 });
+    await expect(bound.wait(never)).rejects.toMatchObject({ code: 'engine-timeout' });
+    bound.end();
+  });
+
+  it('ends as refused where nobody says who asks', async () => {
+    const bound = bounded('wait', {}, { answerMs: 1, identityMs: 20 });
+    await expect(bound.identify(never)).rejects.toMatchObject({ code: 'engine-rejected' });
+    bound.end();
+  });
+
+  it('waits for who asks for longer than the API server may take, and then for that', async () => {
+    server.answer = (_, response) => json(response, 200, { items: [] });
+    const who = Promise.withResolvers<Identity>();
+    const cluster = server.cluster({ identity: () => who.promise });
+    const at = { namespace: 'a', pod: 'b', container: 'c' };
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    const asked = Promise.allSettled([cluster.request(pods), cluster.exec(at, ['true'])]);
+    await vi.advanceTimersByTimeAsync(55_000);
+    vi.useRealTimers();
+    who.resolve({ headers: { Authorization: 'Bearer one' } });
+    server.onExec = (socket) => socket.close();
+    expect(await asked).toMatchObject([{ status: 'fulfilled', value: { items: [] } }, { status: 'fulfilled' }]);
+    server.onExec = undefined;
+
+    const bound = bounded('wait', {}, { answerMs: 20, identityMs: 10_000 });
+    await bound.identify(new Promise((resolve) => setTimeout(resolve, 60)));
     await expect(bound.wait(never)).rejects.toMatchObject({ code: 'engine-timeout' });
     bound.end();
   });
@@ -160,15 +218,27 @@ describe('who a server and its clients are', () => {
     expect(server.arrived.map(({ client }) => client)).toEqual(['before', 'after', 'after']);
   });
 
+  it('follows an authority that is replaced', async () => {
+    server.answer = (_, response) => json(response, 200, {});
+    let ca = authority().ca;
+    const cluster = server.cluster({ trust: { ca: async () => ca, verify: true } });
+    await expect(cluster.request(pods)).rejects.toMatchObject({ code: 'engine-rejected' });
+    ca = server.certificates.ca;
+    expect(await cluster.request(pods)).toEqual({});
+    ca = authority().ca;
+    await expect(cluster.request(pods)).rejects.toMatchObject({ code: 'engine-rejected' });
+  });
+
   it('is not taken on trust', async () => {
     await expect(server.cluster({ trust: { verify: true } }).request(pods)).rejects.toMatchObject({
-      code: 'engine-unreachable',
+      code: 'engine-rejected',
+      message: expect.stringContaining('answers, and a certificate does not hold'),
       hint: expect.stringContaining('certificate-authority'),
     });
-    const { ca } = server.certificates;
+    const ca = async () => server.certificates.ca;
     await expect(
       server.cluster({ trust: { ca, verify: true, servername: 'other.test' } }).request(pods),
-    ).rejects.toMatchObject({ code: 'engine-unreachable' });
+    ).rejects.toMatchObject({ code: 'engine-rejected' });
     server.answer = (_, response) => json(response, 200, {});
     await server.cluster({ trust: { ca, verify: true, servername: 'cluster.test' } }).request(pods);
     await server.cluster({ trust: { verify: false } }).request(pods);

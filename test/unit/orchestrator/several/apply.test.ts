@@ -285,13 +285,16 @@ test('a server that was made after the last look is made nowhere else when its e
   expect(outcomes(await applied(it, declared))).toEqual(['x: blocked', 'y: unchanged']);
 });
 
-test('an engine that does not let us in keeps nobody from the others, and is not lost', async () => {
+test.each([
+  ['does not let us in', new LoomsError('engine-rejected', 'the token has expired')],
+  ['says that it cannot now', new LoomsError('engine-unavailable', 'etcd has no leader')],
+])('an engine that %s keeps nobody from the others, and is not lost', async (_, refusal) => {
   const it = several({ a: ['x'], b: ['z'] });
-  first(it).refusal = new LoomsError('engine-rejected', 'the token has expired');
+  first(it).refusal = refusal;
   const declared = [{ ...server('x'), place: { labels: {}, prefer: 'spread', onLost: 'move' } as const }, on('z', 'b')];
   expect((await it.orchestrator.serving(project, asServerName('z'))).container).toBe('b-z');
   const { plan } = await it.orchestrator.plan(intentOf(declared));
-  expect(plan.warnings.map(({ message }) => message)).toEqual([expect.stringContaining('the token has expired')]);
+  expect(plan.warnings.map(({ message }) => message)).toEqual([expect.stringContaining(refusal.message)]);
   it.pass(600_000);
   expect(outcomes(await applied(it, declared))).toEqual(['x: blocked', 'z: unchanged']);
 });
@@ -310,6 +313,29 @@ test('streams of engines that answer go on while another one is away, and end wh
   };
   await it.orchestrator.watchServers(project, { onReady, onChange: () => {} });
   expect([ready, it.engines[1]?.watchers.size, looks]).toEqual([1, 1, 3]);
+});
+
+test('an engine whose user may look at the project alone is watched, and is known to be back', async () => {
+  const it = several({ a: ['x'], b: ['z'] });
+  first(it).whenTooMuch = () => it.pass(30_000);
+  const ending = new AbortController();
+  const ready = Promise.withResolvers<void>();
+  const watched = it.orchestrator.watchServers(
+    project,
+    { onReady: ready.resolve, onChange: () => {} },
+    { signal: ending.signal },
+  );
+  await ready.promise;
+  expect(it.engines.map(({ watchers }) => watchers.size)).toEqual([1, 1]);
+  ending.abort();
+  await expect(watched).rejects.toMatchObject({ code: 'interrupted' });
+
+  const listed = async () => (await it.orchestrator.servers(project)).servers.map(({ name }) => name);
+  first(it).isAway = true;
+  first(it).whenAway = () => it.pass(30_000);
+  expect(await listed()).toEqual(['z']);
+  first(it).isAway = false;
+  await expect.poll(listed).toEqual(['x', 'z']);
 });
 
 test('who gives up a question has what came by then', async () => {
