@@ -52,7 +52,9 @@ function codeOf(status: number, isOwn: boolean): ErrorCode {
  * writes; the API server's own words tell them from its authorizer's (`forbiddenMessage` of `k8s.io/apiserver`).
  */
 const lacksRight = (status: number, right: Right | undefined, message: string): boolean =>
-  status === 403 && (/^(?:get|list|watch)$/.test(right?.verb ?? '') || /\buser ".*" cannot /i.test(message));
+  status === 403 &&
+  // Without a right of its own: what tells of the API itself, which nobody writes.
+  (right === undefined || /^(?:get|list|watch)$/.test(right.verb) || /\buser ".*" cannot /i.test(message));
 
 function hintOf(status: number, right: Right | undefined, isLacking: boolean, context: string): string | undefined {
   if (status === 401) {
