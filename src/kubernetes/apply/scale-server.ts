@@ -1,6 +1,6 @@
 import type { DesiredServer, Scale } from '../../model/desired.ts';
 import type { EngineTime } from '../../model/engine.ts';
-import { isFailure, LoomsError } from '../../model/errors.ts';
+import { isFailure, LoomsError, withHint } from '../../model/errors.ts';
 import type { ProjectName, ServerName } from '../../model/ids.ts';
 import { boundsOf, type OwnSessions, type Scaling, within } from '../../model/replicas.ts';
 import { serverNotFound } from '../../model/server-not-found.ts';
@@ -195,7 +195,10 @@ async function putCount(
   await replaceObject(cluster, withReplicas(asIs, count), { uid, resourceVersion }, options);
 }
 
-/** `Orchestrator.wake`. */
+/**
+ * `Orchestrator.wake`. What a server wrote before it failed is left out of the error: its secrets are looked up, and so masked,
+ * once it serves.
+ */
 export async function wakeServer(
   ports: KubernetesPorts,
   project: ProjectName,
@@ -207,5 +210,10 @@ export async function wakeServer(
   const spec = (await lookAtServer(ports, place, server, options))?.claim.recorded?.spec;
   if (spec === undefined) throw new LoomsError('server-not-found', `server ${server} is gone`);
   const timeoutMs = gateMs(spec.mcp.timeoutSeconds);
-  await awaitRollout(ports, place, server, { ...options, timeoutMs, enough: 'one' });
+  try {
+    await awaitRollout(ports, place, server, { ...options, timeoutMs, enough: 'one' });
+  } catch (error) {
+    if (!(error instanceof LoomsError) || error.detail.length === 0) throw error;
+    throw withHint(error, `\`looms logs ${server}\` and \`looms describe ${server}\` show what it came to`, []);
+  }
 }

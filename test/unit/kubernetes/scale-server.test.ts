@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { scaleServer } from '../../../src/kubernetes/apply/scale-server.ts';
+import { scaleServer, wakeServer } from '../../../src/kubernetes/apply/scale-server.ts';
 import { annotation, label, workloadName } from '../../../src/kubernetes/model/names.ts';
 import { revisionKey, templateHash } from '../../../src/kubernetes/model/objects.ts';
 import type { ApiRequest, Cluster } from '../../../src/kubernetes/port.ts';
@@ -32,6 +32,8 @@ type World = {
   readonly conflicts?: number;
   /** How an earlier generation's pod is that is there still; absent with `changing`: ready. */
   readonly phase?: string;
+  /** Why no pod begins. */
+  readonly waiting?: string;
   /** It has a volume, and an earlier pod of it ends for so many looks. */
   readonly endingFor?: number;
   /** Done while logs are kept. */
@@ -49,6 +51,7 @@ function world({
   coming = false,
   conflicts = 0,
   phase,
+  waiting,
   endingFor,
   meanwhile = () => {},
 }: World) {
@@ -99,7 +102,12 @@ function world({
       labels: { ...labels, [templateHash]: revision },
     },
     spec: template.spec,
-    status: { conditions: [{ type: 'Ready', status: coming && name === 'p1' ? 'False' : 'True' }] },
+    status: {
+      conditions: [{ type: 'Ready', status: waiting !== undefined || (coming && name === 'p1') ? 'False' : 'True' }],
+      ...(waiting === undefined
+        ? {}
+        : { containerStatuses: [{ name: 'server', state: { waiting: { reason: waiting, message: 'no' } } }] }),
+    },
   });
   const answer = ({ method, path, body }: ApiRequest): unknown => {
     if (method === 'PATCH') {
@@ -149,6 +157,7 @@ function world({
       request: async (request: ApiRequest) => answer(request),
     } as unknown as Cluster,
     sessions: {
+      tailLog: async () => [{ text: 'the token is hunter2' }],
       countSessions: async (id: string) => {
         const [name = '', index] = /p(\d)$/.exec(id) ?? [];
         did.push(`count ${name}`);
@@ -175,6 +184,7 @@ function world({
     written,
     did,
     waitedMs: () => waitedMs,
+    wake: () => wakeServer(ports, project, fs),
     up: (to: number) => scaleServer(ports, project, fs, { kind: 'up', to }),
     down: (to: number, own?: OwnSessions) =>
       scaleServer(ports, project, fs, { kind: 'down', to, ...(own === undefined ? {} : { own }) }),
@@ -316,6 +326,15 @@ describe('a server with a volume that wakes', () => {
     const one = world({ replicas: 0, sessions: [], endingFor: 9000 });
     await expect(one.up(1)).rejects.toMatchObject({ code: 'server-not-running' });
     expect(one.written).toEqual([]);
+  });
+});
+
+it('a server that fails to wake says why, and nothing that it wrote: its secrets are not known here', async () => {
+  await expect(world({ waiting: 'CreateContainerConfigError' }).wake()).rejects.toMatchObject({
+    code: 'container-start-failed',
+    message: 'fs did not become ready: CreateContainerConfigError: no',
+    hint: expect.stringContaining('looms logs fs'),
+    detail: [],
   });
 });
 
