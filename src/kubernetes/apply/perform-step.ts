@@ -1,13 +1,14 @@
 import type { Recipe } from '../../model/container/recipe.ts';
 import type { DeclaredServer } from '../../model/desired.ts';
-import { assertNever, LoomsError } from '../../model/errors.ts';
+import { assertNever, LoomsError, traitsOf } from '../../model/errors.ts';
 import type { Failure, StepProgress, StepResult } from '../../model/events.ts';
 import type { HealthFinding } from '../../model/health.ts';
 import type { ServerName, StepId } from '../../model/ids.ts';
 import { defined } from '../../model/values/defined.ts';
+import type { GateOutcome } from '../../orchestrator/port.ts';
 import type { CallOptions } from '../../orchestrator/session-host.ts';
 import { label } from '../model/names.ts';
-import { type KubeObject, runOf, serverStatus } from '../model/objects.ts';
+import { isReady, type KubeObject, type Pod, runOf, serverStatus } from '../model/objects.ts';
 import { idOfPod, type Observed } from '../model/observed.ts';
 import { listOf } from '../observe/observe.ts';
 import type { KubeStep } from '../plan/steps.ts';
@@ -19,7 +20,7 @@ import { publishImage } from './publish-image.ts';
 import { putServer, putWithoutPods } from './put-server.ts';
 import { createObject, deleteObject, labelNamespace, replaceObject } from './requests.ts';
 import { restoreServer } from './restore.ts';
-import { awaitRollout, gateMs } from './rollout.ts';
+import { awaitRollout, gateMs, type RolledOut } from './rollout.ts';
 
 /** What steps need besides the cluster; decisions are not among it. */
 export type StepEnvironment = {
@@ -118,7 +119,10 @@ const requireServer = ({ id, server }: KubeStep): ServerName => {
   return server;
 };
 
-/** Waits until all pods are ready, and opens one session to one of them as any client would. */
+/**
+ * Waits until all pods are ready, and opens one session to one of them as any client would. Where that failed for what may be no
+ * fault of the server's, it is done once more, with another pod where there is one.
+ */
 async function gate(
   step: Extract<KubeStep, { op: 'gate' }>,
   env: StepEnvironment,
@@ -128,20 +132,25 @@ async function gate(
   const server = requireServer(step);
   const { spec } = env.find(server);
   const timeoutMs = gateMs(step.timeoutSeconds);
-  try {
-    const { workload, pod, generation } = await awaitRollout(ports, observed, server, {
-      ...options,
-      timeoutMs,
-      enough: 'all',
-    });
+  const tryOne = async (before?: Pod): Promise<RolledOut & { readonly outcome: GateOutcome }> => {
+    const rolledOut = await awaitRollout(ports, observed, server, { ...options, timeoutMs, enough: 'all' });
+    const { generation } = rolledOut;
     if (generation.claim.generation !== step.generation) {
       throw new LoomsError('engine-conflict', `somebody has changed Deployment ${step.name} meanwhile`, {
         hint: 'looms diff shows it',
       });
     }
+    const other = generation.pods.findLast((one) => isReady(one) && one.metadata.uid !== before?.metadata.uid);
+    const pod = other ?? rolledOut.pod;
     const serving = servingPod(observed.project, spec, generation.claim, pod);
     const signal = options.signal ?? new AbortController().signal;
-    const outcome = await ports.gate(serving, { sessions: ports.sessions, signal });
+    return { ...rolledOut, pod, outcome: await ports.gate(serving, { sessions: ports.sessions, signal }) };
+  };
+  try {
+    const first = await tryOne();
+    const { workload, pod, generation, outcome } = isByChance(first.outcome) ? await tryOne(first.pod) : first;
+    // What comes from this side, or from the way to the cluster, is no answer of the server's.
+    if (!outcome.passed && traitsOf(outcome.failure.code).ours) throw asError(outcome.failure);
     // Clients come to a pod once it is ready, which it is by the same handshake (`startupProbe`): they were quicker.
     const isFull = !outcome.passed && outcome.failure.code === 'server-crowded';
     if (!outcome.passed && !isFull) return { result: 'failed', failure: outcome.failure };
@@ -167,6 +176,16 @@ async function gate(
     throw error;
   }
 }
+
+/** Whether a session came to nothing for what another try may be spared: its pod ended, or the way to it broke. */
+function isByChance(outcome: GateOutcome): boolean {
+  if (outcome.passed) return false;
+  const { retry } = traitsOf(outcome.failure.code);
+  return retry === 'elsewhere' || ['engine-unreachable', 'engine-timeout'].includes(outcome.failure.code);
+}
+
+const asError = ({ code, message, hint, detail }: Failure): LoomsError =>
+  new LoomsError(code, message, { hint, detail });
 
 /** What says something of the server, and nothing of the cluster. */
 const gateCodes: ReadonlySet<string> = new Set([
