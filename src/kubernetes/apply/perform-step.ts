@@ -31,6 +31,8 @@ export type StepEnvironment = {
   readonly recipes: ReadonlyMap<string, Recipe>;
   /** The Deployments as this run wrote them. */
   readonly written: Map<ServerName, KubeObject>;
+  /** Which generations this run began to write: the answer to a write can be lost. */
+  readonly begun: Map<ServerName, number>;
   /** By which pods pull the images that this run published, by the steps that did. */
   readonly digests: Map<StepId, string>;
   /** Whether an earlier generation is gone back to, so that the one that is left was given up. */
@@ -86,6 +88,7 @@ export async function performStep(
       const [published] = step.after.flatMap((id) => env.digests.get(id) ?? []);
       const digest = step.digest ?? published;
       const put = { ...step, ...defined({ digest }) };
+      if (step.newPods) env.begun.set(server, step.generation);
       env.written.set(server, await putServer(ports, observed, declared, put, options));
       return doneBut(problem);
     }
@@ -94,8 +97,12 @@ export async function performStep(
     case 'restore-server': {
       const server = requireServer(step);
       const before = observed.servers.find((one) => one.server === server)?.deployment;
-      const written = env.written.get(server) ?? before;
-      if (written !== undefined) await restoreServer(env, server, step, written, answered, options);
+      const written = env.written.get(server);
+      const last = written ?? before;
+      // A conflict says that the write was not taken, and an answer that it was.
+      const isKnown = written !== undefined || answered?.code === 'engine-conflict';
+      const left = { last, begun: isKnown ? undefined : env.begun.get(server) };
+      if (last !== undefined) await restoreServer(env, server, step, { ...left, last }, answered, options);
       return done;
     }
     case 'undo-create': {
