@@ -10,6 +10,7 @@ import type { CallOptions } from '../../orchestrator/session-host.ts';
 import { label } from '../model/names.ts';
 import { isReady, type KubeObject, type Pod, runOf, serverStatus } from '../model/objects.ts';
 import { idOfPod, type Observed } from '../model/observed.ts';
+import { isPassing } from '../model/refusals.ts';
 import { listOf } from '../observe/observe.ts';
 import type { KubeStep } from '../plan/steps.ts';
 import type { KubernetesPorts } from '../ports.ts';
@@ -202,7 +203,13 @@ const gateCodes: ReadonlySet<string> = new Set([
   'server-not-found',
 ]);
 
-/** Waits until no pod of a server is left; those that take longer go on ending by themselves. */
+/** Between two looks at pods that end, ms. */
+const lookMs = 250;
+
+/**
+ * Waits until no pod of a server is left; those that take longer go on ending by themselves. A look that fails for a reason that
+ * may pass is made again, as long as there is time.
+ */
 async function awaitGone(
   step: Extract<KubeStep, { op: 'await-gone' }>,
   { ports, observed }: StepEnvironment,
@@ -212,16 +219,15 @@ async function awaitGone(
   const deadline = ports.monotonicMs() + step.seconds * 1000;
   for (;;) {
     if (options.signal?.aborted) throw new LoomsError('interrupted', `stopped waiting for the end of ${server}`);
-    const pods = await listOf(
-      ports.cluster,
-      'Pod',
-      observed.namespace,
-      { labelSelector: `${label.server}=${server}` },
-      options,
-    );
-    if (pods.length === 0) return done;
-    if (ports.monotonicMs() >= deadline)
-      return { result: 'ok', code: 'pods-stay', note: `${pods.length} of its pods are still being ended` };
-    await ports.pause(250, options.signal);
+    const isLast = ports.monotonicMs() >= deadline;
+    const query = { labelSelector: `${label.server}=${server}` };
+    try {
+      const { length } = await listOf(ports.cluster, 'Pod', observed.namespace, query, options);
+      if (length === 0) return done;
+      if (isLast) return { result: 'ok', code: 'pods-stay', note: `${length} of its pods are still being ended` };
+    } catch (error) {
+      if (!isPassing(error) || isLast) throw error;
+    }
+    await ports.pause(lookMs, options.signal);
   }
 }
