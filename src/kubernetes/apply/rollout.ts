@@ -2,7 +2,14 @@ import { LoomsError } from '../../model/errors.ts';
 import type { ServerName } from '../../model/ids.ts';
 import { tellingLines } from '../../model/values/telling-lines.ts';
 import { objectPath } from '../model/kinds.ts';
-import { isReady, type Pod, refusalOf, serverContainer, serverStatus } from '../model/objects.ts';
+import {
+  type ContainerStatus,
+  isReady,
+  type Pod,
+  reachContainer,
+  refusalOf,
+  serverContainer,
+} from '../model/objects.ts';
 import {
   askedOf,
   type Generation,
@@ -41,12 +48,14 @@ type Trouble = {
   readonly why: string;
 };
 
-/** How often the servers of pods had been begun again when a wait for them began, by the pod's uid. */
+/** How often the containers of pods had been begun again when a wait for them began, by the pod's uid and their names. */
 type Restarts = ReadonlyMap<string, number>;
 
-const restartsOf = (pod: Pod): number => serverStatus(pod)?.restartCount ?? 0;
+const restartsKey = ({ metadata }: Pod, { name }: ContainerStatus): string => `${metadata.uid ?? ''} ${name}`;
 
-const uidOf = ({ metadata }: Pod): string => metadata.uid ?? '';
+/** The containers of a pod that looms made it with: the server, then what asks one over HTTP for the gate. */
+const ownStatuses = ({ status }: Pod): readonly ContainerStatus[] =>
+  [serverContainer, reachContainer].flatMap((own) => status?.containerStatuses?.find(({ name }) => name === own) ?? []);
 
 function troubleOf(
   { replicaSet, pods }: Generation,
@@ -70,10 +79,14 @@ function troubleOfPod(pod: Pod, restartsBefore: Restarts): Trouble | undefined {
     if (imageReasons.has(reason)) return { code: 'image-pull-failed', why: `${reason}: ${message}` };
     if (startReasons.has(reason)) return { code: 'container-start-failed', why: `${reason}: ${message}` };
   }
-  const status = serverStatus(pod);
-  if (status === undefined || status.ready === true) return undefined;
-  if (restartsOf(pod) <= (restartsBefore.get(uidOf(pod)) ?? 0)) return undefined;
-  const last = status.lastState?.terminated;
+  const again = ownStatuses(pod).find(
+    (status) =>
+      status.ready !== true && (status.restartCount ?? 0) > (restartsBefore.get(restartsKey(pod, status)) ?? 0),
+  );
+  if (again === undefined) return undefined;
+  // What asks for the gate is begun again as it was not passed: how it ended says nothing.
+  if (again.name === reachContainer) return { code: 'server-unhealthy', why: 'it did not pass the gate in its pod' };
+  const last = again.lastState?.terminated;
   return {
     code: 'server-unhealthy',
     why: `its pod was begun again${last === undefined ? '' : ` (${last.reason ?? 'ended'}, exit code ${last.exitCode})`}`,
@@ -117,7 +130,11 @@ export async function awaitRollout(
     }
     if (workload === null) throw new LoomsError('server-not-found', `the Deployment of ${server} is gone`);
     // Pods that come later have been begun again by what is waited for.
-    restartsBefore ??= new Map(podsOf(workload).map((pod) => [uidOf(pod), restartsOf(pod)]));
+    restartsBefore ??= new Map(
+      podsOf(workload).flatMap((pod) =>
+        ownStatuses(pod).map((status) => [restartsKey(pod, status), status.restartCount ?? 0]),
+      ),
+    );
     const wanted = enough === 'one' ? 1 : Math.max(1, askedOf(workload));
     deadline = began + timeoutMs * wanted + placingMs;
     const generation = isSeen(workload) ? meantOf(workload) : undefined;

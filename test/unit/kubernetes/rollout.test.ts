@@ -20,6 +20,8 @@ type Look = {
   /** Of several pods, whether each is ready. */
   readonly each?: readonly boolean[];
   readonly restarts?: number;
+  /** The same of the container beside the server that asks it for the gate. */
+  readonly gateRestarts?: number;
   readonly uid?: string;
   readonly refused?: 'old' | 'meant';
   readonly error?: LoomsError;
@@ -52,7 +54,7 @@ function world(...looks: readonly [Look, ...Look[]]) {
     status: { conditions: look().refused === is ? [failure] : [] },
   });
   const answer = ({ path }: ApiRequest): unknown => {
-    const { error, ready = false, each = [ready], restarts = 0, uid = 'a', refused } = look();
+    const { error, ready = false, each = [ready], restarts = 0, gateRestarts, uid = 'a', refused } = look();
     if (error !== undefined) throw error;
     if (path.endsWith(`/deployments/${workloadName(fs)}`)) {
       return {
@@ -68,7 +70,10 @@ function world(...looks: readonly [Look, ...Look[]]) {
       spec: { containers: [] },
       status: {
         conditions: [{ type: 'Ready', status: is ? 'True' : 'False' }],
-        containerStatuses: [{ name: 'server', ready: is, restartCount: is ? 0 : restarts }],
+        containerStatuses: [
+          { name: 'server', ready: is || gateRestarts !== undefined, restartCount: is ? 0 : restarts },
+          ...(gateRestarts === undefined ? [] : [{ name: 'reach', ready: is, restartCount: gateRestarts }]),
+        ],
       },
     }));
     return { items: pods };
@@ -130,6 +135,16 @@ describe('the wait for a rollout', () => {
     // One that came later was never begun before.
     const other = world({ restarts: 3 }, { restarts: 1, uid: 'b' });
     await expect(other.waited()).rejects.toMatchObject({ code: 'server-unhealthy' });
+  });
+
+  it('ends where what asks a server over HTTP for its gate was begun again, as it was not passed', async () => {
+    const silent = world({ gateRestarts: 1 }, { gateRestarts: 1 }, { gateRestarts: 2 });
+    await expect(silent.waited()).rejects.toMatchObject({
+      code: 'server-unhealthy',
+      message: 'fs did not become ready: it did not pass the gate in its pod',
+    });
+    expect(silent.pauses).toHaveLength(2);
+    expect(await world({ gateRestarts: 1 }, { gateRestarts: 1, ready: true }).waited()).toBe('pod-a');
   });
 
   it('ends where the cluster makes no pod of what is meant, and not where it makes none of what was', async () => {
