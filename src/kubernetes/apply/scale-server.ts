@@ -137,17 +137,18 @@ async function fewerOf(
   if (wanted >= asked) return asked;
   const leaving = counted
     .filter(({ used }) => used === 0)
-    .toSorted((a, b) => a.count - b.count)
+    .toSorted((a, b) => Number(isReady(a.pod)) - Number(isReady(b.pod)) || a.count - b.count)
     .slice(0, asked - wanted)
     .map(({ pod }) => pod);
+  // The cluster takes those that are not ready first, whatever they cost.
+  if (pods.some((pod) => !isReady(pod) && !leaving.includes(pod))) return asked;
   await own.endIdle(leaving.map(idOfPod));
   const engine = await identifyCluster(ports.cluster, options);
   await keepLogsOf({ ports, observed: { project, engine } }, workload, (pod) => leaving.includes(pod), options);
-  if (wanted > 0) {
-    const costs = counted.map(({ pod, used }) => ({ pod, cost: leaving.includes(pod) ? 0 : Math.max(1, used) }));
-    await rank(ports, costs, options);
-  }
+  const costs = counted.map(({ pod, used }) => ({ pod, cost: leaving.includes(pod) ? 0 : Math.max(1, used) }));
+  if (wanted > 0) await rank(ports, costs, options);
   const last = await countIn(ports, leaving, options);
+  if (wanted > 0 && !(await isRanked(ports, { project, workload }, costs, options))) return asked;
   const isFree = last.every(({ pod, count }) => count === 0 && own.countIn(idOfPod(pod)).all === 0);
   return isFree ? wanted : asked;
 }
@@ -182,6 +183,25 @@ async function rank({ cluster }: KubernetesPorts, costs: readonly Cost[], option
       });
     }),
   );
+}
+
+/**
+ * Whether those go first that shall, by the pods as they are now: another gateway may have written its costs over those of this
+ * one, and one that is not ready goes first in any case.
+ */
+async function isRanked(
+  ports: KubernetesPorts,
+  { project, workload: { server } }: Pick<Scaled, 'project' | 'workload'>,
+  costs: readonly Cost[],
+  options: CallOptions,
+): Promise<boolean> {
+  const now = await lookAtServer(ports, placeOf(project), server, options);
+  const costOf = new Map(costs.map(({ pod, cost }) => [idOfPod(pod), cost]));
+  return ((now && meantOf(now)?.pods) ?? []).filter(isLive).every((pod) => {
+    const cost = costOf.get(idOfPod(pod));
+    const said = pod.metadata.annotations?.[annotation.deletionCost];
+    return cost !== undefined && said === String(cost) && (cost === 0 || isReady(pod));
+  });
 }
 
 async function putCount(

@@ -13,7 +13,7 @@ import { project, server } from '../../support/planner-world.ts';
 
 const fs = asServerName('fs');
 const namespace = `looms-${project}`;
-const [made, now] = ['2026-11-30T10:00:00Z', '2026-11-30T10:01:00Z'];
+const [anHourAgo, made, now] = ['2026-11-30T09:01:00Z', '2026-11-30T10:00:00Z', '2026-11-30T10:01:00Z'];
 const usual: Scale = { min: 0, max: 5, sessionsPerReplica: 2, idleSeconds: 60 };
 
 type World = {
@@ -28,6 +28,10 @@ type World = {
   readonly locked?: boolean;
   /** Not all pods are ready. */
   readonly coming?: boolean;
+  /** Which pod is not ready, and has not been for an hour. */
+  readonly hanging?: number;
+  /** Costs of pods that another gateway writes after each of ours. */
+  readonly outranked?: Readonly<Record<string, string>>;
   /** Writes that come too late. */
   readonly conflicts?: number;
   /** How an earlier generation's pod is that is there still; absent with `changing`: ready. */
@@ -49,6 +53,8 @@ function world({
   changing = false,
   locked = false,
   coming = false,
+  hanging,
+  outranked = {},
   conflicts = 0,
   phase,
   waiting,
@@ -96,14 +102,22 @@ function world({
     },
     spec: { template },
   });
+  const isHanging = (name: string): boolean => name === `p${hanging}`;
   const pod = (name: string, revision: string) => ({
     metadata: {
-      ...{ name, namespace, uid: name, ownerReferences: owned('ReplicaSet', `r${revision}`), creationTimestamp: made },
+      ...{ name, namespace, uid: name, ownerReferences: owned('ReplicaSet', `r${revision}`) },
+      creationTimestamp: isHanging(name) ? anHourAgo : made,
       labels: { ...labels, [templateHash]: revision },
+      annotations: ranks[name] === undefined ? {} : { [annotation.deletionCost]: ranks[name] },
     },
     spec: template.spec,
     status: {
-      conditions: [{ type: 'Ready', status: waiting !== undefined || (coming && name === 'p1') ? 'False' : 'True' }],
+      conditions: [
+        {
+          type: 'Ready',
+          status: waiting !== undefined || isHanging(name) || (coming && name === 'p1') ? 'False' : 'True',
+        },
+      ],
       ...(waiting === undefined
         ? {}
         : { containerStatuses: [{ name: 'server', state: { waiting: { reason: waiting, message: 'no' } } }] }),
@@ -113,6 +127,7 @@ function world({
     if (method === 'PATCH') {
       const { metadata } = body as { metadata: { annotations: Record<string, string> } };
       ranks[path.split('/').at(-1) ?? ''] = metadata.annotations[annotation.deletionCost] ?? '';
+      Object.assign(ranks, outranked);
       return {};
     }
     if (method === 'PUT') {
@@ -313,6 +328,30 @@ describe('fewer pods', () => {
     for (const phase of ['Failed', 'Succeeded']) {
       expect(await world({ replicas: 2, sessions: [0, 0], changing: true, phase }).down(0)).toBe(0);
     }
+  });
+});
+
+describe('the pods that go', () => {
+  const one: Scale = { ...usual, min: 1 };
+
+  it('are those that are not ready before others, as the cluster takes them first', async () => {
+    const idle = world({ scale: one, replicas: 2, sessions: [0, 1], hanging: 1 });
+    const own = idle.own({ p1: { all: 1, idle: 1 } });
+    expect([await idle.down(0, own), idle.ranks]).toEqual([1, { p0: '1', p1: '0' }]);
+  });
+
+  it('are none where one that is not ready has sessions, and would go in the place of another', async () => {
+    const busy = world({ replicas: 3, sessions: [1, 0, 1], hanging: 2 });
+    const own = busy.own({ p0: { all: 1, idle: 1 } });
+    expect([await busy.down(0, own), busy.ranks, busy.written]).toEqual([3, {}, []]);
+    expect(busy.did).not.toContain('end p0');
+  });
+
+  it('are none where another gateway says meanwhile that others go', async () => {
+    const other = world({ scale: one, replicas: 2, sessions: [0, 0], outranked: { p0: '1', p1: '0' } });
+    expect([await other.down(0), other.written]).toEqual([2, []]);
+    const alike = world({ scale: one, replicas: 2, sessions: [0, 0], outranked: { p0: '0', p1: '1' } });
+    expect([await alike.down(0), alike.written]).toEqual([1, ['1']]);
   });
 });
 
