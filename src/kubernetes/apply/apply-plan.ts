@@ -121,6 +121,7 @@ function environmentOf(
     observed,
     recipes: recipesOf(intent),
     written: new Map(),
+    begun: new Map(),
     digests: new Map(),
     rollsBack: intent.kind === 'rollback',
     onHealthy,

@@ -1,14 +1,16 @@
 import type { Recipe } from '../../model/container/recipe.ts';
 import type { DeclaredServer } from '../../model/desired.ts';
-import { assertNever, LoomsError } from '../../model/errors.ts';
+import { assertNever, LoomsError, traitsOf } from '../../model/errors.ts';
 import type { Failure, StepProgress, StepResult } from '../../model/events.ts';
 import type { HealthFinding } from '../../model/health.ts';
 import type { ServerName, StepId } from '../../model/ids.ts';
 import { defined } from '../../model/values/defined.ts';
+import type { GateOutcome } from '../../orchestrator/port.ts';
 import type { CallOptions } from '../../orchestrator/session-host.ts';
 import { label } from '../model/names.ts';
-import { type KubeObject, runOf, serverStatus } from '../model/objects.ts';
+import { isReady, type KubeObject, type Pod, runOf, serverStatus } from '../model/objects.ts';
 import { idOfPod, type Observed } from '../model/observed.ts';
+import { isPassing } from '../model/refusals.ts';
 import { listOf } from '../observe/observe.ts';
 import type { KubeStep } from '../plan/steps.ts';
 import type { KubernetesPorts } from '../ports.ts';
@@ -19,7 +21,7 @@ import { publishImage } from './publish-image.ts';
 import { putServer, putWithoutPods } from './put-server.ts';
 import { createObject, deleteObject, labelNamespace, replaceObject } from './requests.ts';
 import { restoreServer } from './restore.ts';
-import { awaitRollout, gateMs } from './rollout.ts';
+import { awaitRollout, gateMs, type RolledOut } from './rollout.ts';
 
 /** What steps need besides the cluster; decisions are not among it. */
 export type StepEnvironment = {
@@ -30,6 +32,8 @@ export type StepEnvironment = {
   readonly recipes: ReadonlyMap<string, Recipe>;
   /** The Deployments as this run wrote them. */
   readonly written: Map<ServerName, KubeObject>;
+  /** Which generations this run began to write: the answer to a write can be lost. */
+  readonly begun: Map<ServerName, number>;
   /** By which pods pull the images that this run published, by the steps that did. */
   readonly digests: Map<StepId, string>;
   /** Whether an earlier generation is gone back to, so that the one that is left was given up. */
@@ -85,6 +89,7 @@ export async function performStep(
       const [published] = step.after.flatMap((id) => env.digests.get(id) ?? []);
       const digest = step.digest ?? published;
       const put = { ...step, ...defined({ digest }) };
+      if (step.newPods) env.begun.set(server, step.generation);
       env.written.set(server, await putServer(ports, observed, declared, put, options));
       return doneBut(problem);
     }
@@ -93,8 +98,12 @@ export async function performStep(
     case 'restore-server': {
       const server = requireServer(step);
       const before = observed.servers.find((one) => one.server === server)?.deployment;
-      const written = env.written.get(server) ?? before;
-      if (written !== undefined) await restoreServer(env, server, step, written, answered, options);
+      const written = env.written.get(server);
+      const last = written ?? before;
+      // A conflict says that the write was not taken, and an answer that it was.
+      const isKnown = written !== undefined || answered?.code === 'engine-conflict';
+      const left = { last, begun: isKnown ? undefined : env.begun.get(server) };
+      if (last !== undefined) await restoreServer(env, server, step, { ...left, last }, answered, options);
       return done;
     }
     case 'undo-create': {
@@ -118,7 +127,10 @@ const requireServer = ({ id, server }: KubeStep): ServerName => {
   return server;
 };
 
-/** Waits until all pods are ready, and opens one session to one of them as any client would. */
+/**
+ * Waits until all pods are ready, and opens one session to one of them as any client would. Where that failed for what may be no
+ * fault of the server's, it is done once more, with another pod where there is one.
+ */
 async function gate(
   step: Extract<KubeStep, { op: 'gate' }>,
   env: StepEnvironment,
@@ -128,20 +140,25 @@ async function gate(
   const server = requireServer(step);
   const { spec } = env.find(server);
   const timeoutMs = gateMs(step.timeoutSeconds);
-  try {
-    const { workload, pod, generation } = await awaitRollout(ports, observed, server, {
-      ...options,
-      timeoutMs,
-      enough: 'all',
-    });
+  const tryOne = async (before?: Pod): Promise<RolledOut & { readonly outcome: GateOutcome }> => {
+    const rolledOut = await awaitRollout(ports, observed, server, { ...options, timeoutMs, enough: 'all' });
+    const { generation } = rolledOut;
     if (generation.claim.generation !== step.generation) {
       throw new LoomsError('engine-conflict', `somebody has changed Deployment ${step.name} meanwhile`, {
         hint: 'looms diff shows it',
       });
     }
+    const other = generation.pods.findLast((one) => isReady(one) && one.metadata.uid !== before?.metadata.uid);
+    const pod = other ?? rolledOut.pod;
     const serving = servingPod(observed.project, spec, generation.claim, pod);
     const signal = options.signal ?? new AbortController().signal;
-    const outcome = await ports.gate(serving, { sessions: ports.sessions, signal });
+    return { ...rolledOut, pod, outcome: await ports.gate(serving, { sessions: ports.sessions, signal }) };
+  };
+  try {
+    const first = await tryOne();
+    const { workload, pod, generation, outcome } = isByChance(first.outcome) ? await tryOne(first.pod) : first;
+    // What comes from this side, or from the way to the cluster, is no answer of the server's.
+    if (!outcome.passed && traitsOf(outcome.failure.code).ours) throw asError(outcome.failure);
     // Clients come to a pod once it is ready, which it is by the same handshake (`startupProbe`): they were quicker.
     const isFull = !outcome.passed && outcome.failure.code === 'server-crowded';
     if (!outcome.passed && !isFull) return { result: 'failed', failure: outcome.failure };
@@ -168,6 +185,16 @@ async function gate(
   }
 }
 
+/** Whether a session came to nothing for what another try may be spared: its pod ended, or the way to it broke. */
+function isByChance(outcome: GateOutcome): boolean {
+  if (outcome.passed) return false;
+  const { retry } = traitsOf(outcome.failure.code);
+  return retry === 'elsewhere' || ['engine-unreachable', 'engine-timeout'].includes(outcome.failure.code);
+}
+
+const asError = ({ code, message, hint, detail }: Failure): LoomsError =>
+  new LoomsError(code, message, { hint, detail });
+
 /** What says something of the server, and nothing of the cluster. */
 const gateCodes: ReadonlySet<string> = new Set([
   'server-unhealthy',
@@ -176,7 +203,13 @@ const gateCodes: ReadonlySet<string> = new Set([
   'server-not-found',
 ]);
 
-/** Waits until no pod of a server is left; those that take longer go on ending by themselves. */
+/** Between two looks at pods that end, ms. */
+const lookMs = 250;
+
+/**
+ * Waits until no pod of a server is left; those that take longer go on ending by themselves. A look that fails for a reason that
+ * may pass is made again, as long as there is time.
+ */
 async function awaitGone(
   step: Extract<KubeStep, { op: 'await-gone' }>,
   { ports, observed }: StepEnvironment,
@@ -186,16 +219,15 @@ async function awaitGone(
   const deadline = ports.monotonicMs() + step.seconds * 1000;
   for (;;) {
     if (options.signal?.aborted) throw new LoomsError('interrupted', `stopped waiting for the end of ${server}`);
-    const pods = await listOf(
-      ports.cluster,
-      'Pod',
-      observed.namespace,
-      { labelSelector: `${label.server}=${server}` },
-      options,
-    );
-    if (pods.length === 0) return done;
-    if (ports.monotonicMs() >= deadline)
-      return { result: 'ok', code: 'pods-stay', note: `${pods.length} of its pods are still being ended` };
-    await ports.pause(250, options.signal);
+    const isLast = ports.monotonicMs() >= deadline;
+    const query = { labelSelector: `${label.server}=${server}` };
+    try {
+      const { length } = await listOf(ports.cluster, 'Pod', observed.namespace, query, options);
+      if (length === 0) return done;
+      if (isLast) return { result: 'ok', code: 'pods-stay', note: `${length} of its pods are still being ended` };
+    } catch (error) {
+      if (!isPassing(error) || isLast) throw error;
+    }
+    await ports.pause(lookMs, options.signal);
   }
 }

@@ -23,27 +23,34 @@ const againMs = 60_000;
 const longestFailure = 2000;
 
 type RestoreStep = Extract<KubeStep, { op: 'restore-server' }>;
+/**
+ * A Deployment as it was left: as this run wrote it, else as the plan saw it. `begun`: the generation that this run began to write
+ * over that, and of which it does not know whether the cluster took it.
+ */
+type Left = { readonly last: KubeObject; readonly begun?: number | undefined };
 type Place = { readonly ports: KubernetesPorts; readonly observed: Observed };
 
 /**
  * Takes a server back to the pods that served, waits until one of them does unless it slept, and notes on those that failed
- * what they failed with. `written` is the Deployment as this run left it, else as the plan saw it. Throws `engine-conflict`
- * where somebody has changed it since: a person may be mending it.
+ * what they failed with. Throws `engine-conflict` where somebody has changed the Deployment since it was `left`: a person may be
+ * mending it.
  */
 export async function restoreServer(
   place: Place,
   server: ServerName,
   step: RestoreStep,
-  written: KubeObject,
+  left: Left,
   answered: Failure | undefined,
   options: CallOptions,
 ): Promise<void> {
   const { ports, observed } = place;
   for (let tries = 1; ; tries += 1) {
-    const { there, target } = await lookForTarget(place, server, step, written, options);
-    const failed = meantOf(there);
+    const { there, target } = await lookForTarget(place, server, step, left, options);
+    const meant = meantOf(there);
     // Nothing was written: the step that should have did not come to it.
-    if (failed === target) return;
+    if (meant === target && there.claim.generation !== left.begun) return;
+    // What was written the Deployment's controller may not have seen yet.
+    const failed = meant === target ? undefined : meant;
     await keepLogsOf(place, there, (pod) => failed?.pods.includes(pod) === true, options);
     const { uid = '', resourceVersion = '' } = there.deployment.metadata;
     const again = restored(there.deployment, target);
@@ -64,7 +71,7 @@ async function lookForTarget(
   { ports, observed }: Place,
   server: ServerName,
   step: RestoreStep,
-  written: KubeObject,
+  left: Left,
   options: CallOptions,
 ): Promise<{ readonly there: Workload; readonly target: Generation }> {
   const there = await lookAtServer(ports, observed, server, options);
@@ -74,7 +81,7 @@ async function lookForTarget(
       hint: 'looms apply makes it as declared',
     });
   }
-  if (!isAsWritten(there, written)) {
+  if (!isAsLeft(there, left)) {
     throw new LoomsError(
       'engine-conflict',
       `somebody has changed Deployment ${step.name} meanwhile: it is left as it is`,
@@ -87,11 +94,14 @@ async function lookForTarget(
 }
 
 /** Whether nobody asked for something else since; how many pods a server has that is scaled says whoever serves it. */
-function isAsWritten({ deployment, claim }: Workload, { metadata, ...written }: KubeObject): boolean {
-  const { uid, generation } = deployment.metadata;
-  if (uid !== metadata.uid) return false;
-  if (claim.recorded?.spec.scale === undefined) return generation === metadata.generation;
-  return contentOf(deployment, true) === contentOf({ ...written, metadata }, true);
+function isAsLeft({ deployment, claim }: Workload, { last, begun }: Left): boolean {
+  const { uid, generation = 0 } = deployment.metadata;
+  if (uid !== last.metadata.uid) return false;
+  const isScaled = claim.recorded?.spec.scale !== undefined;
+  // The write that the run did not hear of is the only one since.
+  if (claim.generation === begun && (isScaled || generation === (last.metadata.generation ?? 0) + 1)) return true;
+  if (!isScaled) return generation === last.metadata.generation;
+  return contentOf(deployment, true) === contentOf(last, true);
 }
 
 async function noteFailure(

@@ -1,6 +1,6 @@
 import type { DesiredServer, Scale } from '../../model/desired.ts';
 import type { EngineTime } from '../../model/engine.ts';
-import { isFailure, LoomsError } from '../../model/errors.ts';
+import { isFailure, LoomsError, withHint } from '../../model/errors.ts';
 import type { ProjectName, ServerName } from '../../model/ids.ts';
 import { boundsOf, type OwnSessions, type Scaling, within } from '../../model/replicas.ts';
 import { serverNotFound } from '../../model/server-not-found.ts';
@@ -137,17 +137,18 @@ async function fewerOf(
   if (wanted >= asked) return asked;
   const leaving = counted
     .filter(({ used }) => used === 0)
-    .toSorted((a, b) => a.count - b.count)
+    .toSorted((a, b) => Number(isReady(a.pod)) - Number(isReady(b.pod)) || a.count - b.count)
     .slice(0, asked - wanted)
     .map(({ pod }) => pod);
+  // The cluster takes those that are not ready first, whatever they cost.
+  if (pods.some((pod) => !isReady(pod) && !leaving.includes(pod))) return asked;
   await own.endIdle(leaving.map(idOfPod));
   const engine = await identifyCluster(ports.cluster, options);
   await keepLogsOf({ ports, observed: { project, engine } }, workload, (pod) => leaving.includes(pod), options);
-  if (wanted > 0) {
-    const costs = counted.map(({ pod, used }) => ({ pod, cost: leaving.includes(pod) ? 0 : Math.max(1, used) }));
-    await rank(ports, costs, options);
-  }
+  const costs = counted.map(({ pod, used }) => ({ pod, cost: leaving.includes(pod) ? 0 : Math.max(1, used) }));
+  if (wanted > 0) await rank(ports, costs, options);
   const last = await countIn(ports, leaving, options);
+  if (wanted > 0 && !(await isRanked(ports, { project, workload }, costs, options))) return asked;
   const isFree = last.every(({ pod, count }) => count === 0 && own.countIn(idOfPod(pod)).all === 0);
   return isFree ? wanted : asked;
 }
@@ -184,6 +185,25 @@ async function rank({ cluster }: KubernetesPorts, costs: readonly Cost[], option
   );
 }
 
+/**
+ * Whether those go first that shall, by the pods as they are now: another gateway may have written its costs over those of this
+ * one, and one that is not ready goes first in any case.
+ */
+async function isRanked(
+  ports: KubernetesPorts,
+  { project, workload: { server } }: Pick<Scaled, 'project' | 'workload'>,
+  costs: readonly Cost[],
+  options: CallOptions,
+): Promise<boolean> {
+  const now = await lookAtServer(ports, placeOf(project), server, options);
+  const costOf = new Map(costs.map(({ pod, cost }) => [idOfPod(pod), cost]));
+  return ((now && meantOf(now)?.pods) ?? []).filter(isLive).every((pod) => {
+    const cost = costOf.get(idOfPod(pod));
+    const said = pod.metadata.annotations?.[annotation.deletionCost];
+    return cost !== undefined && said === String(cost) && (cost === 0 || isReady(pod));
+  });
+}
+
 async function putCount(
   { cluster }: KubernetesPorts,
   { deployment }: Workload,
@@ -195,7 +215,10 @@ async function putCount(
   await replaceObject(cluster, withReplicas(asIs, count), { uid, resourceVersion }, options);
 }
 
-/** `Orchestrator.wake`. */
+/**
+ * `Orchestrator.wake`. What a server wrote before it failed is left out of the error: its secrets are looked up, and so masked,
+ * once it serves.
+ */
 export async function wakeServer(
   ports: KubernetesPorts,
   project: ProjectName,
@@ -207,5 +230,10 @@ export async function wakeServer(
   const spec = (await lookAtServer(ports, place, server, options))?.claim.recorded?.spec;
   if (spec === undefined) throw new LoomsError('server-not-found', `server ${server} is gone`);
   const timeoutMs = gateMs(spec.mcp.timeoutSeconds);
-  await awaitRollout(ports, place, server, { ...options, timeoutMs, enough: 'one' });
+  try {
+    await awaitRollout(ports, place, server, { ...options, timeoutMs, enough: 'one' });
+  } catch (error) {
+    if (!(error instanceof LoomsError) || error.detail.length === 0) throw error;
+    throw withHint(error, `\`looms logs ${server}\` and \`looms describe ${server}\` show what it came to`, []);
+  }
 }

@@ -161,10 +161,13 @@ print STDERR $@ if $@;
 exit($passed ? 0 : 1);
 `;
 
+/** The first line of what only looks at a container from outside, by which it is told from a session (`sh -c`). */
+export const lookMark = ': looms-look';
+
 /**
  * Begins a loop over the sessions in a container, which ends with `done`: what the engine starts in there from outside has no
- * parent. PID 1 and the shell of this are none, nor is one that has ended, what keeps sessions, and what the cluster itself
- * runs of the scripts, as probes and before its end.
+ * parent. PID 1 and the shell of this are none, nor is one that has ended, what keeps sessions or only looks, and what the
+ * cluster itself runs of the scripts, as probes and before its end.
  */
 export const eachSession = `for dir in /proc/[1-9]*; do
   id=\${dir#/proc/}
@@ -175,7 +178,7 @@ export const eachSession = `for dir in /proc/[1-9]*; do
   [ "$2" = 0 ] && [ "$1" != Z ] || continue
   words=
   read -r words 2>/dev/null <"$dir/cmdline"
-  case $words in "/bin/sh${scriptsFolder}/"* | "perl${scriptsFolder}/"*) continue ;; esac`;
+  case $words in "/bin/sh${scriptsFolder}/"* | "perl${scriptsFolder}/"* | "sh-c${lookMark}") continue ;; esac`;
 
 /** Runs before a pod is told to end: waits until no session is left in it, at most so many seconds. */
 const drainScript = `left=$1

@@ -5,6 +5,8 @@ import { networkPolicies } from '../objects/network-policies.ts';
 /** The label of the namespaces of probes: which one it is. */
 export const probeLabel = 'looms.dev/probe';
 
+export const probeNamespace = (id: string): string => `looms-probe-${id}`;
+
 /** The port on which the pod that is reached listens. */
 export const listeningPort = 8080;
 
@@ -83,7 +85,7 @@ const pod = (
 /** What a probe makes; all of it is in a namespace of its own, and goes with that. */
 export function probeObjects(id: string, image: string) {
   const labels = { [label.managedBy]: 'looms', [probeLabel]: id };
-  const namespace = `looms-probe-${id}`;
+  const namespace = probeNamespace(id);
   const space: KubeObject = {
     apiVersion: 'v1',
     kind: 'Namespace',

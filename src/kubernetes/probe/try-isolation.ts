@@ -2,10 +2,12 @@ import { randomBytes } from 'node:crypto';
 import { text } from 'node:stream/consumers';
 import { isFailure, LoomsError } from '../../model/errors.ts';
 import { duration } from '../../model/times.ts';
+import { orAborted } from '../../model/values/or-aborted.ts';
 import type { IsolationFinding } from '../../orchestrator/port.ts';
 import type { CallOptions } from '../../orchestrator/session-host.ts';
 import { createObject, deleteObject, eventsOf } from '../apply/requests.ts';
 import { objectPath } from '../model/kinds.ts';
+import { label } from '../model/names.ts';
 import { isReady, type KubeObject, type Pod, timeOf } from '../model/objects.ts';
 import { clusterNow } from '../observe/describe.ts';
 import { listOf } from '../observe/observe.ts';
@@ -16,6 +18,7 @@ import {
   type ProbeName,
   probeContainer,
   probeLabel,
+  probeNamespace,
   probeObjects,
 } from './probe-objects.ts';
 
@@ -90,7 +93,10 @@ async function look(
   };
 }
 
-/** How a connection from a pod of the probe ends. */
+/** How long a pod may take to try a connection and to say how it ended, ms: it gives up after 2 s. */
+const connectMs = 10_000;
+
+/** How a connection from a pod of the probe ends. Throws `session-failed` where the pod does not say it in time. */
 async function connect(
   { cluster }: KubernetesPorts,
   { metadata }: Pod,
@@ -100,9 +106,13 @@ async function connect(
 ): Promise<Way> {
   const at = { namespace: metadata.namespace ?? '', pod: metadata.name, container: probeContainer };
   const session = await cluster.exec(at, ['perl', '-e', connectScript, address, String(port)], options);
+  const { signal } = options;
+  const bound = AbortSignal.any([AbortSignal.timeout(connectMs), ...(signal === undefined ? [] : [signal])]);
   try {
     session.stdin.end();
-    const [said, complaint] = await Promise.all([text(session.stdout), text(session.stderr)]);
+    const told = await orAborted(Promise.all([text(session.stdout), text(session.stderr)]), bound);
+    if (signal?.aborted) throw stopped();
+    const [said, complaint] = told ?? ['', `no answer within ${duration(connectMs)}`];
     if (said === 'open' || said === 'refused' || said === 'silent') return said;
     throw new LoomsError('session-failed', 'a pod of the probe does not say what it reaches', {
       detail: complaint.split('\n').slice(0, 3),
@@ -111,6 +121,8 @@ async function connect(
     session.destroy();
   }
 }
+
+const stopped = (): LoomsError => new LoomsError('interrupted', 'stopped trying out NetworkPolicies');
 
 /** Whether a look says yes in time; it is asked at least once. */
 async function until(
@@ -121,7 +133,7 @@ async function until(
 ): Promise<boolean> {
   const deadline = monotonicMs() + limitMs;
   for (;;) {
-    if (signal?.aborted) throw new LoomsError('interrupted', 'stopped trying out NetworkPolicies');
+    if (signal?.aborted) throw stopped();
     if (await isSo()) return true;
     if (monotonicMs() >= deadline) return false;
     await pause(300, signal);
@@ -169,15 +181,20 @@ async function begun(ports: KubernetesPorts, namespace: string, name: ProbeName,
   );
 }
 
+/** Whether a namespace is one that `probeObjects` makes: a label alone anybody can set on any. */
+const isOfProbe = ({ metadata: { name, labels = {} } }: KubeObject): boolean =>
+  labels[label.managedBy] === 'looms' && name === probeNamespace(labels[probeLabel] ?? '');
+
 /** Takes away what probes left whose program was killed. */
 async function removeLeftovers(ports: KubernetesPorts, options: CallOptions): Promise<void> {
+  const labelSelector = `${probeLabel},${label.managedBy}=looms`;
   const [spaces, now] = await Promise.all([
-    listOf(ports.cluster, 'Namespace', undefined, { labelSelector: probeLabel }, options),
+    listOf(ports.cluster, 'Namespace', undefined, { labelSelector }, options),
     clusterNow(ports.cluster, options),
   ]);
-  for (const { metadata } of spaces) {
-    const { name, uid = '', creationTimestamp, deletionTimestamp } = metadata;
-    if (deletionTimestamp !== undefined || now - timeOf(creationTimestamp) < leftAfterMs) continue;
+  for (const { metadata } of spaces.filter(isOfProbe)) {
+    const { name, uid, creationTimestamp, deletionTimestamp } = metadata;
+    if (uid === undefined || deletionTimestamp !== undefined || now - timeOf(creationTimestamp) < leftAfterMs) continue;
     await deleteObject(ports.cluster, { kind: 'Namespace', name, uid }, options);
   }
 }

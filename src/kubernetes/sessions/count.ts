@@ -5,14 +5,15 @@ import { orAborted } from '../../model/values/or-aborted.ts';
 import type { CallOptions, ExecSession } from '../../orchestrator/session-host.ts';
 import { carrierName } from '../../relay/program.ts';
 import { reachContainer, serverContainer } from '../model/objects.ts';
-import { eachSession } from '../objects/scripts.ts';
+import { eachSession, lookMark } from '../objects/scripts.ts';
 import type { Cluster } from '../port.ts';
 import { isRunning, statusIn } from './container.ts';
 import { execInPod } from './exec.ts';
 import { findPod } from './look.ts';
 
 /** Says how many sessions are in a container; what carries connections says of how many sessions they are. */
-export const countScript = `count=0
+export const countScript = `${lookMark}
+count=0
 ${eachSession}
   case $words in
     "${carrierName} "*) count=$((count + \${words#* })) ;;

@@ -7,6 +7,7 @@ import type { CallOptions, ExecSession } from '../../orchestrator/session-host.t
 import { serverContainer, serverStatus, timeOf } from '../model/objects.ts';
 import { idOfGeneration, idOfPod, isAsleep, type Observed, podsOf, type Workload } from '../model/observed.ts';
 import { amountOf } from '../model/quantity.ts';
+import { lookMark } from '../objects/scripts.ts';
 import { clusterTime } from '../observe/describe.ts';
 import type { KubernetesPorts } from '../ports.ts';
 import { instanceOf } from './server-views.ts';
@@ -16,7 +17,7 @@ import { statusOf } from './state.ts';
  * What the kernel counts of a container, as its own cgroup files say it in there: cgroup v2, else v1. Each line a word and a
  * number; what is not there is left out. The words are those of the kernel's cgroup documentation.
  */
-const script = `
+const script = `${lookMark}
 cd /sys/fs/cgroup || exit 1
 if [ -r cgroup.controllers ]; then
   while read -r name value; do echo "cpu.$name $value"; done <cpu.stat

@@ -5,6 +5,8 @@ import { revisionKey, templateHash } from '../../../src/kubernetes/model/objects
 import type { KubeStep } from '../../../src/kubernetes/plan/steps.ts';
 import type { Failure } from '../../../src/model/events.ts';
 import { asStepId } from '../../../src/model/ids.ts';
+import type { Serving } from '../../../src/model/server-view.ts';
+import type { GateOutcome } from '../../../src/orchestrator/port.ts';
 import { type ApiServer, apiServer, json } from '../../support/api-server.ts';
 import { server as declared, project } from '../../support/planner-world.ts';
 
@@ -28,14 +30,19 @@ const digest = `sha256:${'a'.repeat(64)}`;
 let api: ApiServer;
 /** What the node says that the pod runs. */
 let runs = '';
+let pods = ['pod'];
 beforeAll(async () => {
   api = await apiServer();
-  // A Deployment whose only pod is ready.
+  // A Deployment whose pods are ready.
   api.answer = ({ method, url: { pathname } }, response) => {
     if (method !== 'GET') return json(response, 200, { metadata: { creationTimestamp: '2026-11-28T10:00:00Z' } });
     if (pathname.endsWith('/deployments/looms-fs')) {
       const metadata = { ...claimed, name: 'looms-fs', namespace, uid: 'd', generation: 1 };
-      return json(response, 200, { metadata, spec: { replicas: 1, template }, status: { observedGeneration: 1 } });
+      return json(response, 200, {
+        metadata,
+        spec: { replicas: pods.length, template },
+        status: { observedGeneration: 1 },
+      });
     }
     if (pathname.endsWith('/replicasets')) {
       return json(response, 200, { items: [{ metadata: owned('rs', 'Deployment', 'd'), spec: { template } }] });
@@ -45,19 +52,28 @@ beforeAll(async () => {
       containerStatuses: [{ name: 'server', imageID: runs }],
     };
     return json(response, 200, {
-      items: [{ metadata: owned('pod', 'ReplicaSet', 'rs'), spec: template.spec, status }],
+      items: pods.map((name) => ({ metadata: owned(name, 'ReplicaSet', 'rs'), spec: template.spec, status })),
     });
   };
 });
 afterAll(() => api?.close());
 
-const gated = async (failure: Failure, signature?: string) => {
+const passed = { passed: true, tools: 2, note: '2 tools' } as const;
+const failedWith = (code: Failure['code']) =>
+  ({ passed: false, failure: { code, message: 'no', detail: [] } }) as const;
+
+/** What comes of a gate whose sessions end so, one after the other; `asked`: the pods that they went to. */
+const gated = async (outcomes: readonly GateOutcome[], signature?: string) => {
   const healthy: unknown[] = [];
+  const asked: string[] = [];
   const ports = {
     cluster: api.cluster(),
     settings: { records: { read: () => undefined, makerOf: () => ({ kind: 'unsigned' }), sign: () => signature } },
     monotonicMs: () => 0,
-    gate: async () => ({ passed: false, failure }),
+    gate: async ({ containerName }: Serving) => {
+      asked.push(containerName);
+      return outcomes[asked.length - 1];
+    },
   };
   const env = {
     ports,
@@ -73,22 +89,22 @@ const gated = async (failure: Failure, signature?: string) => {
     generation: 2,
     timeoutSeconds: 1,
   } as unknown as KubeStep;
-  return { ...(await performStep(step, env as unknown as StepEnvironment, undefined, () => {}, {})), healthy };
+  return { ...(await performStep(step, env as unknown as StepEnvironment, undefined, () => {}, {})), healthy, asked };
 };
 
 it('is passed by a pod that answered its probe and is full of the sessions of clients by now', async () => {
-  expect(await gated({ code: 'server-crowded', message: 'no room', detail: [] })).toEqual({
+  expect(await gated([failedWith('server-crowded')])).toEqual({
     result: 'ok',
     note: 'it answered, and is full of sessions by now',
     healthy: [],
+    asked: ['pod'],
   });
 });
 
 it('notes with which image a pod passed it, signed, where that can be pulled again', async () => {
-  const full: Failure = { code: 'server-crowded', message: 'no room', detail: [] };
   const noted = async (imageId: string, signature?: string): Promise<unknown> => {
     runs = imageId;
-    await gated(full, signature);
+    await gated([failedWith('server-crowded')], signature);
     const patch = api.arrived.findLast(({ method }) => method === 'PATCH');
     return JSON.parse(patch?.body ?? '').metadata.annotations[annotation.imageSeen];
   };
@@ -98,5 +114,26 @@ it('notes with which image a pod passed it, signed, where that can be pulled aga
 });
 
 it('is not passed by a server that answers no session', async () => {
-  expect(await gated({ code: 'server-exited', message: 'it ended', detail: [] })).toMatchObject({ result: 'failed' });
+  const exits = failedWith('server-exited');
+  expect(await gated([exits, exits])).toMatchObject({ result: 'failed', failure: { code: 'server-exited' } });
+  expect(await gated([failedWith('handshake-timeout')])).toMatchObject({ result: 'failed', asked: ['pod'] });
+});
+
+it('is tried once more where the session ended with its pod or broke on its way, with another pod where there is one', async () => {
+  for (const code of ['server-exited', 'engine-not-found', 'engine-unreachable', 'engine-timeout'] as const) {
+    expect(await gated([failedWith(code), passed])).toMatchObject({ result: 'ok', asked: ['pod', 'pod'] });
+  }
+  pods = ['one', 'two'];
+  expect(await gated([failedWith('server-not-running'), passed])).toMatchObject({
+    result: 'ok',
+    asked: ['two', 'one'],
+    healthy: [{ container: expect.stringContaining('one') }],
+  });
+  pods = ['pod'];
+});
+
+it('is not failed by what says nothing of the server', async () => {
+  const away = failedWith('engine-unreachable');
+  await expect(gated([away, away])).rejects.toMatchObject({ code: 'engine-unreachable' });
+  await expect(gated([failedWith('secret-missing')])).rejects.toMatchObject({ code: 'secret-missing' });
 });

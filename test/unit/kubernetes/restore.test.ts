@@ -1,19 +1,24 @@
 import { expect, test } from 'vitest';
+import { performStep, type StepEnvironment } from '../../../src/kubernetes/apply/perform-step.ts';
 import { restoreServer } from '../../../src/kubernetes/apply/restore.ts';
 import { annotation, label, workloadName } from '../../../src/kubernetes/model/names.ts';
 import { type Deployment, revisionKey } from '../../../src/kubernetes/model/objects.ts';
 import type { Observed } from '../../../src/kubernetes/model/observed.ts';
+import type { KubeStep } from '../../../src/kubernetes/plan/steps.ts';
 import type { ApiRequest } from '../../../src/kubernetes/port.ts';
 import type { KubernetesPorts } from '../../../src/kubernetes/ports.ts';
+import type { Failure } from '../../../src/model/events.ts';
 import { asServerName } from '../../../src/model/ids.ts';
 import { project, server } from '../../support/planner-world.ts';
 
 const fs = asServerName('fs');
 const namespace = `looms-${project}`;
 
-test('a server that slept before what it was replaced by failed its gate sleeps again, and nothing is waited for', async () => {
-  const scale = { min: 0, max: 5, sessionsPerReplica: 2, idleSeconds: 60 };
-  const declared = server('fs', { scale, mcp: { command: 'run' } });
+const scale = { min: 0, max: 5, sessionsPerReplica: 2, idleSeconds: 60 };
+
+/** A server whose Deployment means the second of two generations, and what is written to go back to the first. */
+function world(of: { readonly scale?: typeof scale }, changed: Partial<Deployment['metadata']> = {}) {
+  const declared = server('fs', { ...of, mcp: { command: 'run' } });
   const meta = (name: string, revision: string, more: object = {}) => ({
     ...{ name, namespace, uid: name, resourceVersion: '1', generation: 1, ...more },
     labels: { [label.project]: project, [label.server]: fs },
@@ -22,7 +27,7 @@ test('a server that slept before what it was replaced by failed its gate sleeps 
   const templateOf = (image: string) => ({ spec: { containers: [{ name: 'server', image }] } });
   const ownerReferences = [{ uid: workloadName(fs), kind: 'Deployment', name: '', controller: true }];
   const deployment: Deployment = {
-    metadata: meta(workloadName(fs), '2'),
+    metadata: { ...meta(workloadName(fs), '2'), ...changed },
     spec: { replicas: 1, template: templateOf('new:1') },
   };
   const sets = ['old:1', 'new:1'].map((image, index) => ({
@@ -46,9 +51,80 @@ test('a server that slept before what it was replaced by failed its gate sleeps 
     ...{ op: 'restore-server', name: workloadName(fs), replicaSet: 'set-1', generation: 1, sleeps: true },
   } as unknown as Parameters<typeof restoreServer>[2];
   const place = { ports, observed: { project, namespace, engine: { id: 'c' } } as Observed };
-  await restoreServer(place, fs, step, deployment, undefined, {});
-  expect(written).toMatchObject([
-    { spec: { replicas: 0, template: templateOf('old:1') } },
-    { metadata: { annotations: { [annotation.outcome]: 'gate-failed' } } },
-  ]);
+  return {
+    ports,
+    step,
+    written,
+    deployment,
+    back: (left: Parameters<typeof restoreServer>[3]) => restoreServer(place, fs, step, left, undefined, {}),
+  };
+}
+
+const isBack = { spec: { replicas: 0, template: { spec: { containers: [{ image: 'old:1' }] } } } };
+
+test('a server that slept before what it was replaced by failed its gate sleeps again, and nothing is waited for', async () => {
+  const { written, deployment, back } = world({ scale });
+  await back({ last: deployment });
+  expect(written).toMatchObject([isBack, { metadata: { annotations: { [annotation.outcome]: 'gate-failed' } } }]);
+});
+
+test.each([[{}], [{ scale }]])(
+  'a write of which nobody heard is gone back from, and none of somebody else',
+  async (of) => {
+    const { deployment: last } = world(of);
+    const before = { ...last, spec: { ...last.spec, paused: true } };
+    const lost = world(of, { generation: 2 });
+    await lost.back({ last: before, begun: 2 });
+    expect(lost.written).toMatchObject([isBack, {}]);
+    const others = world(of, { generation: 2 });
+    for (const begun of [undefined, 3]) {
+      await expect(others.back({ last: before, begun })).rejects.toMatchObject({ code: 'engine-conflict' });
+    }
+    expect(others.written).toEqual([]);
+  },
+);
+
+test('a write of which nobody heard is gone back from before the controller has seen it, and noted on none that served', async () => {
+  const { deployment: last } = world({});
+  const annotations = { ...last.metadata.annotations, [revisionKey]: '1' };
+  const lost = world({}, { generation: 2, annotations });
+  await lost.back({ last, begun: 2 });
+  expect(lost.written).toMatchObject([isBack]);
+  const none = world({}, { annotations: { ...annotations, [annotation.generation]: '1' } });
+  await none.back({ last, begun: 2 });
+  expect(none.written).toEqual([]);
+});
+
+test('a person who changed a server after a write of which nobody heard keeps the change', async () => {
+  const { deployment: last } = world({});
+  await expect(world({}, { generation: 3 }).back({ last, begun: 2 })).rejects.toMatchObject({
+    code: 'engine-conflict',
+  });
+});
+
+test('what a run began to write is known to its way back, but where the cluster did not take it', async () => {
+  const { deployment: last } = world({});
+  const there = world({}, { generation: 2 });
+  const servers = [{ server: fs, deployment: last }];
+  const env = {
+    ports: there.ports,
+    observed: { project, namespace, engine: { id: 'c' }, servers },
+    find: () => server('fs', { mcp: { command: 'run' } }),
+    ...{ written: new Map(), begun: new Map(), digests: new Map() },
+  } as unknown as StepEnvironment;
+  const does = (step: unknown, answered?: Failure) => performStep(step as KubeStep, env, answered, () => {}, {});
+  const put = {
+    op: 'put-server',
+    id: 'fs/put-server',
+    server: fs,
+    name: workloadName(fs),
+    generation: 2,
+    newPods: true,
+  };
+  await expect(does({ ...put, after: [], replicas: { least: 1, most: 1 } })).rejects.toThrow();
+  const back = { ...there.step, server: fs };
+  const conflict: Failure = { code: 'engine-conflict', message: 'somebody was quicker', detail: [] };
+  await expect(does(back, conflict)).rejects.toMatchObject({ code: 'engine-conflict' });
+  expect(await does(back, { ...conflict, code: 'engine-timeout' })).toEqual({ result: 'ok' });
+  expect(there.written[0]).toMatchObject(isBack);
 });

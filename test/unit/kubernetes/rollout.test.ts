@@ -20,6 +20,10 @@ type Look = {
   /** Of several pods, whether each is ready. */
   readonly each?: readonly boolean[];
   readonly restarts?: number;
+  /** The same of the container beside the server that asks it for the gate. */
+  readonly gateRestarts?: number;
+  /** Why the container of each pod does not begin; absent: it does. */
+  readonly waiting?: readonly (string | undefined)[];
   readonly uid?: string;
   readonly refused?: 'old' | 'meant';
   readonly error?: LoomsError;
@@ -52,7 +56,16 @@ function world(...looks: readonly [Look, ...Look[]]) {
     status: { conditions: look().refused === is ? [failure] : [] },
   });
   const answer = ({ path }: ApiRequest): unknown => {
-    const { error, ready = false, each = [ready], restarts = 0, uid = 'a', refused } = look();
+    const {
+      error,
+      ready = false,
+      each = [ready],
+      restarts = 0,
+      gateRestarts,
+      waiting = [],
+      uid = 'a',
+      refused,
+    } = look();
     if (error !== undefined) throw error;
     if (path.endsWith(`/deployments/${workloadName(fs)}`)) {
       return {
@@ -68,7 +81,13 @@ function world(...looks: readonly [Look, ...Look[]]) {
       spec: { containers: [] },
       status: {
         conditions: [{ type: 'Ready', status: is ? 'True' : 'False' }],
-        containerStatuses: [{ name: 'server', ready: is, restartCount: is ? 0 : restarts }],
+        containerStatuses: [
+          {
+            ...{ name: 'server', ready: is || gateRestarts !== undefined, restartCount: is ? 0 : restarts },
+            ...(waiting[index] === undefined ? {} : { state: { waiting: { reason: waiting[index] } } }),
+          },
+          ...(gateRestarts === undefined ? [] : [{ name: 'reach', ready: is, restartCount: gateRestarts }]),
+        ],
       },
     }));
     return { items: pods };
@@ -132,16 +151,63 @@ describe('the wait for a rollout', () => {
     await expect(other.waited()).rejects.toMatchObject({ code: 'server-unhealthy' });
   });
 
+  it('ends where what asks a server over HTTP for its gate was begun again, as it was not passed', async () => {
+    const silent = world({ gateRestarts: 1 }, { gateRestarts: 1 }, { gateRestarts: 2 });
+    await expect(silent.waited()).rejects.toMatchObject({
+      code: 'server-unhealthy',
+      message: 'fs did not become ready: it did not pass the gate in its pod',
+    });
+    expect(silent.pauses).toHaveLength(2);
+    expect(await world({ gateRestarts: 1 }, { gateRestarts: 1, ready: true }).waited()).toBe('pod-a');
+  });
+
   it('ends where the cluster makes no pod of what is meant, and not where it makes none of what was', async () => {
-    await expect(world({ refused: 'meant' }).waited()).rejects.toMatchObject({
+    await expect(world({ refused: 'meant' }).waited('all')).rejects.toMatchObject({
       code: 'container-start-failed',
       message: expect.stringContaining('exceeded quota'),
     });
     expect(await world({ refused: 'old' }, { ready: true }).waited()).toBe('pod-a');
+    // Where one is enough, that one is there and may serve; without any there is none to wait for.
+    expect(await world({ refused: 'meant' }, { ready: true }).waited()).toBe('pod-a');
+    await expect(world({ refused: 'meant', each: [] }).waited()).rejects.toMatchObject({
+      code: 'container-start-failed',
+    });
+  });
+});
+
+describe('a wait for an image', () => {
+  const pull = (reason: string): Look => ({ waiting: [reason] });
+  const [failed, backedOff] = [pull('ErrImagePull'), pull('ImagePullBackOff')];
+
+  it('goes on where a pull failed once, and ends with the second one that fails', async () => {
+    expect(await world({}, failed, failed, backedOff, backedOff, { ready: true }).waited()).toBe('pod-a');
+    const none = world({}, failed, backedOff, backedOff, failed);
+    await expect(none.waited('all')).rejects.toMatchObject({
+      code: 'image-pull-failed',
+      message: 'fs did not become ready: ErrImagePull: ',
+    });
+    expect(none.pauses).toHaveLength(4);
+  });
+
+  it('ends at once where pulls had failed before, or none can come to anything', async () => {
+    for (const reason of ['ImagePullBackOff', 'InvalidImageName', 'ErrImageNeverPull']) {
+      const one = world(pull(reason));
+      await expect(one.waited()).rejects.toMatchObject({ code: 'image-pull-failed' });
+      expect(one.pauses).toEqual([]);
+    }
   });
 });
 
 describe('a wait for several pods', () => {
+  it('goes on where one is enough as long as one of them may serve', async () => {
+    const look = { each: [false, false], waiting: ['CreateContainerError'] };
+    expect(await world(look, { each: [false, true], waiting: ['CreateContainerError'] }).waited('one')).toBe('pod-a1');
+    await expect(world(look).waited('all')).rejects.toMatchObject({ code: 'container-start-failed' });
+    const none = world(look, { each: [false, false], waiting: ['CreateContainerError', 'CreateContainerError'] });
+    await expect(none.waited('one')).rejects.toMatchObject({ code: 'container-start-failed' });
+    expect(none.pauses).toHaveLength(1);
+  });
+
   it('ends with the first that is ready where one is enough, else with the last', async () => {
     const some = { each: [true, false, false] };
     expect(await world(some).waited('one')).toBe('pod-a');

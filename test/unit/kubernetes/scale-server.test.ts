@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { scaleServer } from '../../../src/kubernetes/apply/scale-server.ts';
+import { scaleServer, wakeServer } from '../../../src/kubernetes/apply/scale-server.ts';
 import { annotation, label, workloadName } from '../../../src/kubernetes/model/names.ts';
 import { revisionKey, templateHash } from '../../../src/kubernetes/model/objects.ts';
 import type { ApiRequest, Cluster } from '../../../src/kubernetes/port.ts';
@@ -13,7 +13,7 @@ import { project, server } from '../../support/planner-world.ts';
 
 const fs = asServerName('fs');
 const namespace = `looms-${project}`;
-const [made, now] = ['2026-11-30T10:00:00Z', '2026-11-30T10:01:00Z'];
+const [anHourAgo, made, now] = ['2026-11-30T09:01:00Z', '2026-11-30T10:00:00Z', '2026-11-30T10:01:00Z'];
 const usual: Scale = { min: 0, max: 5, sessionsPerReplica: 2, idleSeconds: 60 };
 
 type World = {
@@ -28,10 +28,16 @@ type World = {
   readonly locked?: boolean;
   /** Not all pods are ready. */
   readonly coming?: boolean;
+  /** Which pod is not ready, and has not been for an hour. */
+  readonly hanging?: number;
+  /** Costs of pods that another gateway writes after each of ours. */
+  readonly outranked?: Readonly<Record<string, string>>;
   /** Writes that come too late. */
   readonly conflicts?: number;
   /** How an earlier generation's pod is that is there still; absent with `changing`: ready. */
   readonly phase?: string;
+  /** Why no pod begins. */
+  readonly waiting?: string;
   /** It has a volume, and an earlier pod of it ends for so many looks. */
   readonly endingFor?: number;
   /** Done while logs are kept. */
@@ -47,8 +53,11 @@ function world({
   changing = false,
   locked = false,
   coming = false,
+  hanging,
+  outranked = {},
   conflicts = 0,
   phase,
+  waiting,
   endingFor,
   meanwhile = () => {},
 }: World) {
@@ -93,18 +102,32 @@ function world({
     },
     spec: { template },
   });
+  const isHanging = (name: string): boolean => name === `p${hanging}`;
   const pod = (name: string, revision: string) => ({
     metadata: {
-      ...{ name, namespace, uid: name, ownerReferences: owned('ReplicaSet', `r${revision}`), creationTimestamp: made },
+      ...{ name, namespace, uid: name, ownerReferences: owned('ReplicaSet', `r${revision}`) },
+      creationTimestamp: isHanging(name) ? anHourAgo : made,
       labels: { ...labels, [templateHash]: revision },
+      annotations: ranks[name] === undefined ? {} : { [annotation.deletionCost]: ranks[name] },
     },
     spec: template.spec,
-    status: { conditions: [{ type: 'Ready', status: coming && name === 'p1' ? 'False' : 'True' }] },
+    status: {
+      conditions: [
+        {
+          type: 'Ready',
+          status: waiting !== undefined || isHanging(name) || (coming && name === 'p1') ? 'False' : 'True',
+        },
+      ],
+      ...(waiting === undefined
+        ? {}
+        : { containerStatuses: [{ name: 'server', state: { waiting: { reason: waiting, message: 'no' } } }] }),
+    },
   });
   const answer = ({ method, path, body }: ApiRequest): unknown => {
     if (method === 'PATCH') {
       const { metadata } = body as { metadata: { annotations: Record<string, string> } };
       ranks[path.split('/').at(-1) ?? ''] = metadata.annotations[annotation.deletionCost] ?? '';
+      Object.assign(ranks, outranked);
       return {};
     }
     if (method === 'PUT') {
@@ -149,6 +172,7 @@ function world({
       request: async (request: ApiRequest) => answer(request),
     } as unknown as Cluster,
     sessions: {
+      tailLog: async () => [{ text: 'the token is hunter2' }],
       countSessions: async (id: string) => {
         const [name = '', index] = /p(\d)$/.exec(id) ?? [];
         did.push(`count ${name}`);
@@ -175,6 +199,7 @@ function world({
     written,
     did,
     waitedMs: () => waitedMs,
+    wake: () => wakeServer(ports, project, fs),
     up: (to: number) => scaleServer(ports, project, fs, { kind: 'up', to }),
     down: (to: number, own?: OwnSessions) =>
       scaleServer(ports, project, fs, { kind: 'down', to, ...(own === undefined ? {} : { own }) }),
@@ -306,6 +331,30 @@ describe('fewer pods', () => {
   });
 });
 
+describe('the pods that go', () => {
+  const one: Scale = { ...usual, min: 1 };
+
+  it('are those that are not ready before others, as the cluster takes them first', async () => {
+    const idle = world({ scale: one, replicas: 2, sessions: [0, 1], hanging: 1 });
+    const own = idle.own({ p1: { all: 1, idle: 1 } });
+    expect([await idle.down(0, own), idle.ranks]).toEqual([1, { p0: '1', p1: '0' }]);
+  });
+
+  it('are none where one that is not ready has sessions, and would go in the place of another', async () => {
+    const busy = world({ replicas: 3, sessions: [1, 0, 1], hanging: 2 });
+    const own = busy.own({ p0: { all: 1, idle: 1 } });
+    expect([await busy.down(0, own), busy.ranks, busy.written]).toEqual([3, {}, []]);
+    expect(busy.did).not.toContain('end p0');
+  });
+
+  it('are none where another gateway says meanwhile that others go', async () => {
+    const other = world({ scale: one, replicas: 2, sessions: [0, 0], outranked: { p0: '1', p1: '0' } });
+    expect([await other.down(0), other.written]).toEqual([2, []]);
+    const alike = world({ scale: one, replicas: 2, sessions: [0, 0], outranked: { p0: '0', p1: '1' } });
+    expect([await alike.down(0), alike.written]).toEqual([1, ['1']]);
+  });
+});
+
 describe('a server with a volume that wakes', () => {
   it('has no pod before the one that ends is gone', async () => {
     const one = world({ replicas: 0, sessions: [], endingFor: 3 });
@@ -316,6 +365,15 @@ describe('a server with a volume that wakes', () => {
     const one = world({ replicas: 0, sessions: [], endingFor: 9000 });
     await expect(one.up(1)).rejects.toMatchObject({ code: 'server-not-running' });
     expect(one.written).toEqual([]);
+  });
+});
+
+it('a server that fails to wake says why, and nothing that it wrote: its secrets are not known here', async () => {
+  await expect(world({ waiting: 'CreateContainerConfigError' }).wake()).rejects.toMatchObject({
+    code: 'container-start-failed',
+    message: 'fs did not become ready: CreateContainerConfigError: no',
+    hint: expect.stringContaining('looms logs fs'),
+    detail: [],
   });
 });
 

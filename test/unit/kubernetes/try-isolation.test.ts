@@ -1,5 +1,5 @@
 import { PassThrough } from 'node:stream';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import type { ApiRequest, Cluster } from '../../../src/kubernetes/port.ts';
 import type { KubernetesPorts } from '../../../src/kubernetes/ports.ts';
 import { tryIsolation } from '../../../src/kubernetes/probe/try-isolation.ts';
@@ -13,14 +13,26 @@ type Faults = {
   readonly after?: Way;
   readonly node?: Way;
   readonly waiting?: { readonly reason: string; readonly message: string };
-  /** A namespace of another probe, by its age in minutes. */
+  /** A namespace of another probe, by its age in minutes; and what it is called and labelled otherwise. */
   readonly leftMinutes?: number;
+  readonly left?: object;
+  /** What is done where a pod does not say what it reaches. */
+  readonly onSilence?: () => void;
   readonly signal?: AbortSignal;
 };
 
 const now = Date.parse('2026-11-29T12:00:00Z');
 
-function world({ before = 'open', after = 'silent', node = 'silent', waiting, leftMinutes, signal }: Faults) {
+function world({
+  before = 'open',
+  after = 'silent',
+  node = 'silent',
+  waiting,
+  leftMinutes,
+  left,
+  onSilence,
+  signal,
+}: Faults) {
   const calls: string[] = [];
   let ms = 0;
   let isDenied = false;
@@ -46,11 +58,14 @@ function world({ before = 'open', after = 'silent', node = 'silent', waiting, le
     }
     if (method === 'DELETE') {
       calls.push(`delete ${path}`);
+      if (path.endsWith('0a1b')) expect(body).toMatchObject({ preconditions: { uid: 'l' } });
       return null;
     }
     if (path === '/api/v1/namespaces') {
       const creationTimestamp = new Date(now - (leftMinutes ?? 0) * 60_000).toISOString();
-      return { items: leftMinutes === undefined ? [] : [{ metadata: { name: 'left', uid: 'l', creationTimestamp } }] };
+      const labels = { 'app.kubernetes.io/managed-by': 'looms', 'looms.dev/probe': '0a1b' };
+      const metadata = { name: 'looms-probe-0a1b', uid: 'l', labels, creationTimestamp, ...left };
+      return { items: leftMinutes === undefined ? [] : [{ metadata }] };
     }
     if (path.includes('/pods/')) return pod(path.split('/').at(-1) ?? '');
     return { items: [] };
@@ -60,9 +75,13 @@ function world({ before = 'open', after = 'silent', node = 'silent', waiting, le
     exec: async (_: unknown, argv: readonly string[]) => {
       const stdout = new PassThrough();
       const stderr = new PassThrough();
-      stdout.end(argv.at(-1) === '10250' ? node : isDenied ? after : before);
-      stderr.end();
-      return { stdin: new PassThrough(), stdout, stderr, ended: Promise.resolve({ exitCode: 0 }), destroy: () => {} };
+      if (onSilence === undefined) {
+        stdout.end(argv.at(-1) === '10250' ? node : isDenied ? after : before);
+        stderr.end();
+      } else setImmediate(onSilence);
+      const destroy = (): void => void calls.push('destroy');
+      const ended = Promise.resolve({ exitCode: 0 });
+      return { stdin: new PassThrough(), stdout, stderr, ended, destroy: onSilence === undefined ? () => {} : destroy };
     },
   } as unknown as Cluster;
   const ports = {
@@ -121,9 +140,37 @@ describe('trying out NetworkPolicies', () => {
   it('takes away what a killed one left, and not what goes on', async () => {
     const left = world({ leftMinutes: 11 });
     await left.run();
-    expect(left.calls[0]).toBe('delete /api/v1/namespaces/left');
+    expect(left.calls[0]).toBe('delete /api/v1/namespaces/looms-probe-0a1b');
     const young = world({ leftMinutes: 2 });
     await young.run();
     expect(young.calls[0]).toBe('make Namespace');
+  });
+
+  it('leaves namespaces that no probe made, whoever labelled them', async () => {
+    const others = [
+      { name: 'production' },
+      { name: 'looms-probe-0a1c' },
+      { labels: { 'looms.dev/probe': '0a1b' } },
+      { uid: undefined },
+    ];
+    for (const left of others) {
+      const one = world({ leftMinutes: 11, left });
+      await one.run();
+      expect(one.calls[0]).toBe('make Namespace');
+    }
+  });
+
+  it('waits for no pod that does not say what it reaches, and ends what it began there', async () => {
+    const controller = new AbortController();
+    const interrupted = world({ onSilence: () => controller.abort(), signal: controller.signal });
+    await expect(interrupted.run()).rejects.toMatchObject({ code: 'interrupted' });
+    expect(interrupted.calls.slice(-2)).toEqual(['destroy', expect.stringMatching(/^delete /)]);
+    const late = new AbortController();
+    const timeout = vi.spyOn(AbortSignal, 'timeout').mockReturnValue(late.signal);
+    const hung = world({ onSilence: () => late.abort() });
+    await expect(hung.run()).rejects.toMatchObject({ code: 'session-failed', detail: ['no answer within 10s'] });
+    expect(timeout).toHaveBeenCalledWith(10_000);
+    expect(hung.calls.slice(-2)).toEqual(['destroy', expect.stringMatching(/^delete /)]);
+    timeout.mockRestore();
   });
 });

@@ -2,12 +2,13 @@ import { spawn } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
 import type { Pod, ReplicaSet } from '../../../src/kubernetes/model/objects.ts';
 import type { Observed } from '../../../src/kubernetes/model/observed.ts';
+import { lookMark } from '../../../src/kubernetes/objects/scripts.ts';
 import { clusterNow, clusterTime } from '../../../src/kubernetes/observe/describe.ts';
 import type { Cluster } from '../../../src/kubernetes/port.ts';
 import type { KubernetesPorts } from '../../../src/kubernetes/ports.ts';
 import { usageOf } from '../../../src/kubernetes/views/usage.ts';
 import { asServerName } from '../../../src/model/ids.ts';
-import type { ExecSession } from '../../../src/orchestrator/session-host.ts';
+import type { ExecRequest, ExecSession } from '../../../src/orchestrator/session-host.ts';
 
 /** A cluster whose clock is an hour ahead. */
 const ahead = 3_600_000;
@@ -45,13 +46,23 @@ async function usageWhere(words: string, cluster = clusterAhead()) {
   const generations = [{ claim, replicaSet, pods: [pod], isMeant: true }];
   const observed = { now: lookedAt, servers: [{ server: claim.server, deployment, claim, generations }] };
   const session = local(words);
-  const sessions = { exec: async () => session, countSessions: async () => 0 };
+  const argvs: (readonly string[])[] = [];
+  const exec = async (_id: unknown, { argv }: ExecRequest) => {
+    argvs.push(argv);
+    return session;
+  };
+  const sessions = { exec, countSessions: async () => 0 };
   const found = await usageOf({ cluster, sessions } as unknown as KubernetesPorts, observed as unknown as Observed);
-  return { sample: found[0]?.sample, ended: await session.ended };
+  return { argvs, sample: found[0]?.sample, ended: await session.ended };
 }
 const said = 'echo "cpu.usage_usec 1500"; echo "memory 100"';
 
 describe('what a pod takes', () => {
+  it('is asked for by what counts as no session in it', async () => {
+    const { argvs } = await usageWhere(said);
+    expect(argvs).toEqual([['sh', '-c', expect.stringMatching(`^${lookMark}\n`)]]);
+  });
+
   it('is told with the time at which it was heard, on the clock of the cluster as far as that is known', async () => {
     const cluster = clusterAhead();
     expect((await usageWhere(said, cluster)).sample).toMatchObject({ at: lookedAt, memoryBytes: 100 });

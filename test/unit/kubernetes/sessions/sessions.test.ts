@@ -243,6 +243,7 @@ describe('the sessions of a pod', () => {
     process(14, '(sh) S 0', '/bin/sh', `${scriptsFolder}/drain.sh`, '60');
     process(15, '(perl) S 0', 'perl', `${scriptsFolder}/gate-http.pl`, '30');
     process(16, '(gone) Z 0');
+    process(19, '(sh) S 0', 'sh', '-c', countScript);
     return { proc, process };
   }
 

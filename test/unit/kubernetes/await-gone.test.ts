@@ -1,0 +1,44 @@
+import { describe, expect, it } from 'vitest';
+import { performStep, type StepEnvironment } from '../../../src/kubernetes/apply/perform-step.ts';
+import type { KubeStep } from '../../../src/kubernetes/plan/steps.ts';
+import { LoomsError } from '../../../src/model/errors.ts';
+
+const unreachable = new LoomsError('engine-unreachable', 'nothing listens');
+const busy = new LoomsError('engine-rejected', 'too many requests', {
+  cause: Object.assign(new Error('no'), { refusal: { status: 429, reason: '' } }),
+});
+const refused = new LoomsError('engine-rejected', 'no', {
+  cause: Object.assign(new Error('no'), { refusal: { status: 403, reason: '' } }),
+});
+
+/** The wait for the end of a server's pods, of which one look after the other sees so many, the last for good. */
+function gone(...looks: readonly (number | LoomsError)[]) {
+  let ms = 0;
+  let looked = 0;
+  const request = async () => {
+    const look = looks[Math.min(looked, looks.length - 1)] ?? 0;
+    looked += 1;
+    if (look instanceof LoomsError) throw look;
+    return { items: Array.from({ length: look }, (_, index) => ({ metadata: { name: `p${index}` } })) };
+  };
+  const pause = async (milliseconds: number) => {
+    ms += milliseconds;
+  };
+  const ports = { cluster: { request }, monotonicMs: () => ms, pause };
+  const env = { ports, observed: { namespace: 'looms-a' } } as unknown as StepEnvironment;
+  const step = { op: 'await-gone', id: 'fs/await-gone', server: 'fs', name: 'looms-fs', seconds: 1 };
+  return performStep(step as unknown as KubeStep, env, undefined, () => {}, {});
+}
+
+describe('the wait for the end of pods', () => {
+  it('ends with them, or says how many stay', async () => {
+    expect(await gone(2, 1, 0)).toEqual({ result: 'ok' });
+    expect(await gone(2)).toMatchObject({ result: 'ok', code: 'pods-stay', note: expect.stringMatching(/^2 of/) });
+  });
+
+  it('passes over what the cluster may do better the next time, as long as there is time', async () => {
+    expect(await gone(1, unreachable, busy, 0)).toEqual({ result: 'ok' });
+    await expect(gone(1, busy)).rejects.toBe(busy);
+    await expect(gone(1, refused, 0)).rejects.toBe(refused);
+  });
+});
