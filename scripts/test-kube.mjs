@@ -11,7 +11,7 @@ import { runVitest } from './lib/run-vitest.mjs';
 /** What the tests run in pods. */
 const images = ['node:24-slim', 'debian:bookworm-slim'];
 
-/** looms itself, as deploy/Dockerfile makes it of this checkout; without Git, for which there need be no registry. */
+/** looms itself, as deploy/Dockerfile makes it of this checkout. */
 const ownImage = 'looms:test-kube';
 
 /** Tests by the nodes that they take: of two, one may be lost. */
@@ -52,8 +52,16 @@ async function buildOwnImage(env) {
   const docker = (...args) => tryRun('docker', args, { cwd: root, env });
   const idOf = async () => (await docker('image', 'inspect', '--format', '{{.Id}}', ownImage)).stdout.trim();
   const before = await idOf();
-  const args = ['build', '--quiet', '-f', 'deploy/Dockerfile', '--build-arg', 'PACKAGES=', '-t', ownImage, '.'];
-  await run('docker', args, { cwd: root, env });
+  const build = (...more) =>
+    run('docker', ['build', '--quiet', '-f', 'deploy/Dockerfile', ...more, '-t', ownImage, '.'], { cwd: root, env });
+  const hasGit = await build().then(
+    () => true,
+    () => false,
+  );
+  if (!hasGit) {
+    note('the image of looms is made without Git: its packages cannot be had here');
+    await build('--build-arg', 'PACKAGES=');
+  }
   if (before !== '' && before !== (await idOf())) await docker('image', 'rm', before);
 }
 
@@ -73,7 +81,12 @@ async function onOwnClusters(env) {
     step(nodes === 1 ? 'a cluster of one node' : `a cluster of ${nodes} nodes`);
     const wanted = { nodes, images: [...images, ownImage], host };
     const went = await withCluster(places, wanted, (of) =>
-      test(projects, { ...env, ...of, LOOMS_TEST_IMAGE: ownImage }),
+      test(projects, {
+        ...env,
+        ...of,
+        LOOMS_TEST_IMAGE: ownImage,
+        ...(hasGit ? { LOOMS_TEST_IMAGE_WITH_GIT: ownImage } : {}),
+      }),
     );
     ok = went && ok;
   }

@@ -13,7 +13,7 @@ import {
   type Reason,
 } from '../../model/plan.ts';
 import { awakeBounds, type Bounds, boundsOf, within } from '../../model/replicas.ts';
-import { declaredAt } from '../../model/source.ts';
+import { atField, fieldPlace } from '../../model/source.ts';
 import { defined } from '../../model/values/defined.ts';
 import type { Undesired } from '../../orchestrator/port.ts';
 import { isSecretName, label, workloadName } from '../model/names.ts';
@@ -172,7 +172,8 @@ const takenBy = (what: KubeObject, name: string, image: string, hint: string): B
 });
 
 /** What keeps a server from being made; undefined for nothing. */
-function blockerOf({ spec, source }: DeclaredServer, input: DecideInput): Blocker | undefined {
+function blockerOf(server: DeclaredServer, input: DecideInput): Blocker | undefined {
+  const { spec } = server;
   const { space, foreign, project, namespace } = input.observed;
   if (space != null && !isOurs(space, project)) {
     const hint = `label it looms.dev/project=${project} if looms may have it, or use another --project`;
@@ -190,7 +191,7 @@ function blockerOf({ spec, source }: DeclaredServer, input: DecideInput): Blocke
   const where = onCluster(input.registry, input.observed.engine);
   const refused = spec.enabled ? unlikeOnKubernetes(spec, where).find(({ kind }) => kind === 'refused') : undefined;
   return refused?.kind === 'refused'
-    ? { kind: 'unsupported', detail: `${declaredAt(source)}${refused.path}: ${refused.message}`, hint: refused.hint }
+    ? { kind: 'unsupported', detail: atField(server, refused.path, refused.message), hint: refused.hint }
     : undefined;
 }
 
@@ -463,12 +464,13 @@ function unlikeWarnings(
         : [],
     ),
   );
-  return desired.flatMap(({ spec }) =>
-    made.has(spec.name)
-      ? unlikeOnKubernetes(spec, onCluster(registry, observed.engine)).map(({ path, message }) => ({
+  return desired.flatMap((server) =>
+    made.has(server.spec.name)
+      ? unlikeOnKubernetes(server.spec, onCluster(registry, observed.engine)).map(({ path, message }) => ({
           code: 'other-on-cluster',
-          server: spec.name,
+          server: server.spec.name,
           message: `${path}: ${message}`,
+          ...defined({ at: fieldPlace(server, path) }),
         }))
       : [],
   );
