@@ -119,7 +119,8 @@ function refuseExtra(command: string | undefined, extra: readonly string[], help
   if (command === 'validate') {
     return usage(`validate takes no names, but got ${listed(extra)}`, `use -f ${first} for a file`);
   }
-  return usage(`unexpected ${extra.length === 1 ? 'argument' : 'arguments'} ${listed(extra)}`, help);
+  const hint = command === 'token new' ? `use --name ${first}` : help;
+  return usage(`unexpected ${extra.length === 1 ? 'argument' : 'arguments'} ${listed(extra)}`, hint);
 }
 
 /** oclif's message, which may be several lines with a heading, as one sentence. */

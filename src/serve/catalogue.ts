@@ -1,3 +1,4 @@
+import { isFailure } from '../model/errors.ts';
 import { messageOf } from '../model/failure.ts';
 import { asServerName, type ServerName } from '../model/ids.ts';
 import type { JoinedNames } from '../model/serve-settings.ts';
@@ -112,6 +113,7 @@ export function createCatalogue<C>({ servers, whose, reaches, list, log, names }
       const { promise: late, resolve } = Promise.withResolvers<readonly Item[]>();
       const timer = setTimeout(() => {
         isLate = true;
+        log(`${server} is left out of ${method}: it did not answer within ${listMs / 1_000} s`);
         resolve([]);
       }, listMs);
       const listed = listOf(server, method, context).then(
@@ -120,7 +122,8 @@ export function createCatalogue<C>({ servers, whose, reaches, list, log, names }
           return items;
         },
         (error: unknown) => {
-          log(`${server} is left out of ${method}: ${messageOf(error)}`);
+          // The session of whoever asked is over: nobody waits for the list, and the server is not to blame.
+          if (!isFailure(error, 'interrupted')) log(`${server} is left out of ${method}: ${messageOf(error)}`);
           return [];
         },
       );

@@ -105,6 +105,7 @@ describe('the command line', () => {
     ['one argument too many', ['history', 'a', 'b'], 'unexpected argument'],
     ['a flag that needs another', ['apply', '--max-deletes', '1'], '--max-deletes only works together with --prune'],
     ['a flag before any command', ['--bogus'], 'there is no flag --bogus'],
+    ['a name of a token', ['token', 'new', 'ci', '--allow', 'fs:*'], 'use --name ci'],
     ['a name for apply', ['apply', 'foo'], 'use --server foo for one server, or -f foo for a file'],
     ['a flag without its value', ['diff', '-o'], '--output needs a value'],
     ['flags that exclude one another', ['get', '--host', 'tcp://127.0.0.1:1', '--context', 'x'], '--context'],

@@ -1,4 +1,4 @@
-import { describeReason } from '../../src/cli/render/plan/reasons.ts';
+import { describeReason, fieldsTold } from '../../src/cli/render/plan/reasons.ts';
 import { shortSource } from '../../src/cli/render/servers/servers.ts';
 import { visible } from '../../src/cli/render/text.ts';
 import { alertEndWords } from '../../src/model/alerts.ts';
@@ -83,7 +83,7 @@ function toldWords({ type, exitCode, health }: EngineTold): string {
 /** What looms did, and the chain of causes: the reasons, the command, who, and the file or commit. */
 function Did({ event }: { readonly event: LoomsDid }) {
   const { action, result, reasons, message, ms, cause, gen } = event;
-  const fields = reasons.flatMap((reason) => ('fields' in reason ? reason.fields : []));
+  const fields = reasons.flatMap(fieldsTold);
   return (
     <div class="what">
       <strong>{visible(action)}</strong>

@@ -245,8 +245,9 @@ async function prove(ports: ConnectPorts, request: ConnectRequest, shown: string
         };
   try {
     const tools = await ports.tryEntry(tried, inProject ? ports.workingDirectory : home);
-    const servers = server === undefined ? new Set(tools.map((tool) => serverOf(tool, ports.names))).size : 1;
-    return { servers, tools: tools.length };
+    if (server !== undefined) return { servers: 1, tools: tools.length };
+    const found = new Set(tools.map((tool) => serverOf(tool, ports.names)));
+    return { servers: found.size, tools: tools.length, ...(await missingOf(ports, request, found)) };
   } catch (error) {
     if (!(error instanceof LoomsError)) throw error;
     const flags = `${inProject ? ' --local' : ''}${name === server || name === 'looms' ? '' : ` --as ${name}`}`;
@@ -258,6 +259,21 @@ async function prove(ports: ConnectPorts, request: ConnectRequest, shown: string
       }`,
     );
   }
+}
+
+/**
+ * The servers that a list of all has nothing of. Where the engine does not answer, or a tool is of a server that the
+ * project does not have here, the list cannot be compared.
+ */
+async function missingOf(
+  ports: ConnectPorts,
+  { http }: ConnectRequest,
+  found: ReadonlySet<string | undefined>,
+): Promise<Pick<EntryProof, 'missing'>> {
+  if (http?.wasAsked === true) return {};
+  const known = await ports.servers().catch(() => []);
+  const missing = known.filter((name) => !found.has(name));
+  return missing.length === 0 || known.length - missing.length < found.size ? {} : { missing };
 }
 
 type Note = Pick<Connected, 'note'>;

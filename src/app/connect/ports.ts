@@ -16,7 +16,12 @@ export type EntryRecord = {
 };
 
 /** What a client finds behind an entry. */
-export type EntryProof = { readonly servers: number; readonly tools: number };
+export type EntryProof = {
+  readonly servers: number;
+  readonly tools: number;
+  /** Servers of the project that no tool came from; absent where none is missing, or which there are is not known. */
+  readonly missing?: readonly ServerName[];
+};
 
 export type ConnectPorts = Pick<Ports, 'files' | 'workingDirectory'> & {
   readonly place: Place;

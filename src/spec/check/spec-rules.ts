@@ -150,6 +150,12 @@ const secretNameFor = (name: string): string => name.toLowerCase().replaceAll(/[
 
 /** Words for values that were meant for another tool, or for a later version of looms. */
 export const specWording: Wording = (path, value) => {
+  if (path === 'docker_backend' && value === undefined) {
+    return {
+      message: 'the document needs docker_backend',
+      hint: 'for example docker_backend: { runtime_type: node, node: { preinstall_packages: ["PACKAGE@VERSION"] } }; `looms init` writes a whole spec',
+    };
+  }
   if (typeof value !== 'string') return undefined;
   if (path === 'docker_backend.runtime_type' && /^(?:RUNTIME_TYPE_)?(?:RUBY|RUST|GO)$/i.test(value)) {
     return {

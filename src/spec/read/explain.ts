@@ -5,7 +5,7 @@ import type { ScalarShape, SchemaError } from './shape.ts';
 import { childPath } from './tree.ts';
 import { describeScalar, lastName, wordsOf } from './words.ts';
 
-/** A hint or another wording for one place, where the general words are not enough. */
+/** A hint or another wording for one place, where the general words are not enough; `value` is undefined where it is missing. */
 export type Wording = (
   path: string,
   value: unknown,
@@ -60,7 +60,8 @@ function describe(at: {
   const name = lastName(path);
   if (at.missing !== undefined) {
     const owner = path === '' ? 'the document' : name;
-    return { code: 'missing-key', message: `${owner} needs ${at.missing}`, span: place.keySpan, path };
+    const own = at.wording(childPath(path, at.missing), undefined);
+    return { code: 'missing-key', span: place.keySpan, path, message: `${owner} needs ${at.missing}`, ...own };
   }
   if (at.key !== undefined) {
     const words = at.owner?.shape.kind === 'dictionary' ? at.owner.shape.nameWords : undefined;

@@ -120,7 +120,7 @@ function walkOnce(root: Tree, shape: Shape, options: PrepareOptions, credentials
           : at.kind === 'dictionary' && tree.kind === 'list'
             ? 'write NAME: value, one a line'
             : at.kind === 'map' && tree.kind === 'scalar'
-              ? mountHint(tree.text, at)
+              ? (mountHint(tree.text, at) ?? optionHint(tree.text, at))
               : undefined,
     });
     return undefined;
@@ -254,6 +254,15 @@ function mountHint(text: string, at: MapShape): string | undefined {
   const [, source, target, mode] = /^([^:]+):(\/[^:]*)(?::(ro|rw))?$/.exec(text) ?? [];
   if (source === undefined || target === undefined || !Object.hasOwn(at.keys, 'read_only')) return undefined;
   return `write { source: ${source}, target: ${target}${mode === 'ro' ? ', read_only: true' : ''} }`;
+}
+
+/** What to write for the value of one key of a map in place of the map: `network: bridge`. */
+function optionHint(text: string, at: MapShape): string | undefined {
+  const taking = Object.entries(at.keys).filter(
+    ([, shape]) => shape.kind === 'scalar' && shape.options?.includes(text),
+  );
+  const [key] = taking.map(([name]) => name);
+  return taking.length === 1 ? `write { ${key}: ${text} }` : undefined;
 }
 
 /** The part of a scalar's source that holds the placeholder; the whole scalar when escapes or folding hide it. */

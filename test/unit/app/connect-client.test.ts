@@ -13,12 +13,15 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type ConnectRequest, connectClient, disconnectClient } from '../../../src/app/connect/connect-client.ts';
 import type { ConnectPorts, EntryRecord } from '../../../src/app/connect/ports.ts';
+import { renderConnected } from '../../../src/cli/render/connect.ts';
+import { palette } from '../../../src/cli/terminal/palette.ts';
 import type { Client } from '../../../src/clients/client.ts';
 import { clients } from '../../../src/clients/table.ts';
 import { localFiles } from '../../../src/files/local-files.ts';
 import { asProjectName, asServerName } from '../../../src/model/ids.ts';
 
 const claude = clients.find(({ id }) => id === 'claude-code') as Client;
+const plain = palette(false);
 const shell = { kind: 'stdio' as const, command: '/bin/looms', args: ['mcp', 'stdio', 'fs'], env: {} };
 
 describe('a client that writes its file while looms changes it', () => {
@@ -115,5 +118,59 @@ describe('a client that writes its file while looms changes it', () => {
     await expect(connecting).rejects.toMatchObject({ code: 'file-not-writable' });
     expect(read()).toEqual({ starts, ...stale });
     expect(readdirSync(home)).toEqual(['.claude.json']);
+  });
+});
+
+describe('what a call made from the entry found', () => {
+  let home: string;
+  beforeEach(() => {
+    home = mkdtempSync(join(tmpdir(), 'looms-connect-'));
+  });
+  afterEach(() => rmSync(home, { recursive: true, force: true }));
+
+  /** What is said where the list has these tools; `known`: the project's servers, or that nobody can say. */
+  const foundWith = async (
+    tools: readonly string[],
+    known: readonly string[] | Error,
+    http?: ConnectRequest['http'],
+  ) => {
+    const ports: ConnectPorts = {
+      files: localFiles({}, home),
+      workingDirectory: home,
+      servers: async () => {
+        if (known instanceof Error) throw known;
+        return known.map(asServerName);
+      },
+      names: { separator: '__', maxName: 45 },
+      place: { platform: 'linux', home, environment: { LOOMS_TOKEN: 't' } },
+      records: { read: async () => undefined, write: async () => {}, forget: async () => {} },
+      tryEntry: async () => tools,
+      readToken: () => 't',
+    };
+    const connected = await connectClient(ports, {
+      ...{ client: claude, project: asProjectName('p'), server: undefined, name: 'looms' },
+      ...{ inProject: false, force: false, start: shell, ...(http === undefined ? {} : { http }) },
+    });
+    return renderConnected(connected, plain).split('\n').slice(1).join('\n');
+  };
+
+  test('names the servers that no tool came from', async () => {
+    expect(await foundWith(['fs__read', 'fs__write'], ['fs', 'time', 'web'])).toBe(
+      '✓ a call made from it found 1 of 3 servers with 2 tools\n' +
+        'note: no tool came from time, web: not running, without tools, or not answering within the 5 s that a list waits',
+    );
+    expect(await foundWith([], ['fs', 'time'])).toBe(
+      '✓ a call made from it found 0 of 2 servers with 0 tools\n' +
+        'note: no server of project p has tools now: does one run?',
+    );
+  });
+
+  test.each([
+    ['all are there', ['fs'], undefined],
+    ['the engine does not answer', new Error('away'), undefined],
+    ['the list is of another project', ['time'], undefined],
+    ['the address was named', ['fs', 'time'], { url: 'http://127.0.0.1:1', tokenFile: 'f', wasAsked: true }],
+  ])('names none where %s', async (_, known, http) => {
+    expect(await foundWith(['fs__read'], known, http)).toBe('✓ a call made from it found 1 server with 1 tool');
   });
 });

@@ -209,6 +209,24 @@ test('a change says what had it made, for whom, in which trace, and which event 
   expect(words).toContain('by looms watch (engine), ada@desk');
 });
 
+test('what somebody changed is told beside its reason and as it happened, as the plan has it', async () => {
+  const world = new World();
+  const [server] = change(1, 4_000).servers ?? [];
+  const path = 'docker_backend.network.other';
+  const drift = { kind: 'live-drift', fields: [{ path, from: 'connected', to: 'none' }] } as const;
+  const reasons = [drift, ...(server?.reasons ?? [])];
+  world.trail = [change(1, 4_000, { ...(server && { servers: [{ ...server, reasons }] }), ...ended(5_000) })];
+  const [event] = await all(world);
+  expect(event && renderEvent(event, palette(false)).split('\n').slice(2, -1)).toEqual([
+    '    because changed outside looms',
+    '      docker_backend.network.other  not connected → connected',
+    '    because the spec changed',
+    '      docker_backend.resource_limits.memory_mb  128 → 160',
+  ]);
+  // For programs reasons are those of the plan.
+  expect(event).toMatchObject({ reasons: [drift, { kind: 'spec-changed' }] });
+});
+
 test('what alerts did stands among the events, also for who follows', async () => {
   const world = new World();
   const turn = { rule: 'memory > 90%', server: asServerName('fs'), value: '93 %' } as const;

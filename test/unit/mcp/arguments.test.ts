@@ -151,6 +151,25 @@ describe('checking arguments', () => {
     expect(problems({ path: 'x', haed: 1 }, closed)).toEqual(['the arguments may not have "haed"; did you mean head?']);
   });
 
+  it('names what is not known beside what is missing, and what it was meant for', () => {
+    const two = { ...schema, required: ['path', 'head'] };
+    expect(problems({ file: 'x', deep: true })).toEqual([
+      'path (string) is missing',
+      'there is no argument "file"; did you mean path?',
+    ]);
+    expect(problems({ paths: 'x', first: 1 }, two)).toEqual([
+      'path (string) is missing',
+      'head (integer) is missing',
+      'there is no argument "paths"; did you mean path?',
+      'there is no argument "first"',
+    ]);
+    const typed = { ...schema, additionalProperties: { type: 'string' } };
+    const patterned = { ...schema, patternProperties: { '^f': {} } };
+    for (const open of [typed, patterned]) expect(problems({ file: 'x' }, open)).toEqual(['path (string) is missing']);
+    // Where nothing is missing an open schema takes it.
+    expect(problems({ path: 'x', file: 'x' })).toBe(true);
+  });
+
   it('reads schemas of draft 7', () => {
     const draft7 = {
       $schema: 'http://json-schema.org/draft-07/schema#',

@@ -1,4 +1,5 @@
-import { expect, test } from 'vitest';
+import { afterEach, expect, test, vi } from 'vitest';
+import { LoomsError } from '../../../src/model/errors.ts';
 import { asServerName } from '../../../src/model/ids.ts';
 import { createCatalogue } from '../../../src/serve/catalogue.ts';
 import type { ListMethod } from '../../../src/serve/messages/protocol.ts';
@@ -28,6 +29,57 @@ const catalogueOf = (
   };
   return { homeOf, asked };
 };
+
+/** A catalogue of one server whose list ends as `list` does, what it logs, and how often it tells of a late one. */
+const listingOf = (list: () => Promise<readonly []>) => {
+  const logged: string[] = [];
+  const told = vi.fn();
+  const catalogue = createCatalogue<undefined>({
+    servers: async () => [asServerName('time')],
+    whose: () => 'me',
+    reaches: () => true,
+    list,
+    log: (text) => logged.push(text),
+    names: { separator: '__', maxName: 45 },
+  });
+  return { logged, told, listed: catalogue.listAll('tools/list', undefined, told) };
+};
+
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+test('a server that does not answer in time is left out for that reason, and told of when it comes', async () => {
+  vi.useFakeTimers();
+  const slow = Promise.withResolvers<readonly []>();
+  const { logged, told, listed } = listingOf(() => slow.promise);
+  await vi.advanceTimersByTimeAsync(4_999);
+  expect(logged).toEqual([]);
+  await vi.advanceTimersByTimeAsync(1);
+  expect(await listed).toEqual([]);
+  expect(logged).toEqual(['time is left out of tools/list: it did not answer within 5 s']);
+  slow.resolve([]);
+  await vi.advanceTimersByTimeAsync(0);
+  expect(told).toHaveBeenCalledTimes(1);
+});
+
+test('the end of the session that asked is no reason of a server', async () => {
+  vi.useFakeTimers();
+  const slow = Promise.withResolvers<readonly []>();
+  const { logged, told, listed } = listingOf(() => slow.promise);
+  await vi.advanceTimersByTimeAsync(5_000);
+  await listed;
+  slow.reject(new LoomsError('interrupted', 'the session with time is over; what was asked may have been done'));
+  await vi.advanceTimersByTimeAsync(0);
+  expect(logged).toEqual(['time is left out of tools/list: it did not answer within 5 s']);
+  expect(told).not.toHaveBeenCalled();
+});
+
+test('a server that fails is left out with what it fails with', async () => {
+  const { logged, listed } = listingOf(() => Promise.reject(new LoomsError('server-exited', 'time ended')));
+  expect(await listed).toEqual([]);
+  expect(logged).toEqual(['time is left out of tools/list: time ended']);
+});
 
 test('a URI goes to who listed it, else to the template that says most of it from its beginning on', async () => {
   const { homeOf } = catalogueOf({

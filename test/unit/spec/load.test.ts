@@ -4,7 +4,7 @@ import { check, document } from './checking.ts';
 describe('what a document may hold', () => {
   test('a document needs docker_backend', () => {
     expect(check(['name: fs', 'mcp_server: {}'].join('\n'))).toMatchInlineSnapshot(
-      `"1:1 error[missing-key] the document needs docker_backend"`,
+      `"1:1 error[missing-key] the document needs docker_backend (hint: for example docker_backend: { runtime_type: node, node: { preinstall_packages: ["PACKAGE@VERSION"] } }; \`looms init\` writes a whole spec)"`,
     );
   });
 
@@ -24,6 +24,17 @@ describe('what a document may hold', () => {
     expect(check(document({ backend: ['base_imag: x'] }))).toMatchInlineSnapshot(
       `"4:3 error[unknown-key] docker_backend.base_imag: docker_backend has no key base_imag (hint: did you mean base_image?)"`,
     );
+  });
+
+  test('what one key of a map takes, in place of the map, is told how it is written', () => {
+    expect(
+      check(document({ backend: ['network: bridge', 'lifecycle: unless-stopped', 'node: 22'] })),
+    ).toMatchInlineSnapshot(`
+        "4:12 error[wrong-type] docker_backend.network: network: expected a map (key: value), got "bridge" (hint: write { mode: bridge })
+        5:14 error[wrong-type] docker_backend.lifecycle: lifecycle: expected a map (key: value), got "unless-stopped" (hint: write { restart: unless-stopped })
+        6:3 error[no-effect] docker_backend.node: node has no effect without runtime_type: node (hint: remove it, or set runtime_type: node)
+        6:9 error[wrong-type] docker_backend.node: node: expected a map (key: value), got 22"
+      `);
   });
 
   test('an unknown key that is valid elsewhere says where', () => {

@@ -14,6 +14,7 @@ import { alike, othersOf } from '../alike.ts';
 import { renderNotice } from '../error.ts';
 import { displayed, displayWidth, padEnd, visible } from '../text.ts';
 import {
+  asHappened,
   blockerHint,
   describeBlocker,
   describeInSync,
@@ -118,9 +119,6 @@ function changeLines(change: Change, nameWidth: number, options: PlanTextOptions
     }
   }
 }
-
-/** A plan goes from what is to what shall be; drift is told as it happened: what somebody made of ours. */
-const asHappened = ({ from, to, ...field }: FieldDifference): FieldDifference => ({ ...field, from: to, to: from });
 
 /** Servers of which the same is to be said as of the one above. */
 const below = (names: readonly string[], options: PlanTextOptions): readonly string[] =>

@@ -110,6 +110,19 @@ export const fieldsOf = (change: Change): readonly FieldDifference[] =>
 export const driftOf = (change: Change): readonly FieldDifference[] =>
   reasonsOf(change).flatMap((reason) => (reason.kind === 'live-drift' ? [...reason.fields] : []));
 
+/** A plan goes from what is to what shall be; drift is told as it happened: what somebody made of ours. */
+export const asHappened = ({ from, to, ...field }: FieldDifference): FieldDifference => ({
+  ...field,
+  from: to,
+  to: from,
+});
+
+/** The fields of one reason of what was done, in the direction in which each changed: drift as it happened. */
+export const fieldsTold = (reason: Reason): readonly FieldDifference[] => {
+  if (!('fields' in reason)) return [];
+  return reason.kind === 'live-drift' ? reason.fields.map(asHappened) : reason.fields;
+};
+
 /** Both values of a field for people: nothing is `(none)`, and a network is connected or not. */
 export function valuesOf({ path, from, to }: FieldDifference): { readonly from: string; readonly to: string } {
   // A network by its name on the engine, beside what a spec says of networks.

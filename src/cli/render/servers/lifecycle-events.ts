@@ -2,7 +2,7 @@ import { assertNever } from '../../../model/errors.ts';
 import { duration, shownTime } from '../../../model/times.ts';
 import type { LifecycleEvent } from '../../../model/trail/lifecycle-events.ts';
 import type { Palette } from '../../terminal/palette.ts';
-import { describeReason, valuesOf } from '../plan/reasons.ts';
+import { describeReason, fieldsTold, valuesOf } from '../plan/reasons.ts';
 import { truncate, visible } from '../text.ts';
 import { alertWords } from '../watch-lines.ts';
 import { shortSource } from './servers.ts';
@@ -26,8 +26,7 @@ export function renderEvent(event: LifecycleEvent, palette: Palette): string {
   return [
     `${head} ${palette.change(visible(event.action))}${genWords(event.gen)}: ${outcome}`,
     ...(message === undefined ? [] : [palette.error(visible(message))]),
-    ...reasons.map((reason) => `because ${describeReason(reason)}`),
-    ...reasons.flatMap((reason) => ('fields' in reason ? reason.fields : [])).map(fieldText),
+    ...reasons.flatMap((reason) => [`because ${describeReason(reason)}`, ...fieldsTold(reason).map(fieldText)]),
     palette.quiet(`by ${visible(cause.command)}${trigger}, ${visible(cause.principal)}${from}${author}`),
   ].join('\n    ');
 }

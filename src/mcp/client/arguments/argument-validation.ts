@@ -43,10 +43,12 @@ export function validateArguments(schema: Schema, args: Readonly<Record<string, 
   if (validate(withPlainNumbers(args))) return { valid: true };
   const errors = validate.errors ?? [];
   const telling = errors.filter((error) => !summary.has(error.keyword));
-  const problems = (telling.length > 0 ? telling : errors).map((error) => ({
+  const described = (telling.length > 0 ? telling : errors).map((error) => ({
     field: fieldOf(error),
     text: describe(error, schema),
   }));
+  const missing = errors.filter(({ keyword, instancePath }) => keyword === 'required' && instancePath === '');
+  const problems = [...described, ...unknownBeside(missing.map(fieldOf), schema, args)];
   return {
     valid: false,
     problems: [...new Set(problems.map(({ text }) => text))],
@@ -60,6 +62,28 @@ function fieldOf({ instancePath, keyword, params }: ErrorObject): string {
   const [, name] = instancePath.split('/');
   if (name !== undefined) return name.replaceAll('~1', '/').replaceAll('~0', '~');
   return keyword === 'required' ? String(params.missingProperty) : '';
+}
+
+/**
+ * The arguments that a schema has no word of, where others are missing: a name that was written otherwise. A schema that
+ * allows no others has refused them itself, and one with rules for others may mean them.
+ */
+function unknownBeside(
+  missing: readonly string[],
+  schema: Schema,
+  args: Readonly<Record<string, unknown>>,
+): readonly { readonly field: string; readonly text: string }[] {
+  const { additionalProperties, patternProperties } = schema;
+  const isOpen = additionalProperties === undefined || additionalProperties === true;
+  if (missing.length === 0 || !isOpen || patternProperties !== undefined) return [];
+  const known = Object.keys(propertiesOf(schema, schema));
+  const unknown = Object.keys(args).filter((name) => !known.includes(name));
+  const only = missing.length === 1 && unknown.length === 1 ? missing[0] : undefined;
+  return unknown.map((name) => {
+    const near = only ?? nearest(name, missing);
+    const meant = near === undefined ? '' : `; did you mean ${near}?`;
+    return { field: '', text: `there is no argument ${JSON.stringify(name)}${meant}` };
+  });
 }
 
 /** Keywords whose errors only repeat those of their branches. */
