@@ -11,9 +11,11 @@ import { recordSpec, serverOfRecord } from '../../spec/record/record.ts';
 import { askedOf, idOfGeneration, idOfPod, type Observed, podsOf, shownOf, type Workload } from '../model/observed.ts';
 import { servicesOf, supportObjects } from '../objects/objects.ts';
 import type { KubernetesPorts } from '../ports.ts';
-import { type DecideInput, decide, goesAway } from './decide.ts';
+import { decide } from './decide.ts';
+import type { DecideInput } from './decision.ts';
 import { type FoundDrift, findDrift } from './drift.ts';
 import { keptNamespace } from './kept-namespace.ts';
+import { goesAway } from './removal.ts';
 import type { KubePlan } from './steps.ts';
 
 /** A plan of this orchestrator, and what it was decided from. */

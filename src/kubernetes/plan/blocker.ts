@@ -1,0 +1,42 @@
+import type { DeclaredServer } from '../../model/desired.ts';
+import { asContainerId, type ServerName } from '../../model/ids.ts';
+import type { Blocker } from '../../model/plan.ts';
+import { declaredAt } from '../../model/source.ts';
+import { label, workloadName } from '../model/names.ts';
+import type { KubeObject } from '../model/objects.ts';
+import { isOurs, supportKey } from '../model/observed.ts';
+import { unlikeOnKubernetes } from '../objects/fits.ts';
+import type { DecideInput } from './decision.ts';
+import { serverOf, takenNames } from './support.ts';
+
+const takenBy = (what: KubeObject, name: string, image: string, hint: string): Blocker => ({
+  kind: 'name-taken',
+  name,
+  id: asContainerId(what.metadata.uid ?? ''),
+  image,
+  owner: what.metadata.labels?.[label.managedBy] ?? 'unknown',
+  hint,
+});
+
+/** What keeps a server from being made; undefined for nothing. */
+export function blockerOf({ spec, source }: DeclaredServer, input: DecideInput): Blocker | undefined {
+  const { space, foreign, project, namespace } = input.observed;
+  if (space != null && !isOurs(space, project)) {
+    const hint = `label it looms.dev/project=${project} if looms may have it, or use another --project`;
+    return takenBy(space, `namespace ${namespace}`, '', hint);
+  }
+  const taken = foreign.find(({ metadata }) => metadata.name === workloadName(spec.name));
+  if (taken !== undefined) {
+    const image = taken.spec.template.spec.containers[0]?.image ?? '';
+    return takenBy(taken, `Deployment ${taken.metadata.name}`, image, 'remove or rename it, or rename the server');
+  }
+  const other = takenNames(input).find((one) =>
+    [undefined, spec.name].includes(serverOf(one) as ServerName | undefined),
+  );
+  if (other !== undefined) return takenBy(other, supportKey(other), '', 'remove or rename it');
+  const where = { registry: input.registry !== undefined, keptByLooms: true };
+  const refused = spec.enabled ? unlikeOnKubernetes(spec, where).find(({ kind }) => kind === 'refused') : undefined;
+  return refused?.kind === 'refused'
+    ? { kind: 'unsupported', detail: `${declaredAt(source)}${refused.path}: ${refused.message}`, hint: refused.hint }
+    : undefined;
+}
