@@ -60,9 +60,15 @@ const aborted = (signal: AbortSignal): Promise<never> =>
 
 const pause = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
-export function memberEngine(world: World, of: EngineTraits, has: readonly ServerName[] = []): MemberEngine {
+/** @param id the engine's own, where another name is the same engine */
+export function memberEngine(
+  world: World,
+  of: EngineTraits,
+  has: readonly ServerName[] = [],
+  id: string = of.name,
+): MemberEngine {
   const { name } = of;
-  const description: DockerDescription = { ...(emptyEngine().engine as DockerDescription), id: name, name };
+  const description: DockerDescription = { ...(emptyEngine().engine as DockerDescription), id, name };
   const servers = new Map(has.map((one) => [one, 0]));
   let lock: Promise<void> = Promise.resolve();
 

@@ -5,7 +5,7 @@ import { isNonEmpty, type NonEmpty } from '../../model/plan.ts';
 import type { GenerationView, ServerListing, ServerView, Serving } from '../../model/server-view.ts';
 import type { Orchestrator, OrchestratorPorts } from '../port.ts';
 import type { CallOptions } from '../session-host.ts';
-import { engineOf, holdersIn, lackOf, namesIn } from './look.ts';
+import { engineOf, holdersIn, lackOf, namesIn, requireLook } from './look.ts';
 import { type Answered, type Member, type Members, requireAnswer } from './members.ts';
 import type { Owners } from './owners.ts';
 
@@ -27,7 +27,7 @@ export async function serversOf(
   options?: Names,
 ): Promise<ServerListing> {
   const look = await members.ask((orchestrator) => orchestrator.servers(project, options));
-  const [first] = requireAnswer(look);
+  const [first] = requireLook(look);
   const { now } = first.value;
   const views = new Map<ServerName, ServerView>();
   const twice: Notice[] = [];
@@ -73,7 +73,7 @@ async function holdersOf(
   options?: CallOptions,
 ): Promise<NonEmpty<Answered<ServerListing>>> {
   const look = await members.ask((orchestrator) => orchestrator.servers(project, { ...options, names: [server] }));
-  requireAnswer(look);
+  requireLook(look);
   const holders = holdersIn(look, server);
   if (isNonEmpty(holders)) return holders;
   throw lackOf(server, project, namesIn(look), look);
