@@ -230,6 +230,7 @@ export function memberEngine(
         ),
         ...(options.signal === undefined ? [] : [aborted(options.signal)]),
       ]),
+    usage: () => reached(() => []),
     watchServers: async (_: unknown, hear: ServerWatch, { signal }: CallOptions = {}) => {
       await reached(() => {});
       hear.onReady();
