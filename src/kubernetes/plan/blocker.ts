@@ -18,8 +18,19 @@ const takenBy = (what: KubeObject, name: string, image: string, hint: string): B
   hint,
 });
 
-/** What keeps a server from being made; undefined for nothing. */
-export function blockerOf({ spec, source }: DeclaredServer, input: DecideInput): Blocker | undefined {
+/** What blockers are found by: `support` is what would stand behind all servers, were none blocked. */
+type BlockerInput = Pick<DecideInput, 'observed' | 'support' | 'registry'>;
+
+/** What keeps servers from being made, by their names. */
+export const blockersOf = (servers: readonly DeclaredServer[], input: BlockerInput): ReadonlyMap<ServerName, Blocker> =>
+  new Map(
+    servers.flatMap((server) => {
+      const blocker = blockerOf(server, input);
+      return blocker === undefined ? [] : [[server.spec.name, blocker] as const];
+    }),
+  );
+
+function blockerOf({ spec, source }: DeclaredServer, input: BlockerInput): Blocker | undefined {
   const { space, foreign, project, namespace } = input.observed;
   if (space != null && !isOurs(space, project)) {
     const hint = `label it looms.dev/project=${project} if looms may have it, or use another --project`;

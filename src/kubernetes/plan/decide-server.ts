@@ -16,7 +16,6 @@ import {
 } from '../model/observed.ts';
 import { hasServed } from '../model/served.ts';
 import { type Assessed, assess } from './assess.ts';
-import { blockerOf } from './blocker.ts';
 import { type Decided, type DecideInput, endSeconds, stepOf } from './decision.ts';
 import { publishedBefore } from './images.ts';
 import { overDeployment } from './over.ts';
@@ -38,7 +37,7 @@ const nextGeneration = (workload: Workload | undefined): number =>
 export function decideServer(server: DeclaredServer, input: DecideInput, before: readonly StepDraft[]): Decided {
   const { name, enabled } = server.spec;
   const workload = input.observed.servers.find((one) => one.server === name);
-  const blocker = blockerOf(server, input);
+  const blocker = input.blockers.get(name);
   if (blocker !== undefined) return { change: { server: name, action: 'blocked', why: blocker }, steps: [], drift: [] };
   const support = awaitedBy(name, before);
   const ready = [...support, ...publishedBefore(server, input)];

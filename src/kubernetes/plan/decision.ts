@@ -1,6 +1,6 @@
 import type { DeclaredServer } from '../../model/desired.ts';
 import { asStepId, type ServerName, type StepId } from '../../model/ids.ts';
-import type { Change, FieldDifference, PlanWarning } from '../../model/plan.ts';
+import type { Blocker, Change, FieldDifference, PlanWarning } from '../../model/plan.ts';
 import type { Undesired } from '../../orchestrator/port.ts';
 import type { KubeObject } from '../model/objects.ts';
 import type { Observed } from '../model/observed.ts';
@@ -15,7 +15,9 @@ export type DecideInput = {
   readonly undesired: Undesired | { readonly remove: readonly ServerName[] };
   /** Servers that another engine runs from now on. */
   readonly movedAway?: readonly ServerName[] | undefined;
-  /** What shall stand behind the servers, those that stay included. */
+  /** What keeps servers from being made. */
+  readonly blockers: ReadonlyMap<ServerName, Blocker>;
+  /** What shall stand behind the servers, those that stay included; nothing for one that is blocked and not there. */
   readonly support: readonly KubeObject[];
   readonly drift: FoundDrift;
   readonly context: Omit<AssessContext, 'drift' | 'now' | 'pin'>;

@@ -4,6 +4,7 @@ import { annotation, label, workloadName } from '../../../src/kubernetes/model/n
 import type { Condition, Deployment, KubeObject, Pod, ReplicaSet } from '../../../src/kubernetes/model/objects.ts';
 import { revisionKey } from '../../../src/kubernetes/model/objects.ts';
 import { type Generation, idOfPod, type Observed, type Workload } from '../../../src/kubernetes/model/observed.ts';
+import { blockersOf } from '../../../src/kubernetes/plan/blocker.ts';
 import { type DecideInput, decide } from '../../../src/kubernetes/plan/decide.ts';
 import { overDeployment } from '../../../src/kubernetes/plan/over.ts';
 import type { DeclaredServer } from '../../../src/model/desired.ts';
@@ -111,6 +112,7 @@ const plan = (at: Observed, desired: readonly DeclaredServer[], more: Partial<De
   decide({
     observed: at,
     desired,
+    blockers: blockersOf(desired, { observed: at, support: [], registry: undefined, ...more }),
     undesired: 'ignore',
     support: [],
     drift: { servers: new Map(), unknown: new Map(), support: new Map() },

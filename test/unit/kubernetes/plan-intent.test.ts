@@ -308,3 +308,44 @@ test('a number of generations to keep is told not to be looked at, where some ar
   expect(await codes(5, 'restart')).toEqual(['keep-not-kept']);
   expect([await codes(undefined, 'restart'), await codes(3, 'restart'), await codes(5, 'start')]).toEqual([[], [], []]);
 });
+
+describe('a server that is blocked on a cluster', () => {
+  const mounts = [{ type: 'volume', source: 'data', target: '/data', readOnly: false }] as const;
+  // Two pods of it cannot have one volume.
+  const blocked = server('two', { mcp: { command: 'node' }, replicas: 2, mounts });
+  const files = (...servers: readonly DeclaredServer[]): FilesIntent => ({
+    ...{ kind: 'files', project, servers, recipes: new Map(), undesired: 'ignore' },
+  });
+  const made = async (past: readonly Past[], ...servers: readonly DeclaredServer[]) => {
+    const { plan } = await world(past).plan(files(...servers));
+    return { actions: plan.changes.map(({ server: name, action }) => `${name} ${action}`), plan };
+  };
+
+  it('has nothing made for it, and nothing at all where no other is made', async () => {
+    const { actions, plan } = await made([], blocked);
+    expect([actions, plan.steps, plan.support]).toEqual([['two blocked'], [], []]);
+  });
+
+  it('keeps nothing from others, whose support is made', async () => {
+    const { actions, plan } = await made([], one, blocked);
+    expect(actions).toEqual(['fs create', 'two blocked']);
+    const kinds = plan.support.map(({ kind }) => kind);
+    expect(kinds).toContain('network');
+    expect(kinds).not.toContain('volume');
+  });
+
+  it('that is there keeps what stands behind it, as it was recorded', async () => {
+    const { actions, plan } = await made([{ of: one }], { ...blocked, spec: { ...blocked.spec, name: one.spec.name } });
+    expect(actions).toEqual(['fs blocked']);
+    expect(plan.support.map(({ kind }) => kind)).not.toContain('volume');
+    expect(plan.support.map(({ action }) => action)).not.toContain('remove');
+  });
+
+  it('is blocked by a name that is taken, also where what would have it is not made', async () => {
+    const claim = { kind: 'PersistentVolumeClaim', metadata: { name: 'looms-data', namespace, uid: 'theirs' } };
+    const with1 = server('two', { mcp: { command: 'node' }, mounts });
+    const { plan } = await world([], { persistentvolumeclaims: [claim] }).plan(files(with1));
+    expect(plan.changes).toMatchObject([{ action: 'blocked', why: { kind: 'name-taken' } }]);
+    expect([plan.steps, plan.support]).toEqual([[], []]);
+  });
+});
