@@ -11,7 +11,7 @@ import { runVitest } from './lib/run-vitest.mjs';
 /** What the tests run in pods. */
 const images = ['node:24-slim', 'debian:bookworm-slim'];
 
-/** looms itself, as deploy/Dockerfile makes it of this checkout; without Git, for which there need be no registry. */
+/** looms itself, as deploy/Dockerfile makes it of this checkout. */
 const ownImage = 'looms:test-kube';
 
 /** Tests by the nodes that they take: of two, one may be lost. */
@@ -51,11 +51,19 @@ const test = async (projects, env) => {
 async function onOwnClusters(env) {
   const { host } = await ensureEngine(note);
   await ensureBaseImages(host, images, note);
-  await run(
-    'docker',
-    ['build', '--quiet', '-f', 'deploy/Dockerfile', '--build-arg', 'PACKAGES=', '-t', ownImage, '.'],
-    { cwd: root, env: { ...env, DOCKER_HOST: host } },
+  const build = (...more) =>
+    run('docker', ['build', '--quiet', '-f', 'deploy/Dockerfile', ...more, '-t', ownImage, '.'], {
+      cwd: root,
+      env: { ...env, DOCKER_HOST: host },
+    });
+  const hasGit = await build().then(
+    () => true,
+    () => false,
   );
+  if (!hasGit) {
+    note('the image of looms is made without Git: its packages cannot be had here');
+    await build('--build-arg', 'PACKAGES=');
+  }
   const places = await ensureKubernetes(note);
   note('ready');
   const isOfLostNode = (file) => file.includes('node-lost');
@@ -67,7 +75,12 @@ async function onOwnClusters(env) {
     step(nodes === 1 ? 'a cluster of one node' : `a cluster of ${nodes} nodes`);
     const wanted = { nodes, images: [...images, ownImage], host };
     const went = await withCluster(places, wanted, (of) =>
-      test(projects, { ...env, ...of, LOOMS_TEST_IMAGE: ownImage }),
+      test(projects, {
+        ...env,
+        ...of,
+        LOOMS_TEST_IMAGE: ownImage,
+        ...(hasGit ? { LOOMS_TEST_IMAGE_WITH_GIT: ownImage } : {}),
+      }),
     );
     ok = went && ok;
   }

@@ -254,6 +254,8 @@ export type DeclaredServer = {
   /** `v1:<sha256>` of the spec without what only starts, stops and counts its containers, and of the image's reference. */
   readonly hash: string;
   readonly source: Source;
+  /** The line of a field of its spec, for one that is not written that of what it would stand in; absent: no file was read. */
+  readonly lineOf?: (path: string) => number;
   /** Where it may run, of several engines; absent: on any. It is no part of what a container is made from. */
   readonly place?: Place;
 };

@@ -1,6 +1,7 @@
 import type { EngineDescription } from './engine.ts';
 import type { ContainerId, ProjectName, ServerName, StepId } from './ids.ts';
 import type { Notice } from './notices.ts';
+import type { FilePlace } from './source.ts';
 
 export type NonEmpty<T> = readonly [T, ...T[]];
 
@@ -156,7 +157,10 @@ export type NextRotation = {
 };
 
 /** What a plan tells beside its changes. */
-export type PlanWarning = Omit<Notice, 'hint'>;
+export type PlanWarning = Omit<Notice, 'hint'> & {
+  /** Where what it is about stands in a file; absent: it is about no field. */
+  readonly at?: FilePlace;
+};
 
 export type Plan<S extends Step = Step> = {
   readonly schemaVersion: 1;

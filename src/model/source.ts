@@ -1,4 +1,4 @@
-import type { Source } from './desired.ts';
+import type { DeclaredServer, Source } from './desired.ts';
 
 /** A commit that servers were declared in, as far as its repository tells. */
 export type GitCommit = {
@@ -41,6 +41,19 @@ export function parseSource(text: string, directory: string): Source {
   };
 }
 
-/** Where a server was declared, before what is to be said of it: `specs/a.yaml:3: `; '' where that is not known. */
-export const declaredAt = ({ file, line }: Source): string =>
-  line === 0 ? '' : `${file === '-' ? '<stdin>' : file}:${line}: `;
+/** A place in a file, for people and for programs. */
+export type FilePlace = Pick<Source, 'file' | 'line'>;
+
+/** Where a field of a server was declared; undefined where that is not known. */
+export function fieldPlace({ source, lineOf }: Pick<DeclaredServer, 'source' | 'lineOf'>, path: string) {
+  const { file, line } = source;
+  return line === 0 ? undefined : ({ file, line: lineOf?.(path) ?? line } satisfies FilePlace);
+}
+
+export const placeText = ({ file, line }: FilePlace): string => `${file === '-' ? '<stdin>' : file}:${line}`;
+
+/** What is to be said of a field of a server, with where that stands: `specs/a.yaml:3: mcp_server.replicas: …`. */
+export function atField(server: Pick<DeclaredServer, 'source' | 'lineOf'>, path: string, message: string): string {
+  const place = fieldPlace(server, path);
+  return `${place === undefined ? '' : `${placeText(place)}: `}${path}: ${message}`;
+}

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { cpSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseAllDocuments, stringify } from 'yaml';
@@ -19,6 +19,8 @@ export type InCluster = {
   readonly secret: (name: string) => string;
   /** Applies it, with these specs in the ConfigMap. */
   readonly apply: (specs: string) => Promise<void>;
+  /** Has it follow the repository /team/servers.git at this origin instead, with a token, and look every few seconds. */
+  readonly follow: (origin: string, token: string) => void;
   readonly clean: () => Promise<void>;
 };
 
@@ -41,6 +43,19 @@ export function inCluster(project: string, image: string): InCluster {
     home,
     namespace,
     secret: (name) => readFileSync(join(folder, 'secrets', name), 'utf8'),
+    follow(origin, token) {
+      const edit = (file: string, from: string, to: string): void => {
+        const text = readFileSync(join(folder, file), 'utf8');
+        if (!text.includes(from)) throw new Error(`${file} of the recipe has no ${from}`);
+        writeFileSync(join(folder, file), text.replace(from, to));
+      };
+      edit('kustomization.yaml', '# components: [git]', 'components: [git]');
+      edit('git/looms.yaml', 'https://git.example.com', origin);
+      edit('git/looms.yaml', '--path, specs]', '--path, specs, --interval, 3s]');
+      edit('git/gitconfig', 'https://git.example.com', origin);
+      mkdirSync(join(folder, 'git/secrets'), { recursive: true });
+      writeFileSync(join(folder, 'git/secrets/token'), token);
+    },
     async apply(specs) {
       writeFileSync(join(folder, 'config/specs/time.yaml'), specs);
       const kustomization = join(folder, 'kustomization.yaml');

@@ -1,5 +1,6 @@
 import type { AlertCondition, AlertMetric, AlertRule } from '../../model/alerts.ts';
-import { coresBetween, isSameRun } from '../measure/between.ts';
+import { throttledBetween } from '../../model/trail/usage.ts';
+import { coresOf, isSameRun } from '../measure/between.ts';
 import { type Point, sampleEveryMs } from '../measure/sampler.ts';
 import type { ServerToLoop } from '../watch/loop-record.ts';
 
@@ -61,16 +62,17 @@ const inUnit = (value: number, unit: NumberCondition['unit'], limit: number | nu
 
 const measures: Readonly<Record<'memory' | 'cpu' | 'cpu.throttled' | 'processes', Measure>> = {
   memory: ({ sample, limits }, _, unit) => sample?.memoryBytes && inUnit(sample.memoryBytes, unit, limits.memoryBytes),
-  processes: ({ sample, limits }, _, unit) => sample?.processes && inUnit(sample.processes, unit, limits.processes),
+  processes: ({ sample, limits }, _, unit) =>
+    sample?.processes == null ? undefined : inUnit(sample.processes, unit, limits.processes),
   cpu(now, before, unit) {
-    const cores = coresBetween(now, before);
+    const cores = coresOf(now, before);
     return cores === undefined ? undefined : inUnit(cores, unit, now.limits.cpuCores);
   },
   'cpu.throttled'(now, before) {
     if (!isSameRun(now, before) || now.sample === null || before.sample === null) return undefined;
-    const periods = now.sample.cpuPeriods - before.sample.cpuPeriods;
+    const share = throttledBetween(now.sample, before.sample);
     // Where nothing ran nothing was held up.
-    return periods <= 0 ? 0 : (now.sample.throttledPeriods - before.sample.throttledPeriods) / periods;
+    return share === null ? 0 : share;
   },
 };
 

@@ -2,7 +2,8 @@ import type { EngineEvent } from '../../model/engine-events.ts';
 import type { ContainerId, ProjectName, ServerName } from '../../model/ids.ts';
 import { serverMissing } from '../../model/server-not-found.ts';
 import { silentNotices } from '../../model/silent-engines.ts';
-import type { ContainerUsage, UsageSample } from '../../model/trail/usage.ts';
+import { isoTime } from '../../model/times.ts';
+import { type ContainerUsage, coresBetween, throttledBetween, type UsageSample } from '../../model/trail/usage.ts';
 import type { Ports } from '../ports.ts';
 import { pastEvents } from './lifecycle-events.ts';
 import { withoutLedger } from './read-kept.ts';
@@ -28,17 +29,22 @@ export type Limited = (typeof limitedThings)[number];
 
 type Use = Pick<UsageSample, 'network' | 'blockIo'> & {
   readonly cpu: {
-    /** Since the look before; null in the first one, and when it was started in between. */
+    /** Since the look before, or on average as `metrics` says; null in the first look, and when it was started in between. */
     readonly cores: number | null;
     readonly limitCores: number | null;
     readonly share: number | null;
     /** Periods of 100 ms in which its limit held it up, since it began to run. */
-    readonly throttledPeriods: number;
-    /** Which part of the periods since the look before these were; null as `cores`, and where nothing ran. */
+    readonly throttledPeriods: number | null;
+    /** Which part of the periods since the look before these were; null in the first, and where nothing ran. */
     readonly throttledShare: number | null;
   };
   readonly memory: { readonly bytes: number; readonly limitBytes: number | null; readonly share: number | null };
-  readonly processes: { readonly count: number; readonly limit: number | null; readonly share: number | null };
+  readonly processes: { readonly count: number | null; readonly limit: number | null; readonly share: number | null };
+  /**
+   * When the metrics API of a cluster measured `cores` and `bytes`, and over how long it averaged the first, ms. Null: both
+   * are what the kernel counted by now.
+   */
+  readonly metrics: { readonly at: string; readonly overMs: number } | null;
 };
 
 /** From which share of a limit on it is marked. */
@@ -51,18 +57,15 @@ const shareOf = (value: number | null, limit: number | null): number | null =>
   value === null || limit === null ? null : value / limit;
 
 function useOf(now: UsageSample, before: UsageSample | undefined, { limits }: ContainerUsage): Use {
-  const span = before === undefined ? 0 : now.at - before.at;
-  const cores = before === undefined || span <= 0 ? null : Math.max(0, now.cpuMs - before.cpuMs) / span;
-  const periods = before === undefined ? 0 : now.cpuPeriods - before.cpuPeriods;
-  const throttled = before === undefined ? 0 : now.throttledPeriods - before.throttledPeriods;
-  const { network, blockIo } = now;
+  const { average, network, blockIo } = now;
+  const cores = average?.cores ?? (before && coresBetween(now, before)) ?? null;
   return {
     cpu: {
       cores,
       limitCores: limits.cpuCores,
       share: shareOf(cores, limits.cpuCores),
       throttledPeriods: now.throttledPeriods,
-      throttledShare: periods > 0 ? throttled / periods : null,
+      throttledShare: (before && throttledBetween(now, before)) ?? null,
     },
     memory: {
       bytes: now.memoryBytes,
@@ -72,6 +75,7 @@ function useOf(now: UsageSample, before: UsageSample | undefined, { limits }: Co
     processes: { count: now.processes, limit: limits.processes, share: shareOf(now.processes, limits.processes) },
     network,
     blockIo,
+    metrics: average === undefined ? null : { at: isoTime(average.until), overMs: average.overMs },
   };
 }
 
@@ -110,7 +114,7 @@ const weights: Readonly<Record<StatsOrder, (stats: ServerStats) => number>> = {
   memory: ({ use }) => use?.memory.bytes ?? 0,
   processes: ({ use }) => use?.processes.count ?? 0,
   network: ({ use }) => (use?.network?.receivedBytes ?? 0) + (use?.network?.sentBytes ?? 0),
-  block: ({ use }) => (use === null ? 0 : use.blockIo.readBytes + use.blockIo.writtenBytes),
+  block: ({ use }) => (use?.blockIo?.readBytes ?? 0) + (use?.blockIo?.writtenBytes ?? 0),
   sessions: ({ sessions }) => sessions,
   calls: ({ callsPerMinute }) => callsPerMinute ?? 0,
   name: () => 0,

@@ -31,20 +31,20 @@ const told: readonly (readonly [string, MetricFamily['type'], string, Values])[]
     'looms_server_cpu_seconds_total',
     'counter',
     'Time of one processor that it took since it began to run.',
-    sampled(({ cpuMs }) => [[cpuMs / 1000]]),
+    sampled(({ cpuMs }) => (cpuMs === null ? [] : [[cpuMs / 1000]])),
   ],
   ['looms_server_cpu_limit_cores', 'gauge', 'Processors that it may take.', ({ limits }) => known(limits.cpuCores)],
   [
     'looms_server_cpu_periods_total',
     'counter',
     'Periods of 100 ms in which something ran.',
-    sampled(({ cpuPeriods }) => [[cpuPeriods]]),
+    sampled(({ cpuPeriods }) => known(cpuPeriods)),
   ],
   [
     'looms_server_cpu_throttled_periods_total',
     'counter',
     'Those in which its limit held it up.',
-    sampled(({ throttledPeriods }) => [[throttledPeriods]]),
+    sampled(({ throttledPeriods }) => known(throttledPeriods)),
   ],
   [
     'looms_server_memory_working_set_bytes',
@@ -59,7 +59,7 @@ const told: readonly (readonly [string, MetricFamily['type'], string, Values])[]
     'How often the kernel ended something in it for lack of memory.',
     ({ oomKills }) => [[oomKills]],
   ],
-  ['looms_server_pids', 'gauge', 'Its processes and threads.', sampled(({ processes }) => [[processes]])],
+  ['looms_server_pids', 'gauge', 'Its processes and threads.', sampled(({ processes }) => known(processes))],
   [
     'looms_server_network_bytes_total',
     'counter',
@@ -77,10 +77,14 @@ const told: readonly (readonly [string, MetricFamily['type'], string, Values])[]
     'looms_server_block_io_bytes_total',
     'counter',
     'Bytes from and to disks since it began to run.',
-    sampled(({ blockIo }) => [
-      [blockIo.readBytes, { direction: 'read' }],
-      [blockIo.writtenBytes, { direction: 'written' }],
-    ]),
+    sampled(({ blockIo }) =>
+      blockIo === null
+        ? []
+        : [
+            [blockIo.readBytes, { direction: 'read' }],
+            [blockIo.writtenBytes, { direction: 'written' }],
+          ],
+    ),
   ],
 ];
 

@@ -1,7 +1,7 @@
 import type { ServerName } from '../../model/ids.ts';
 import type { PageSample, PageUse } from '../../model/page/state.ts';
 import { isoTime } from '../../model/times.ts';
-import { coresBetween } from '../measure/between.ts';
+import { coresOf } from '../measure/between.ts';
 import type { Point, Sampler } from '../measure/sampler.ts';
 import type { Ports } from '../ports.ts';
 import type { RecentCalls } from './calls.ts';
@@ -10,7 +10,7 @@ import type { RecentCalls } from './calls.ts';
 function useOf(now: Point, before: Point | undefined): PageUse | null {
   if (now.sample === null) return null;
   const { memoryBytes, processes } = now.sample;
-  return { cpuCores: coresBetween(now, before) ?? null, memoryBytes, processes };
+  return { cpuCores: coresOf(now, before) ?? null, memoryBytes, processes };
 }
 
 /** The newest measurement of a server; null where it does not run, or was not measured. */

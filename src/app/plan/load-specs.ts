@@ -30,6 +30,7 @@ type CheckedServer = {
   readonly spec: DesiredServer;
   readonly source: Source;
   readonly recipe: Recipe | null;
+  readonly lineOf: NonNullable<DeclaredServer['lineOf']>;
   readonly place?: Place;
 };
 
@@ -249,7 +250,8 @@ export async function checkSpecs(ports: Ports, options: LoadOptions): Promise<Ch
   for (const { spec, source, locate, place } of sound) {
     try {
       const recipe = await recipeOf(ports.files, spec, source, extraCa);
-      servers.push({ spec, source: { ...source, ...commitOf(source.file) }, recipe, ...defined({ place }) });
+      const lineOf = (path: string): number => locate(path).position.line;
+      servers.push({ spec, source: { ...source, ...commitOf(source.file) }, recipe, lineOf, ...defined({ place }) });
     } catch (error) {
       if (!(error instanceof LoomsError)) throw error;
       const field = fileField(spec.image);
@@ -269,9 +271,9 @@ export async function checkSpecs(ports: Ports, options: LoadOptions): Promise<Ch
 /** {@link checkSpecs}, with what declaring the servers to an engine takes. */
 export async function loadSpecs(ports: Ports, options: LoadOptions): Promise<LoadedSpecs> {
   const checked = await checkSpecs(ports, options);
-  const servers = checked.servers.map(({ spec, source, recipe, place }): DeclaredServer => {
+  const servers = checked.servers.map(({ spec, source, recipe, lineOf, place }): DeclaredServer => {
     const image = resolvedImage(spec, recipe);
-    return { spec, image, hash: specHash(spec, image.ref), source, ...defined({ place }) };
+    return { spec, image, hash: specHash(spec, image.ref), source, lineOf, ...defined({ place }) };
   });
   const recipes = checked.servers.flatMap(({ recipe }) => (recipe === null ? [] : [[recipe.ref, recipe] as const]));
   return { ...checked, servers, recipes: new Map(recipes) };

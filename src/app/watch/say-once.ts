@@ -60,8 +60,9 @@ export function sayOnce(tell: (told: Told) => void): Said {
     },
     warned(warnings) {
       // Words about one server may count minutes: whose they are says whether it is the same. Other words name who they
-      // are about, which may be more by now.
-      const keyOf = ({ code, server, message }: PlanWarning): string => `${code} ${server ?? message}`;
+      // are about, which may be more by now; and those about a field of it are one of several.
+      const keyOf = ({ code, server, message, at }: PlanWarning): string =>
+        at === undefined ? `${code} ${server ?? message}` : `${code} ${server} ${message}`;
       const now = new Map(warnings.map((warning) => [keyOf(warning), warning]));
       for (const [key, warning] of now) if (!warned.has(key)) tell({ type: 'warning', ...warning });
       warned = new Set(now.keys());

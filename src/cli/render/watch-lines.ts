@@ -9,6 +9,7 @@ import { tellingLines } from '../../model/values/telling-lines.ts';
 import { seenJson } from '../../model/values/unseen.ts';
 import { plural } from '../../model/values/words.ts';
 import type { Palette } from '../terminal/palette.ts';
+import { placed } from './plan/plan-text.ts';
 import { describeBlocker, describeReasons, describeTotals, driftOf, fieldsOf } from './plan/reasons.ts';
 import { outcomeWords } from './plan/report.ts';
 import { visible } from './text.ts';
@@ -166,7 +167,7 @@ function linesOf(told: Told, palette: Palette): readonly string[] {
       ];
     case 'warning': {
       const whose = told.server === undefined ? '' : `${visible(told.server)}: `;
-      return [`${palette.warning('warning')}: ${whose}${visible(told.message)}`];
+      return [`${palette.warning('warning')}: ${whose}${visible(told.message)}${placed(told)}`];
     }
     case 'changing':
       return [`${palette.change('changing')} (${told.triggers.join(', ')})`, ...below(changeLines(told.changes))];

@@ -92,6 +92,10 @@ export const projectRights: readonly NeededRight[] = [
   },
   { resource: 'events', verbs: { list: 'why a pod does not start' } },
   {
+    resource: 'pods.metrics.k8s.io',
+    verbs: { list: 'what pods take, where the cluster has a metrics API; else they are asked themselves' },
+  },
+  {
     resource: 'leases.coordination.k8s.io',
     verbs: {
       get: 'who holds the lock of the project',

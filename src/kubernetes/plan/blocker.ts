@@ -1,7 +1,7 @@
 import type { DeclaredServer } from '../../model/desired.ts';
 import { asContainerId, type ServerName } from '../../model/ids.ts';
 import type { Blocker } from '../../model/plan.ts';
-import { declaredAt } from '../../model/source.ts';
+import { atField } from '../../model/source.ts';
 import { label, workloadName } from '../model/names.ts';
 import type { KubeObject } from '../model/objects.ts';
 import { isOurs, supportKey } from '../model/observed.ts';
@@ -30,7 +30,8 @@ export const blockersOf = (servers: readonly DeclaredServer[], input: BlockerInp
     }),
   );
 
-function blockerOf({ spec, source }: DeclaredServer, input: BlockerInput): Blocker | undefined {
+function blockerOf(server: DeclaredServer, input: BlockerInput): Blocker | undefined {
+  const { spec } = server;
   const { space, foreign, project, namespace } = input.observed;
   if (space != null && !isOurs(space, project)) {
     const hint = `label it looms.dev/project=${project} if looms may have it, or use another --project`;
@@ -48,6 +49,6 @@ function blockerOf({ spec, source }: DeclaredServer, input: BlockerInput): Block
   const where = { registry: input.registry !== undefined, keptByLooms: true };
   const refused = spec.enabled ? unlikeOnKubernetes(spec, where).find(({ kind }) => kind === 'refused') : undefined;
   return refused?.kind === 'refused'
-    ? { kind: 'unsupported', detail: `${declaredAt(source)}${refused.path}: ${refused.message}`, hint: refused.hint }
+    ? { kind: 'unsupported', detail: atField(server, refused.path, refused.message), hint: refused.hint }
     : undefined;
 }

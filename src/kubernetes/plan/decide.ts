@@ -3,6 +3,8 @@ import type { StepId } from '../../model/ids.ts';
 import { basisOf } from '../../model/plan/plan-basis.ts';
 import { nextRotation } from '../../model/plan/rotation.ts';
 import { type Change, isNonEmpty, type NextRotation, type PlanWarning, type Reason } from '../../model/plan.ts';
+import { fieldPlace } from '../../model/source.ts';
+import { defined } from '../../model/values/defined.ts';
 import { meantOf } from '../model/observed.ts';
 import { unlikeOnKubernetes } from '../objects/fits.ts';
 import { agedOf, callsOf } from './assess.ts';
@@ -99,13 +101,16 @@ function unlikeWarnings({ desired, registry }: DecideInput, changes: readonly Ch
         : [],
     ),
   );
-  return desired.flatMap(({ spec }) =>
-    made.has(spec.name)
-      ? unlikeOnKubernetes(spec, { registry: registry !== undefined, keptByLooms: true }).map(({ path, message }) => ({
-          code: 'other-on-cluster',
-          server: spec.name,
-          message: `${path}: ${message}`,
-        }))
+  return desired.flatMap((server) =>
+    made.has(server.spec.name)
+      ? unlikeOnKubernetes(server.spec, { registry: registry !== undefined, keptByLooms: true }).map(
+          ({ path, message }) => ({
+            code: 'other-on-cluster',
+            server: server.spec.name,
+            message: `${path}: ${message}`,
+            ...defined({ at: fieldPlace(server, path) }),
+          }),
+        )
       : [],
   );
 }

@@ -4,11 +4,13 @@ import { boundedText } from '../../model/values/bounded-text.ts';
 import { mapBounded } from '../../model/values/map-bounded.ts';
 import type { UsageOptions } from '../../orchestrator/port.ts';
 import type { CallOptions, ExecSession } from '../../orchestrator/session-host.ts';
-import { serverContainer, serverStatus, timeOf } from '../model/objects.ts';
+import { reachContainer, serverContainer, serverStatus, timeOf } from '../model/objects.ts';
 import { idOfGeneration, idOfPod, isAsleep, type Observed, podsOf, type Workload } from '../model/observed.ts';
 import { amountOf } from '../model/quantity.ts';
+import { eachSession } from '../objects/scripts.ts';
 import { clusterTime } from '../observe/describe.ts';
 import type { KubernetesPorts } from '../ports.ts';
+import { isOfRun, type PodMetrics, podMetricsOf } from './pod-metrics.ts';
 import { instanceOf } from './server-views.ts';
 import { statusOf } from './state.ts';
 
@@ -35,8 +37,19 @@ while read -r name received _ _ _ _ _ _ _ sent _; do
 done </proc/net/dev
 `;
 
-/** Reads what the script says; undefined where it says too little. */
-export function readSample(said: string, at: EngineTime): UsageSample | undefined {
+/** Says, where sessions are processes in the container of the server, how many there are: one exec tells both. */
+const countScript = `count=0
+${eachSession}
+  count=$((count + 1))
+done
+echo "sessions $count"
+`;
+
+/** What is asked in a pod: null, what does not say it. */
+type Said = { readonly sample: UsageSample | null; readonly sessions: number | null };
+
+/** Reads what the scripts say. */
+export function readSaid(said: string, at: EngineTime): Said {
   const values = new Map<string, number>();
   for (const line of said.split('\n')) {
     const [word = '', number = ''] = line.split(' ');
@@ -44,8 +57,9 @@ export function readSample(said: string, at: EngineTime): UsageSample | undefine
       values.set(word, (word.startsWith('net.') ? (values.get(word) ?? 0) : 0) + Number(number));
   }
   const value = (word: string): number => values.get(word) ?? 0;
-  if (!values.has('memory') || !values.has('cpu.usage_usec')) return undefined;
-  return {
+  const sessions = values.get('sessions') ?? null;
+  if (!values.has('memory') || !values.has('cpu.usage_usec')) return { sample: null, sessions };
+  const sample = {
     at,
     cpuMs: value('cpu.usage_usec') / 1000,
     cpuPeriods: value('cpu.nr_periods'),
@@ -53,14 +67,34 @@ export function readSample(said: string, at: EngineTime): UsageSample | undefine
     memoryBytes: Math.max(0, value('memory') - value('inactive')),
     processes: value('pids'),
     network: values.has('net.in') ? { receivedBytes: value('net.in'), sentBytes: value('net.out') } : null,
-    blockIo: { readBytes: 0, writtenBytes: 0 },
+    blockIo: null,
   };
+  return { sample, sessions };
 }
+
+/** Where the metrics API says what a pod takes, that; what it does not say stays as the pod says it, unknown where it does not. */
+const withMetrics = (sample: UsageSample | null, metrics: PodMetrics | undefined): UsageSample | null =>
+  metrics === undefined
+    ? sample
+    : {
+        at: metrics.average.until,
+        cpuMs: null,
+        cpuPeriods: null,
+        throttledPeriods: null,
+        processes: null,
+        network: null,
+        blockIo: null,
+        ...sample,
+        ...metrics,
+      };
 
 /** Pods that are measured at once, unless the caller says. */
 const usualWidth = 8;
 
-/** `Orchestrator.usage`: asked in each pod, as the metrics API is not everywhere and knows no processes. */
+/**
+ * `Orchestrator.usage`: by one list of the metrics API, and by asking in each pod: that API is not everywhere, and tells
+ * neither sessions nor processes, nor of a pod in its first seconds anything.
+ */
 export async function usageOf(
   ports: KubernetesPorts,
   observed: Observed,
@@ -69,17 +103,22 @@ export async function usageOf(
   const pods = observed.servers.flatMap((workload) =>
     workload.generations.flatMap((generation) => generation.pods.map((pod) => ({ workload, generation, pod }))),
   );
+  const isMeasured = pods.some(({ pod }) => statusOf(pod).status === 'running');
+  const asked = isMeasured ? podMetricsOf(ports, observed.namespace, observed.now, options) : new Map<string, never>();
   const without = observed.servers.filter((workload) => podsOf(workload).length === 0).map(usageWithoutPods);
   const measured = await mapBounded(pods, atOnce, async ({ workload, generation, pod }): Promise<ContainerUsage> => {
     const status = statusOf(pod);
     const isRunning = status.status === 'running';
     const id = idOfPod(pod);
-    const [sample, sessions] = isRunning
+    const startedAt = timeOf(serverStatus(pod)?.state?.running?.startedAt);
+    const isReached = pod.spec.containers.some(({ name }) => name === reachContainer);
+    const [said, sessions] = isRunning
       ? await Promise.all([
-          measure(ports, id, observed.now, options),
-          ports.sessions.countSessions(id, options).catch(() => 0),
+          measure(ports, id, observed.now, isReached ? script : script + countScript, options),
+          isReached ? ports.sessions.countSessions(id, options).catch(() => 0) : 0,
         ])
-      : [null, 0];
+      : [unsaid, 0];
+    const metrics = isRunning ? (await asked).get(pod.metadata.name) : undefined;
     const limits = pod.spec.containers.find(({ name }) => name === serverContainer)?.resources?.limits ?? {};
     const { run, restarts } = instanceOf(generation, pod);
     return {
@@ -89,7 +128,7 @@ export async function usageOf(
       generation: generation.claim.generation,
       status: isRunning ? 'running' : status.status === 'restarting' ? 'restarting' : 'stopped',
       run,
-      startedAt: timeOf(serverStatus(pod)?.state?.running?.startedAt),
+      startedAt,
       restarts,
       image: generation.claim.recorded?.image ?? '',
       limits: {
@@ -97,8 +136,8 @@ export async function usageOf(
         memoryBytes: amountOf(limits.memory) || null,
         processes: null,
       },
-      sessions,
-      sample,
+      sessions: said.sessions ?? sessions,
+      sample: withMetrics(said.sample, metrics && isOfRun(metrics, startedAt) ? metrics : undefined),
     };
   });
   return [...measured, ...without];
@@ -127,29 +166,32 @@ function usageWithoutPods(workload: Workload): ContainerUsage {
 const mostBytes = 4096;
 const patienceMs = 5000;
 
-/** Null where a pod does not say it: it may end just now, or hang. */
+const unsaid: Said = { sample: null, sessions: null };
+
+/** Asks in a pod, which may not say it: it may end just now, or hang, or have no shell. */
 async function measure(
   { sessions, cluster }: KubernetesPorts,
   id: ContainerUsage['container'],
   lookedAt: EngineTime,
+  words: string,
   { signal }: CallOptions,
-): Promise<UsageSample | null> {
+): Promise<Said> {
   const bound = AbortSignal.any([AbortSignal.timeout(patienceMs), ...(signal === undefined ? [] : [signal])]);
   let exec: ExecSession | undefined;
   const stop = (): void => exec?.destroy();
   bound.addEventListener('abort', stop, { once: true });
   try {
-    exec = await sessions.exec(id, { argv: ['sh', '-c', script] }, { signal: bound });
+    exec = await sessions.exec(id, { argv: ['sh', '-c', words] }, { signal: bound });
     for (const stream of [exec.stdin, exec.stderr]) stream.on('error', () => {});
-    if (bound.aborted) return null;
+    if (bound.aborted) return unsaid;
     exec.stdin.end();
     exec.stderr.resume();
     const said = await boundedText(exec.stdout, mostBytes);
     // The kernel counted shortly before it was heard.
     const at = clusterTime(cluster) ?? lookedAt;
-    return said === undefined || bound.aborted ? null : (readSample(said, at) ?? null);
+    return said === undefined || bound.aborted ? unsaid : readSaid(said, at);
   } catch {
-    return null;
+    return unsaid;
   } finally {
     bound.removeEventListener('abort', stop);
     exec?.destroy();

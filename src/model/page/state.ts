@@ -127,10 +127,10 @@ export type PageLimits = {
 
 /** What a server takes. */
 export type PageUse = {
-  /** Since the measurement before; null in the first one of a container. */
+  /** Since the measurement before, or as a cluster's metrics API has it; null where neither is known, as in the first one. */
   readonly cpuCores: number | null;
   readonly memoryBytes: number;
-  readonly processes: number;
+  readonly processes: number | null;
 };
 
 /** One measurement of all servers that run. */

@@ -2,21 +2,51 @@ import type { EngineTime } from '../engine.ts';
 import type { ContainerId, ServerName } from '../ids.ts';
 import type { ServerContainer } from '../server-view.ts';
 
-/** What the processes of a container take, as their kernel counts it; what grows has grown since the container's run began. */
+/** What another program measured of processor time, where an engine asks one. */
+export type CpuAverage = {
+  /** Processors that were taken on average. */
+  readonly cores: number;
+  /** Over how long, ms, and until when. */
+  readonly overMs: number;
+  readonly until: EngineTime;
+};
+
+/**
+ * What the processes of a container take, as their kernel counts it; what grows has grown since the container's run began.
+ * Null: it is not known.
+ */
 export type UsageSample = {
   readonly at: EngineTime;
   /** Time that its processes ran, ms of one processor. */
-  readonly cpuMs: number;
+  readonly cpuMs: number | null;
+  /** Counts before what follows from `cpuMs`, and `memoryBytes` is then of its moment; absent: nothing measured one. */
+  readonly average?: CpuAverage;
   /** Periods in which something ran (100 ms each), and those in which it was held up as the limit was used up. */
-  readonly cpuPeriods: number;
-  readonly throttledPeriods: number;
+  readonly cpuPeriods: number | null;
+  readonly throttledPeriods: number | null;
   /** Without what of it are files that have not been used for a while: the kernel takes those back when there is need. */
   readonly memoryBytes: number;
-  readonly processes: number;
-  /** Null: it has no network of its own. */
+  readonly processes: number | null;
+  /** Null also: it has no network of its own. */
   readonly network: { readonly receivedBytes: number; readonly sentBytes: number } | null;
-  readonly blockIo: { readonly readBytes: number; readonly writtenBytes: number };
+  readonly blockIo: { readonly readBytes: number; readonly writtenBytes: number } | null;
 };
+
+/** How many processors were taken from one measurement of a run to the next one; undefined where nothing tells it. */
+export function coresBetween(now: UsageSample, before: UsageSample): number | undefined {
+  const span = now.at - before.at;
+  return span <= 0 || now.cpuMs === null || before.cpuMs === null
+    ? undefined
+    : Math.max(0, now.cpuMs - before.cpuMs) / span;
+}
+
+/** Which part of the periods in which something ran its limit held it up, likewise; null where nothing ran. */
+export function throttledBetween(now: UsageSample, before: UsageSample): number | null | undefined {
+  if (now.cpuPeriods === null || before.cpuPeriods === null) return undefined;
+  if (now.throttledPeriods === null || before.throttledPeriods === null) return undefined;
+  const periods = now.cpuPeriods - before.cpuPeriods;
+  return periods <= 0 ? null : (now.throttledPeriods - before.throttledPeriods) / periods;
+}
 
 /** A container of a server with what it takes. */
 export type ContainerUsage = {
@@ -42,6 +72,6 @@ export type ContainerUsage = {
   };
   /** Sessions that are open, whoever has them. */
   readonly sessions: number;
-  /** Null: it does not run. */
+  /** Null: it does not run, or nothing is known of what it takes. */
   readonly sample: UsageSample | null;
 };

@@ -47,6 +47,16 @@ test('what a plan warns of is told once for each code and server, whatever its w
   expect(told).toEqual(['restarts a', 'restarts b', 'not-in-spec ', 'restarts a']);
 });
 
+test('what a plan warns of several fields of a server is told of each, once', () => {
+  const told: string[] = [];
+  const said = sayOnce((one) => void told.push(one.type === 'warning' ? `${one.message} ${one.at?.line}` : one.type));
+  const other = (message: string, line: number) =>
+    ({ code: 'other-on-cluster', server: asServerName('a'), message, at: { file: 'a.yaml', line } }) as const;
+  for (let turn = 0; turn < 2; turn += 1) said.warned([other('tmpfs', 4), other('platform', 9)]);
+  said.warned([other('tmpfs', 5), other('platform', 10)]);
+  expect(told).toEqual(['tmpfs 4', 'platform 9']);
+});
+
 test('what a plan warns of servers that are in no file is told again when others are among them', () => {
   const told: string[] = [];
   const said = sayOnce((one) => void told.push(one.type === 'warning' ? one.message : one.type));

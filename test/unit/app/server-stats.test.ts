@@ -80,6 +80,27 @@ test('what was started again in between, or has no limit, has no share', () => {
   expect(free).toMatchObject({ use: { cpu: { cores: 1, share: null }, processes: { share: null } }, near: [] });
 });
 
+test('what a metrics API averaged is told with its time, in the first look too, and what nobody knows is a hyphen', () => {
+  const average = { cores: 0.25, overMs: 15_000, until: Date.parse('2026-11-29T10:00:00Z') };
+  const unknown = {
+    cpuMs: null,
+    cpuPeriods: null,
+    throttledPeriods: null,
+    processes: null,
+    network: null,
+    blockIo: null,
+  };
+  const told = stats(usage('far', sample({ ...unknown, average })), usage('far', sample()));
+  expect(told.use).toMatchObject({
+    cpu: { cores: 0.25, share: 0.5, throttledPeriods: null, throttledShare: null },
+    processes: { count: null, share: null },
+    metrics: { at: '2026-11-29T10:00:00.000Z', overMs: 15_000 },
+  });
+  expect(stats(usage('near', sample())).use).toMatchObject({ cpu: { cores: null }, metrics: null });
+  const line = renderStats([told], palette(false)).split('\n')[1];
+  expect(line?.split(/ {2,}/)).toEqual(['far', '1', '0.25/0.5 50%', '10M/100M 10%', '-', '-', '-', '0', '0', '-', '0']);
+});
+
 test('the nearest to a limit stands first, what does not run last, and ! marks what is near', () => {
   const all = [
     stats(usage('idle', sample())),

@@ -55,6 +55,22 @@ describe('many servers in one plan', () => {
     for (const line of text.split('\n')) expect(displayWidth(line)).toBeLessThanOrEqual(100);
   });
 
+  test('say with each server where the field of a warning stands', () => {
+    const text = show({
+      ...plan,
+      warnings: servers.slice(0, 3).map((server, index) => ({
+        code: 'other-on-cluster',
+        server,
+        message: 'security.tmpfs: programs may be run from there',
+        at: { file: index === 0 ? '-' : 'specs/all.yaml', line: 7 + index },
+      })),
+    });
+    expect(text).toContain(
+      'warning[other-on-cluster] server-01: security.tmpfs: programs may be run from there (<stdin>:7)\n' +
+        '  and 2 more: server-02 (specs/all.yaml:8), server-03 (specs/all.yaml:9)\n',
+    );
+  });
+
   test('show the images that are pulled or built', () => {
     expect(show(plan)).toMatch(/^\+ {3}image example:1 +pull: it is not on the engine$/m);
   });

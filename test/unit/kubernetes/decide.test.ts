@@ -249,9 +249,19 @@ describe('the plan of a server on a cluster', () => {
       mcp: { command: 'node', args: ['server.js'] },
       limits: { ...fs.spec.limits, pidsLimit: 40 },
     });
-    const told = (at: Observed) => plan(at, [one]).warnings.filter(({ code }) => code === 'other-on-cluster').length;
-    expect(told(observed([]))).toBeGreaterThan(0);
-    expect(told(observed([there(one)]))).toBe(0);
+    const told = (at: Observed, of = one) => plan(at, [of]).warnings.filter(({ code }) => code === 'other-on-cluster');
+    const message = expect.stringMatching(/^docker_backend\.resource_limits\.pids_limit: /);
+    expect(told(observed([]))).toContainEqual({
+      code: 'other-on-cluster',
+      server: 'fs',
+      message,
+      at: { file: 'mcp.yaml', line: 1 },
+    });
+    expect(told(observed([there(one)]))).toEqual([]);
+    const lineOf = (path: string): number => (path.endsWith('.pids_limit') ? 7 : 2);
+    expect(told(observed([]), { ...one, lineOf })).toContainEqual(
+      expect.objectContaining({ message, at: { file: 'mcp.yaml', line: 7 } }),
+    );
   });
 
   it('replaces one whose secrets changed or that does not answer', () => {
@@ -599,6 +609,9 @@ describe('a server with several pods', () => {
           'mcp.yaml:1: mcp_server.replicas: its volume data is for one node at a time, and there may be 2 pods of it',
       },
     });
+    const spread = server('fs', { mcp: { command: 'node' }, replicas: 2, mounts });
+    const [where] = plan(observed([]), [{ ...spread, lineOf: (path) => path.length }]).changes;
+    expect(where).toMatchObject({ why: { detail: expect.stringMatching(/^mcp\.yaml:19: mcp_server\.replicas: /) } });
   });
 });
 

@@ -3,7 +3,7 @@ import { label } from '../../../src/kubernetes/model/names.ts';
 import type { ContainerStatus, Pod } from '../../../src/kubernetes/model/objects.ts';
 import type { KubernetesPorts } from '../../../src/kubernetes/ports.ts';
 import { events, eventsBetween, watchServers } from '../../../src/kubernetes/views/events.ts';
-import { readSample } from '../../../src/kubernetes/views/usage.ts';
+import { readSaid } from '../../../src/kubernetes/views/usage.ts';
 import type { EngineEvent } from '../../../src/model/engine-events.ts';
 import { LoomsError } from '../../../src/model/errors.ts';
 import { project } from '../../support/planner-world.ts';
@@ -140,7 +140,9 @@ describe('the events of a project', () => {
 describe('what a pod’s own files say it takes', () => {
   it('is read with what is not there left out, networks summed', () => {
     const said = ['cpu.usage_usec 1500', 'memory 100', 'inactive 40', 'pids 3', 'net.in 5', 'net.in 6', 'net.out 1'];
-    expect(readSample(said.join('\n'), 7)).toEqual({
+    const { sample, sessions } = readSaid([...said, 'sessions 2'].join('\n'), 7);
+    expect(sessions).toBe(2);
+    expect(sample).toEqual({
       at: 7,
       cpuMs: 1.5,
       cpuPeriods: 0,
@@ -148,12 +150,12 @@ describe('what a pod’s own files say it takes', () => {
       memoryBytes: 60,
       processes: 3,
       network: { receivedBytes: 11, sentBytes: 1 },
-      blockIo: { readBytes: 0, writtenBytes: 0 },
+      blockIo: null,
     });
   });
 
   it('is nothing where it says too little, or what is no number', () => {
-    expect(readSample('sh: not found', 1)).toBeUndefined();
-    expect(readSample('memory -4\ncpu.usage_usec x', 1)).toBeUndefined();
+    expect(readSaid('sh: not found', 1)).toEqual({ sample: null, sessions: null });
+    expect(readSaid('memory -4\ncpu.usage_usec x', 1)).toEqual({ sample: null, sessions: null });
   });
 });

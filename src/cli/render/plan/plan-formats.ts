@@ -2,6 +2,7 @@ import type { Source } from '../../../model/desired.ts';
 import type { Diagnostic } from '../../../model/diagnostics.ts';
 import { assertNever } from '../../../model/errors.ts';
 import type { Plan } from '../../../model/plan.ts';
+import type { FilePlace } from '../../../model/source.ts';
 import type { ReportFormat } from '../../command-line/output-format.ts';
 import { command, diagnosticCommand } from '../diagnostics/github-commands.ts';
 import { planFindings } from './plan-findings.ts';
@@ -36,6 +37,9 @@ export function renderPlanAs(format: Exclude<ReportFormat, 'json'>, plan: Plan, 
   }
 }
 
+const placeOf = (at: FilePlace | undefined): { readonly file?: string; readonly line?: string } =>
+  at === undefined || at.file === '-' ? {} : { file: at.file, line: String(at.line) };
+
 /** A plan as GitHub workflow commands: annotations at warnings and servers' documents, the counts as a notice. */
 export function renderGithub(
   plan: Plan,
@@ -46,11 +50,14 @@ export function renderGithub(
 ): string {
   const findings = planFindings(plan, sources).map(({ server, action, drifted, details, source }) => {
     const level = drifted || action === 'blocked' ? 'error' : 'warning';
-    const place = source === undefined || source.file === '-' ? {} : { file: source.file, line: String(source.line) };
-    return command(level, { ...place, title: `looms: ${server}` }, details);
+    return command(level, { ...placeOf(source), title: `looms: ${server}` }, details);
   });
-  const warnings = plan.warnings.map(({ code, server, message }) =>
-    command('warning', { title: `looms: ${code}` }, server === undefined ? message : `${server}: ${message}`),
+  const warnings = plan.warnings.map(({ code, server, message, at }) =>
+    command(
+      'warning',
+      { ...placeOf(at), title: `looms: ${code}` },
+      server === undefined ? message : `${server}: ${message}`,
+    ),
   );
   const counts = command(
     'notice',

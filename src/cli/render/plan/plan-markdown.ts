@@ -1,4 +1,5 @@
 import { isInSync, type Plan } from '../../../model/plan.ts';
+import { placeText } from '../../../model/source.ts';
 import { plural } from '../../../model/values/words.ts';
 import { displayed, visibleLines } from '../text.ts';
 import { describeChange } from './plan-findings.ts';
@@ -34,7 +35,7 @@ export function renderMarkdown(made: Plan, disabled: ReadonlySet<string>): strin
   const title = `### looms: project \`${plan.project}\` on ${cell(describeEngine(plan))}`;
   const warnings = plan.warnings.map(
     (warning) =>
-      `> **${warning.code}**${warning.server === undefined ? '' : ` ${cell(warning.server)}`}: ${cell(warning.message)}`,
+      `> **${warning.code}**${warning.server === undefined ? '' : ` ${cell(warning.server)}`}: ${cell(warning.message)}${warning.at === undefined ? '' : ` (${cell(placeText(warning.at))})`}`,
   );
   if (isInSync(plan)) {
     return [title, '', cell(describeInSync(plan, disabled)), ...(warnings.length > 0 ? ['', ...warnings] : [])].join(

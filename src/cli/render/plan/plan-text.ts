@@ -8,6 +8,7 @@ import {
   type Plan,
   type PlanWarning,
 } from '../../../model/plan.ts';
+import { placeText } from '../../../model/source.ts';
 import type { Paint, PaintName, Palette } from '../../terminal/palette.ts';
 import { alike, othersOf } from '../alike.ts';
 import { renderNotice } from '../error.ts';
@@ -199,15 +200,19 @@ function stepLines(plan: Plan, { palette }: PlanTextOptions): string[] {
 }
 
 /** Warnings of a plan; of those that say the same of several servers, one. */
+/** Where the field of a warning stands, behind its words. */
+export const placed = ({ at }: Pick<PlanWarning, 'at'>): string =>
+  at === undefined ? '' : ` (${visible(placeText(at))})`;
+
 export const warningLines = (
   warnings: readonly PlanWarning[],
   options: Pick<PlanTextOptions, 'palette' | 'width'>,
 ): string[] =>
   alike(warnings, ({ code, message, server }) => JSON.stringify([code, message, server === undefined]), 2).flatMap(
     ([warning, ...others]) => [
-      renderNotice('warning', warning, options.palette),
+      `${renderNotice('warning', warning, options.palette)}${placed(warning)}`,
       ...othersOf(
-        others.map(({ server = '' }) => visible(server)),
+        others.map((one) => `${visible(one.server ?? '')}${placed(one)}`),
         '  ',
         options,
       ),

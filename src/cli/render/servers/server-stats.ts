@@ -16,7 +16,8 @@ const cores = (value: number): string => (value < 0.005 ? '0' : value.toFixed(2)
 /** What servers take as a table that fits into `width` columns, where that is given. `!` marks what is near its limit. */
 export function renderStats(all: readonly ServerStats[], palette: Palette, width?: number): string {
   const quiet: Cell = { text: '-', paint: palette.quiet };
-  const notable = (value: number, paint: Paint): Cell => (value === 0 ? '0' : { text: String(value), paint });
+  const notable = (value: number | null, paint: Paint): Cell =>
+    value === null ? quiet : value === 0 ? '0' : { text: String(value), paint };
   const rows = all.map((stats): Cell[] => {
     const { use, near, callsPerMinute } = stats;
     const name = { text: stats.name, paint: palette.strong };
@@ -41,9 +42,11 @@ export function renderStats(all: readonly ServerStats[], palette: Palette, width
         against(bytes(memory.bytes), memory.limitBytes === null ? null : bytes(memory.limitBytes)) +
           percent(memory.share),
       ),
-      limited('processes', against(String(processes.count), processes.limit?.toString() ?? null)),
+      processes.count === null
+        ? quiet
+        : limited('processes', against(String(processes.count), processes.limit?.toString() ?? null)),
       network === null ? quiet : `${bytes(network.receivedBytes)}/${bytes(network.sentBytes)}`,
-      `${bytes(blockIo.readBytes)}/${bytes(blockIo.writtenBytes)}`,
+      blockIo === null ? quiet : `${bytes(blockIo.readBytes)}/${bytes(blockIo.writtenBytes)}`,
       ...last,
       notable(cpu.throttledPeriods, (cpu.throttledShare ?? 0) > 0 ? palette.warning : palette.quiet),
       notable(stats.oomKills, palette.error),

@@ -3,7 +3,7 @@ import { isHttp } from '../../../model/desired.ts';
 import { LoomsError } from '../../../model/errors.ts';
 import { type Blocker, isNonEmpty, type NonEmpty, type Reason } from '../../../model/plan.ts';
 import { boundsOf, boundsText, countedBy, isOneContainer } from '../../../model/replicas.ts';
-import { declaredAt } from '../../../model/source.ts';
+import { atField } from '../../../model/source.ts';
 import { holderOf, isUp } from '../../model/generations.ts';
 import { containerName, generationName, volumeName } from '../../model/labels.ts';
 import type { ObservedContainer } from '../../model/observed.ts';
@@ -73,11 +73,15 @@ function orderOf(server: DeclaredServer): ReplaceOrder {
 }
 
 /** An engine runs one container of a server: more would need somebody who leads sessions to the one or the other. */
-function countBlocker({ spec, source }: DeclaredServer): Blocker | undefined {
+function countBlocker(server: DeclaredServer): Blocker | undefined {
+  const { spec } = server;
   if (!spec.enabled || isOneContainer(spec)) return undefined;
   const count = boundsText(boundsOf(spec));
-  const detail = `${declaredAt(source)}${countedBy(spec)}: ${count} containers are asked for, and an engine runs one of a server`;
-  return unsupported(detail, 'run it on a cluster (--context kubernetes:NAME), or take it out');
+  const why = `${count} containers are asked for, and an engine runs one of a server`;
+  return unsupported(
+    atField(server, countedBy(spec), why),
+    'run it on a cluster (--context kubernetes:NAME), or take it out',
+  );
 }
 
 function cannotRun(server: DeclaredServer, context: SlotContext): Blocker | undefined {
