@@ -6,7 +6,7 @@ import { type Change, isNonEmpty, type NextRotation, type PlanWarning, type Reas
 import { fieldPlace } from '../../model/source.ts';
 import { defined } from '../../model/values/defined.ts';
 import { meantOf } from '../model/observed.ts';
-import { unlikeOnKubernetes } from '../objects/fits.ts';
+import { isByDefault, unlikeOnKubernetes } from '../objects/fits.ts';
 import { agedOf, callsOf } from './assess.ts';
 import { decideServer } from './decide-server.ts';
 import type { Decided, DecideInput } from './decision.ts';
@@ -91,7 +91,10 @@ function rotationsOf({ observed, desired, context }: DecideInput, changes: reado
   });
 }
 
-/** What of a server is otherwise on a cluster: told when its spec is made so, and not again. */
+/**
+ * What of servers is otherwise on a cluster: told when a spec is made so, and not again. What comes of defaults is told once of
+ * all servers, as nobody wrote it.
+ */
 function unlikeWarnings({ desired, registry }: DecideInput, changes: readonly Change[]): readonly PlanWarning[] {
   const isOfSpec = ({ kind }: Reason): boolean => kind === 'spec-changed' || kind === 'unreadable-record';
   const made = new Set(
@@ -101,16 +104,27 @@ function unlikeWarnings({ desired, registry }: DecideInput, changes: readonly Ch
         : [],
     ),
   );
-  return desired.flatMap((server) =>
+  const unlike = desired.flatMap((server) =>
     made.has(server.spec.name)
-      ? unlikeOnKubernetes(server.spec, { registry: registry !== undefined, keptByLooms: true }).map(
-          ({ path, message }) => ({
-            code: 'other-on-cluster',
-            server: server.spec.name,
-            message: `${path}: ${message}`,
-            ...defined({ at: fieldPlace(server, path) }),
-          }),
-        )
+      ? unlikeOnKubernetes(server.spec, { registry: registry !== undefined, keptByLooms: true }).map((one) => ({
+          ...one,
+          server,
+        }))
       : [],
   );
+  const [usual, written] = [true, false].map((is) =>
+    unlike.filter(({ server, path }) => isByDefault(server.spec, path) === is),
+  );
+  const byDefault = [...new Set((usual ?? []).map(({ message }) => message))];
+  return [
+    ...(written ?? []).map(({ server, path, message }) => ({
+      code: 'other-on-cluster' as const,
+      server: server.spec.name,
+      message: `${path}: ${message}`,
+      ...defined({ at: fieldPlace(server, path) }),
+    })),
+    ...(byDefault.length === 0
+      ? []
+      : [{ code: 'other-on-cluster' as const, message: `servers with the defaults: ${byDefault.join('; ')}` }]),
+  ];
 }

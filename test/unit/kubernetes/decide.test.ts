@@ -264,6 +264,24 @@ describe('the plan of a server on a cluster', () => {
     );
   });
 
+  it('says once what of servers with the defaults is otherwise, and with its field what somebody wrote', () => {
+    const usual = (name: string, more: Parameters<typeof server>[1] = {}) =>
+      server(name, { mcp: { command: 'node' }, limits: { ...fs.spec.limits, pidsLimit: 256 }, ...more });
+    const told = (...servers: readonly DeclaredServer[]) =>
+      plan(observed([]), servers).warnings.map(({ server: whose, message }) => `${whose ?? 'all'}: ${message}`);
+    const all = told(usual('a'), usual('b'));
+    expect(all).toEqual([
+      'all: servers with the defaults: HOME is /tmp, also where the image says otherwise; programs can be run from folders in memory: a pod cannot forbid that, as an engine does; ' +
+        'network policies hold its traffic back, where the cluster enforces them, as `looms doctor --probe` tries; servers of the project do not find each other by name',
+    ]);
+    const own = usual('b', { security: { tmpfs: { '/data': '1m' } }, network: { mode: 'none' } });
+    expect(told(usual('a'), own)).toEqual([
+      expect.stringMatching(/^b: docker_backend\.security\.tmpfs: /),
+      expect.stringMatching(/^b: docker_backend\.network\.mode: /),
+      ...all,
+    ]);
+  });
+
   it('replaces one whose secrets changed or that does not answer', () => {
     const variables: NonEmpty<string> = ['TOKEN'];
     const context: DecideInput['context'] = {
