@@ -7,7 +7,7 @@ import type { ApiRequest, Cluster } from '../../../src/kubernetes/port.ts';
 import type { KubernetesPorts } from '../../../src/kubernetes/ports.ts';
 import type { DeclaredServer, RecordedSpec } from '../../../src/model/desired.ts';
 import type { ServerName } from '../../../src/model/ids.ts';
-import type { FilesIntent, Intent, MadeServer, RecordedIntent } from '../../../src/orchestrator/port.ts';
+import type { FilesIntent, Intent, MadeServer, RecordedIntent, RemovalIntent } from '../../../src/orchestrator/port.ts';
 import { specHash } from '../../../src/spec/record/record.ts';
 import { project, server } from '../../support/planner-world.ts';
 
@@ -26,6 +26,7 @@ function world(
   past: readonly Past[],
   others: Readonly<Record<string, readonly object[]>> = {},
   changedSecrets: ReadonlyMap<ServerName, readonly string[]> = new Map(),
+  spaceLabels: Readonly<Record<string, string>> = { [label.project]: project },
 ) {
   const asked: (readonly MadeServer[])[] = [];
   const records = new Map(past.map(({ of }) => [of.hash, { spec: of.spec, image: of.image.ref }]));
@@ -77,7 +78,7 @@ function world(
     }
     if (path === '/version') return { gitVersion: 'v1.36.1', platform: 'linux/amd64' };
     if (path === `/api/v1/namespaces/${namespace}`) {
-      return { metadata: { name: namespace, uid: 'space', labels: { [label.project]: project } } };
+      return { metadata: { name: namespace, uid: 'space', labels: spaceLabels } };
     }
     if (path === '/api/v1/namespaces/kube-system') return { metadata: { name: 'kube-system', uid: 'cluster' } };
     if (path === '/api/v1/nodes') return { items: [] };
@@ -134,6 +135,31 @@ describe('secrets of servers on a cluster', () => {
     const { asked, plan } = world([{ of: one }]);
     await plan(start);
     expect(asked).toEqual([[expect.objectContaining({ server: 'fs', givenSecrets: true })]]);
+  });
+});
+
+describe('the namespace of a project whose servers are gone', () => {
+  const ours = { [label.project]: project, [label.managedBy]: 'looms' };
+  const left = async (past: readonly Past[], intent: Intent, labels: Readonly<Record<string, string>> = ours) =>
+    (await world(past, {}, new Map(), labels).plan(intent)).plan.warnings.filter(
+      ({ code }) => code === 'namespace-stays',
+    );
+  const removal = (servers: RemovalIntent['servers']): Intent => ({ kind: 'removal', project, servers, data: 'leave' });
+  const prune: Intent = { kind: 'prune', project, volumes: true, history: true };
+
+  it('is said to stay by what deletes the last one, and by prune, with what removes it', async () => {
+    const message = expect.stringContaining(`\`kubectl delete namespace ${namespace}\``);
+    for (const intent of [removal('all'), removal([one.spec.name])]) {
+      expect(await left([{ of: one }], intent)).toEqual([{ code: 'namespace-stays', message }]);
+    }
+    expect(await left([], prune)).toEqual([{ code: 'namespace-stays', message }]);
+  });
+
+  it('is not spoken of while it has servers, or where it is not looms’ own', async () => {
+    expect(await left([{ of: one }], prune)).toEqual([]);
+    expect(await left([], removal('all'))).toEqual([]);
+    const theirs = { [label.project]: project, [label.managedBy]: 'somebody' };
+    expect(await left([{ of: one }], removal('all'), theirs)).toEqual([]);
   });
 });
 
