@@ -356,7 +356,12 @@ test('one engine under two names is refused before anything is planned or change
     pause: aWhile,
     monotonicMs: () => 0,
   });
-  const asked = [() => plan(intentOf([server('x')])), () => servers(project), () => scale(project, x, { kind: 'up', to: 2 }), describe];
+  const asked = [
+    () => plan(intentOf([server('x')])),
+    () => servers(project),
+    () => scale(project, x, { kind: 'up', to: 2 }),
+    describe,
+  ];
   for (const ask of asked) {
     await expect(ask()).rejects.toMatchObject({
       code: 'spec-invalid',
