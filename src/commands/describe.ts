@@ -30,7 +30,8 @@ export default class Describe extends BaseCommand {
     const { ports, project, terminal } = context;
     const names = args.names.map(serverName);
     if (flags.posture) return showPosture(context, names, (text) => this.answer(text));
-    const described = await describeServers(ports, { project: project.name, names });
+    const { servers: described, notices } = await describeServers(ports, { project: project.name, names });
+    for (const notice of notices) terminal.note(notice);
     this.answer(() =>
       described.map(({ server, secrets }) => renderServer(server, secrets, terminal.palette)).join('\n\n'),
     );

@@ -49,7 +49,8 @@ export default class Get extends BaseCommand {
           hint: 'name the project with --project',
         });
       }
-      const all = await getAllProjects(ports, policies);
+      const { all, notices } = await getAllProjects(ports, policies);
+      for (const notice of notices) terminal.note(notice);
       if (flags.output === 'json') this.logJson(all);
       else if (all.projects.length === 0) this.notice('No server on this engine.');
       else {
@@ -60,16 +61,18 @@ export default class Get extends BaseCommand {
       return all;
     }
     if (flags.output === 'yaml') {
-      const specs = await getSpecs(ports, request);
-      this.answer(() => specs.trimEnd());
+      const { servers: specs, notices } = await getSpecs(ports, request);
+      for (const notice of notices) terminal.note(notice);
+      this.answer(() => specs.join('---\n').trimEnd());
       return [];
     }
     // Where no file names alerts, the ledger need not be opened.
     const hasAlerts = projectFile?.file.alerts !== undefined;
-    const [found, all] = await Promise.all([
+    const [{ servers: found, notices }, all] = await Promise.all([
       getServers(ports, request),
       hasAlerts ? shownAlerts(ports, project.name) : [],
     ]);
+    for (const notice of notices) terminal.note(notice);
     const alerts = request.names.length === 0 ? all : all.filter(({ server }) => request.names.includes(server));
     const servers = withAlerts(found, alerts);
     if (flags.output === 'json') this.logJson(servers);

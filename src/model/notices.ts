@@ -45,6 +45,7 @@ export const noticeCodes = [
   'local-image-used',
   'lock-not-released',
   'log-not-kept',
+  'namespace-stays',
   'network-stays',
   'no-network',
   'not-audited',

@@ -1,3 +1,4 @@
+import type { EngineDescription } from './engine.ts';
 import { LoomsError } from './errors.ts';
 import type { ProjectName, ServerName } from './ids.ts';
 import { nearest } from './values/nearest.ts';
@@ -21,4 +22,22 @@ export function serverNotFound(
     hint: near === undefined ? `${has}; ${others}` : `did you mean ${near}? ${has}`,
     about: { kind: 'missing', name },
   });
+}
+
+/** `server-not-found`; where an engine of several does not answer, and so may have it, `engine-unreachable`. */
+export function serverMissing(
+  engine: EngineDescription,
+  ...[project, name, known, deleted = []]: Parameters<typeof serverNotFound>
+): LoomsError {
+  const away = engine.kind === 'several' ? Object.entries(engine.away) : [];
+  const [first] = away;
+  if (first === undefined || deleted.some((one) => one === name)) return serverNotFound(project, name, known, deleted);
+  return new LoomsError(
+    'engine-unreachable',
+    `no engine that answers has server ${name}, and ${first[0]} does not answer`,
+    {
+      hint: '`looms doctor` says what keeps it from answering',
+      detail: away.map(([silent, why]) => `${silent}: ${why}`),
+    },
+  );
 }

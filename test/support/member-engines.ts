@@ -62,9 +62,15 @@ const aborted = (signal: AbortSignal): Promise<never> =>
 
 const pause = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
-export function memberEngine(world: World, of: EngineTraits, has: readonly ServerName[] = []): MemberEngine {
+/** @param id the engine's own, where another name is the same engine */
+export function memberEngine(
+  world: World,
+  of: EngineTraits,
+  has: readonly ServerName[] = [],
+  id: string = of.name,
+): MemberEngine {
   const { name } = of;
-  const description: DockerDescription = { ...(emptyEngine().engine as DockerDescription), id: name, name };
+  const description: DockerDescription = { ...(emptyEngine().engine as DockerDescription), id, name };
   const servers = new Map(has.map((one) => [one, 0]));
   let lock: Promise<void> = Promise.resolve();
 
@@ -231,6 +237,7 @@ export function memberEngine(world: World, of: EngineTraits, has: readonly Serve
         ),
         ...(options.signal === undefined ? [] : [aborted(options.signal)]),
       ]),
+    usage: () => reached(() => []),
     watchServers: async (_: unknown, hear: ServerWatch, { signal }: CallOptions = {}) => {
       await reached(() => {});
       hear.onReady();

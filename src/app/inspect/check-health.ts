@@ -1,5 +1,5 @@
 import { mcpFields } from '../../model/desired.ts';
-import { assertNever, insteadOf, LoomsError, traitsOf } from '../../model/errors.ts';
+import { assertNever, LoomsError, traitsOf } from '../../model/errors.ts';
 import type { Failure } from '../../model/events.ts';
 import { messageOf } from '../../model/failure.ts';
 import { endedAsTold, type HealthFinding, type HealthPlace, type Verdict } from '../../model/health.ts';
@@ -342,10 +342,7 @@ export async function checkServer(
       return { health: { ...found, container }, run, at: ports.now() };
     }
   }
-  const found = await lookUpServers(ports, { project, names: [server] }, { signal }).catch(
-    insteadOf('server-not-found', () => undefined),
-  );
-  const [view] = found?.servers ?? [];
+  const [view] = (await (await ports.orchestrator()).servers(project, { signal, names: [server] })).servers;
   if (view === undefined || !isStillThere(view, asked.tried)) return undefined;
   const milliseconds = Math.round(ports.monotonicMs() - started);
   return checkOne(ports, view, { name: 'engine', result: 'ok', milliseconds }, { signal, asked });

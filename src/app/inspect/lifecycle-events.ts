@@ -3,7 +3,7 @@ import type { EngineEvent } from '../../model/engine-events.ts';
 import { insteadOf } from '../../model/errors.ts';
 import type { HealthPlace } from '../../model/health.ts';
 import type { ProjectName, ServerName } from '../../model/ids.ts';
-import { serverNotFound } from '../../model/server-not-found.ts';
+import { serverMissing } from '../../model/server-not-found.ts';
 import { parseSource } from '../../model/source.ts';
 import { isoTime } from '../../model/times.ts';
 import type { AlertTold, EngineTold, LifecycleEvent, LoomsDid } from '../../model/trail/lifecycle-events.ts';
@@ -35,7 +35,7 @@ async function wasChanged(
   return false;
 }
 
-/** Throws `server-not-found` for a name of which no event was told, and that no server has or had here. */
+/** Throws what `serverMissing` makes for a name of which no event was told, and that no server has or had here. */
 export async function requireKnown(
   ports: Ports,
   { project, names }: Pick<EventsRequest, 'project' | 'names'>,
@@ -45,10 +45,11 @@ export async function requireKnown(
   const orchestrator = await ports.orchestrator();
   const { servers, deleted } = await orchestrator.servers(project);
   const known = [...servers.map(({ name }) => name), ...deleted].sort();
-  const { id: engine } = await orchestrator.describe();
+  const described = await orchestrator.describe();
   for (const name of names) {
-    if (told.has(name) || known.includes(name) || (await wasChanged(ports, { engine, project }, name))) continue;
-    throw serverNotFound(project, name, known);
+    if (told.has(name) || known.includes(name) || (await wasChanged(ports, { engine: described.id, project }, name)))
+      continue;
+    throw serverMissing(described, project, name, known);
   }
 }
 

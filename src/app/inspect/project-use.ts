@@ -1,5 +1,7 @@
 import type { ProjectName } from '../../model/ids.ts';
+import type { Notice } from '../../model/notices.ts';
 import type { Policies, Quota, QuotaKey } from '../../model/policy.ts';
+import { silentNotices } from '../../model/silent-engines.ts';
 import { startOfDay } from '../../model/times.ts';
 import { type ProjectUse, quotaOf, useOf } from '../../spec/check/quotas.ts';
 import type { Ports } from '../ports.ts';
@@ -28,12 +30,15 @@ const limitsIn = (quota: Quota): UsedQuota['quota'] =>
   Object.fromEntries(Object.entries(quota).map(([key, said]) => [key, Math.min(...said.map(({ limit }) => limit))]));
 
 /** The servers of all projects on the engine, and what each project takes of its quota. Throws what the engine throws. */
-export async function getAllProjects(ports: Ports, policies: Policies): Promise<AllProjects> {
+export async function getAllProjects(
+  ports: Ports,
+  policies: Policies,
+): Promise<{ readonly all: AllProjects; readonly notices: readonly Notice[] }> {
   const orchestrator = await ports.orchestrator();
   const since = startOfDay(ports.now());
   const all = await Promise.all(
     (await orchestrator.projects()).map(async (project) => {
-      const { servers, now } = await orchestrator.servers(project);
+      const { servers, now, notices } = await orchestrator.servers(project);
       // What is wrong with the trail is said by `looms audit`; the engine's answer stands without it.
       const callsToday = await ports.auditReader.countCalls({ project, since }).catch(() => null);
       // As a plan counts: what runs takes something, whatever is declared of it.
@@ -43,9 +48,15 @@ export async function getAllProjects(ports: Ports, policies: Policies): Promise<
       const quota = limitsIn(quotaOf(policies, { project, now: ports.now() }));
       return {
         servers: servers.map((view) => statusOf(view, now)),
+        notices,
         used: { project, use: { ...useOf(specs), callsToday }, quota },
       };
     }),
   );
-  return { servers: all.flatMap(({ servers }) => servers), projects: all.map(({ used }) => used) };
+  // Where there is no project that is known, no list says which engine is silent.
+  const notices = all.length === 0 ? silentNotices(await orchestrator.describe()) : all.flatMap((one) => one.notices);
+  return {
+    all: { servers: all.flatMap(({ servers }) => servers), projects: all.map(({ used }) => used) },
+    notices: [...new Map(notices.map((one) => [one.message, one])).values()],
+  };
 }

@@ -1,6 +1,7 @@
 import type { EngineEvent } from '../../model/engine-events.ts';
 import type { ContainerId, ProjectName, ServerName } from '../../model/ids.ts';
-import { serverNotFound } from '../../model/server-not-found.ts';
+import { serverMissing } from '../../model/server-not-found.ts';
+import { silentNotices } from '../../model/silent-engines.ts';
 import { isoTime } from '../../model/times.ts';
 import { type ContainerUsage, coresBetween, throttledBetween, type UsageSample } from '../../model/trail/usage.ts';
 import type { Ports } from '../ports.ts';
@@ -151,7 +152,9 @@ export async function* watchStats(
   signal: AbortSignal,
 ): AsyncGenerator<readonly ServerStats[]> {
   const orchestrator = await ports.orchestrator();
-  const { id: engine } = await orchestrator.describe({ signal });
+  const described = await orchestrator.describe({ signal });
+  const { id: engine } = described;
+  for (const notice of silentNotices(described)) ports.warn(notice);
   let before: ReadonlyMap<ContainerId, ContainerUsage> = new Map();
   while (!signal.aborted) {
     const lookedAt = ports.monotonicMs();
@@ -161,7 +164,7 @@ export async function* watchStats(
     ]);
     const missing = names.find((name) => !all.some(({ server }) => server === name));
     if (missing !== undefined && before.size === 0) {
-      throw serverNotFound(project, missing, [...new Set(all.map(({ server }) => server))].sort());
+      throw serverMissing(described, project, missing, [...new Set(all.map(({ server }) => server))].sort());
     }
     const wanted = names.length === 0 ? all : all.filter(({ server }) => names.includes(server));
     const began = wanted.flatMap(({ sample, startedAt }) => (sample === null ? [] : [startedAt]));

@@ -1,6 +1,7 @@
 import type { ProjectName, ServerName } from '../../model/ids.ts';
+import type { Notice } from '../../model/notices.ts';
 import { type SecretUse, secretUses } from '../../model/secrets/secret-names.ts';
-import { serverNotFound } from '../../model/server-not-found.ts';
+import { serverMissing } from '../../model/server-not-found.ts';
 import type { Refusal, RefusedServer, ServerListing } from '../../model/server-view.ts';
 import { defined } from '../../model/values/defined.ts';
 import type { CallOptions } from '../../orchestrator/session-host.ts';
@@ -12,7 +13,7 @@ import { detailOf, type ServerDetail, type ServerStatus, statusOf } from './serv
 /** The servers of a project that are named; all where none is. */
 type Wanted = { readonly project: ProjectName; readonly names: readonly ServerName[] };
 
-/** What the engine has of the servers that are asked for: all, or those named. Throws `server-not-found`. */
+/** What the engine has of the servers that are asked for: all, or those named. Throws what `serverMissing` makes. */
 export async function lookUpServers(
   ports: Ports,
   { project, names }: Wanted,
@@ -26,7 +27,7 @@ export async function lookUpServers(
   const listing = await orchestrator.servers(project, options);
   const known = listing.servers.map(({ name }) => name);
   const missing = names.find((name) => !known.includes(name));
-  if (missing !== undefined) throw serverNotFound(project, missing, known, listing.deleted);
+  if (missing !== undefined) throw serverMissing(listing.engine, project, missing, known, listing.deleted);
   return names.length === 0
     ? listing
     : { ...listing, servers: listing.servers.filter(({ name }) => names.includes(name)) };
@@ -41,22 +42,24 @@ export async function serverNames(ports: Ports, project: ProjectName): Promise<r
   }
 }
 
-/** The servers of a project, sorted by name; all, or those named. Throws `server-not-found`. */
-export async function getServers(ports: Ports, request: Wanted): Promise<ServerStatus[]> {
-  const { servers, now } = await lookUpServers(ports, request);
-  return servers.map((view) => statusOf(view, now));
+/** Servers as they are shown, and what is worth saying that is about none of them. */
+export type Shown<T> = { readonly servers: readonly T[]; readonly notices: readonly Notice[] };
+
+/** The servers of a project, sorted by name; all, or those named. Throws what `lookUpServers` throws. */
+export async function getServers(ports: Ports, request: Wanted): Promise<Shown<ServerStatus>> {
+  const { servers, now, notices } = await lookUpServers(ports, request);
+  return { servers: servers.map((view) => statusOf(view, now)), notices };
 }
 
-/** The recorded specs of all servers of a project (or those named) as YAML documents that can be applied again. */
-export async function getSpecs(ports: Ports, request: Wanted): Promise<string> {
-  const { servers } = await lookUpServers(ports, request);
-  return servers
-    .map(({ name, recorded }) =>
-      recorded === undefined
-        ? `# ${name}: the record of what it was made from cannot be read\n`
-        : formatSpec(recorded.spec),
-    )
-    .join('---\n');
+/** The recorded specs of all servers of a project (or those named) as YAML documents that can be applied again, one each. */
+export async function getSpecs(ports: Ports, request: Wanted): Promise<Shown<string>> {
+  const { servers, notices } = await lookUpServers(ports, request);
+  const documents = servers.map(({ name, recorded }) =>
+    recorded === undefined
+      ? `# ${name}: the record of what it was made from cannot be read\n`
+      : formatSpec(recorded.spec),
+  );
+  return { servers: documents, notices };
 }
 
 /**
@@ -91,11 +94,11 @@ export async function refusedTo(ports: Ports, server: RefusedServer): Promise<re
 /** A server, and what its secrets are looked up by. */
 type DescribedServer = { readonly server: ServerDetail; readonly secrets: readonly SecretUse[] };
 
-/** Everything about servers, from their containers alone; no value of a secret. Throws `server-not-found`. */
-export async function describeServers(ports: Ports, request: Wanted): Promise<readonly DescribedServer[]> {
-  const { servers, now } = await lookUpServers(ports, request);
+/** Everything about servers, from their containers alone; no value of a secret. Throws what `lookUpServers` throws. */
+export async function describeServers(ports: Ports, request: Wanted): Promise<Shown<DescribedServer>> {
+  const { servers, now, notices } = await lookUpServers(ports, request);
   const { imageOf } = await ports.orchestrator();
-  return Promise.all(
+  const described = await Promise.all(
     servers.map(async (view) => {
       const [{ command }, refused] = await Promise.all([imageOf(view), refusedTo(ports, view)]);
       return {
@@ -104,4 +107,5 @@ export async function describeServers(ports: Ports, request: Wanted): Promise<re
       };
     }),
   );
+  return { servers: described, notices };
 }

@@ -10,7 +10,8 @@ export async function showPosture(
   names: readonly ServerName[],
   answer: (text: () => string) => void,
 ): Promise<readonly ServerPosture[]> {
-  const servers = await lookAtPosture(ports, { project: project.name, names });
+  const { servers, notices } = await lookAtPosture(ports, { project: project.name, names });
+  for (const notice of notices) terminal.note(notice);
   const { palette, width } = terminal.table;
   if (servers.length > 0) answer(() => renderPosture(servers, palette, width));
   else terminal.notice(`No server in project ${project.name}.`);

@@ -37,6 +37,18 @@ function volumesLeft(observed: Observed, removed: readonly ServerName[]): PlanWa
   ];
 }
 
+/** Where no server is left, nothing makes room for others any more: whoever wants the rest gone is told how. */
+const recordsLeft = ({ history }: Observed, { steps }: DockerPrepared['plan']): readonly PlanWarning[] =>
+  history.length > 0 || steps.some(({ op }) => op === 'record-generation')
+    ? [
+        {
+          code: 'history-stays',
+          message:
+            'records of deleted servers stay, by which `looms rollback` brings them back, and images that looms built for them; `looms prune --history` removes them',
+        },
+      ]
+    : [];
+
 /** Files that were kept on purpose do not go with `--all`. */
 const dataLeft = (servers: readonly ServerName[]): PlanWarning[] =>
   servers.length === 0
@@ -68,9 +80,13 @@ export async function planRemoval(ports: DockerPorts, intent: RemovalIntent): Pr
   });
   const told = new Set(prepared.plan.support.map(({ name }) => name));
   const keptOn = kept.filter((name) => !told.has(dataName(project, name)));
+  const volumes = volumesLeft(observed, wanted);
+  const isLast = present.length > 0 && present.every((name) => wanted.includes(name));
   const warnings = [
     ...prepared.plan.warnings,
-    ...volumesLeft(observed, wanted),
+    ...volumes,
+    // One hint at `looms prune` is enough.
+    ...(isLast && volumes.length === 0 ? recordsLeft(observed, prepared.plan) : []),
     ...(intent.servers === 'all' && data === 'leave' ? dataLeft(keptOn) : []),
   ];
   return { ...prepared, plan: withWarnings(prepared.plan, warnings) };

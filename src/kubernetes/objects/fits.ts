@@ -1,7 +1,7 @@
 import { argvTemplateOf } from '../../model/container/argv.ts';
 import { isIpv4, ledByName } from '../../model/container/egress.ts';
 import { keptByLooms } from '../../model/container/kept-by-looms.ts';
-import { type DesiredServer, type EgressTarget, isHttp } from '../../model/desired.ts';
+import { type DesiredServer, type EgressTarget, isHttp, securityFields } from '../../model/desired.ts';
 import type { EngineDescription } from '../../model/engine.ts';
 import { boundsOf, countedBy } from '../../model/replicas.ts';
 import { present } from '../../model/values/present.ts';
@@ -109,6 +109,22 @@ export function unlikeOnKubernetes(spec: DesiredServer, where: Where): readonly 
           approximate(path, `${what} is kept by looms alone: of exported objects it is not`),
         )),
   ];
+}
+
+/** Whether what is approximate of a field is so by its default: a spec that says nothing of it has that. */
+export function isByDefault({ security, network }: DesiredServer, path: string): boolean {
+  switch (path) {
+    case 'docker_backend.environment':
+      return true;
+    case 'docker_backend.security.tmpfs':
+      return Object.entries(security.tmpfs).every(
+        ([folder, size]) => size.endsWith(',exec') || securityFields.tmpfs.default[folder] === size,
+      );
+    case 'docker_backend.network.mode':
+      return network.mode === 'isolated';
+    default:
+      return false;
+  }
 }
 
 const ofImageChange = ({ lifecycle, pullPolicy }: DesiredServer): readonly Unlike[] =>
@@ -235,7 +251,7 @@ function ofSecurity({ security }: DesiredServer): readonly Unlike[] {
     !executable &&
       approximate(
         'docker_backend.security.tmpfs',
-        'programs may be run from there: a folder in memory of a pod knows no noexec',
+        'programs can be run from folders in memory: a pod cannot forbid that, as an engine does',
       ),
   ]);
 }
@@ -243,7 +259,8 @@ function ofSecurity({ security }: DesiredServer): readonly Unlike[] {
 function ofNetwork(spec: DesiredServer): readonly Unlike[] {
   const { mode, egress, egressLearn } = spec.network;
   const odd = egress.find(({ host, address }) => address !== undefined && !isIpv4(host) && !isPodHostName(host));
-  const walled = 'network policies keep it, where the cluster enforces them, as `looms doctor --probe` tries';
+  const walled =
+    'network policies hold its traffic back, where the cluster enforces them, as `looms doctor --probe` tries';
   return present([
     mode === 'isolated' &&
       approximate('docker_backend.network.mode', `${walled}; servers of the project do not find each other by name`),

@@ -8,6 +8,7 @@ import type { Pod } from '../model/objects.ts';
 import { type Observed, pinnedDigest, workloadOf } from '../model/observed.ts';
 import { listOf, observe } from '../observe/observe.ts';
 import type { KubernetesPorts } from '../ports.ts';
+import { namespaceLeft } from './namespace-left.ts';
 import { planRecorded } from './plan-recorded.ts';
 import { planRollback } from './plan-rollback.ts';
 import { type KubePrepared, prepare, preparedOf } from './prepare.ts';
@@ -65,7 +66,8 @@ async function planOf(ports: KubernetesPorts, intent: Intent): Promise<KubePrepa
       const asked = { desired: [], undesired: { remove: wanted } };
       // By the names that were meant: `all` could mean more when it is planned again.
       const prepared = await prepare(ports, observed, { ...intent, servers: wanted }, asked);
-      const left = claimsLeft(observed, wanted);
+      const isLast = wanted.length > 0 && observed.servers.every(({ server }) => wanted.includes(server));
+      const left = [...claimsLeft(observed, wanted), ...(isLast ? namespaceLeft(observed) : [])];
       return { ...prepared, plan: withWarnings(prepared.plan, [...prepared.plan.warnings, ...left]) };
     }
     case 'rollback':

@@ -8,13 +8,17 @@ import type { UntrustedRecord } from '../../model/records.ts';
 import type { ExportSettings } from '../../orchestrator/export.ts';
 import type { Intent, MadeServer, Prepared } from '../../orchestrator/port.ts';
 import { recordSpec, serverOfRecord } from '../../spec/record/record.ts';
+import type { KubeObject } from '../model/objects.ts';
 import { askedOf, idOfGeneration, idOfPod, type Observed, podsOf, shownOf, type Workload } from '../model/observed.ts';
 import { onCluster } from '../objects/fits.ts';
 import { servicesOf, supportObjects } from '../objects/objects.ts';
 import type { KubernetesPorts } from '../ports.ts';
-import { type DecideInput, decide, goesAway } from './decide.ts';
+import { blockersOf } from './blocker.ts';
+import { decide } from './decide.ts';
+import type { DecideInput } from './decision.ts';
 import { type FoundDrift, findDrift } from './drift.ts';
 import { keptNamespace } from './kept-namespace.ts';
+import { goesAway } from './removal.ts';
 import type { KubePlan } from './steps.ts';
 
 /** A plan of this orchestrator, and what it was decided from. */
@@ -45,16 +49,20 @@ type Asked = Pick<DecideInput, 'desired' | 'undesired' | 'movedAway'> & {
 };
 
 /**
- * The servers that there are once a plan is carried out: those that are asked for, and others that stay. What the record of
- * another one says counts where somebody vouches for it; else what stands behind that one is left as it is.
+ * The servers that there are once a plan is carried out: those that are asked for, and others that stay, as one that is
+ * blocked does where it is there. What the record of another one says counts where somebody vouches for it; else what stands
+ * behind that one is left as it is.
  */
 function remaining(
   { servers }: Observed,
   asked: Asked,
+  blockers: DecideInput['blockers'],
 ): { readonly known: readonly DeclaredServer[]; readonly doubtful: ReadonlySet<ServerName> } {
-  const { desired } = asked;
+  const desired = asked.desired.filter(({ spec }) => !blockers.has(spec.name));
   const wanted = new Set<string>(desired.map(({ spec }) => spec.name));
-  const others = servers.filter(({ server }) => !wanted.has(server) && !goesAway(server, asked));
+  const others = servers.filter(
+    ({ server }) => !wanted.has(server) && (blockers.has(server) || !goesAway(server, asked)),
+  );
   const recorded = ({ claim }: Workload): readonly DeclaredServer[] =>
     claim.recorded === undefined
       ? []
@@ -66,6 +74,33 @@ function remaining(
     known: [...desired, ...(vouched ?? []).flatMap(recorded)],
     doubtful: new Set((doubtful ?? []).map(({ server }) => server)),
   };
+}
+
+/** What shall stand behind servers. What is in a namespace that holds no server is left as it is: it may hold data. */
+function supportOf(
+  servers: readonly DeclaredServer[],
+  settings: ExportSettings,
+  { engine }: Observed,
+): readonly KubeObject[] {
+  if (servers.length === 0) return [];
+  const all = [...supportObjects(servers, settings), ...servers.flatMap((one) => servicesOf(one, settings))];
+  // Where the cluster knows no names, servers that list some are refused.
+  const { leadsByName } = onCluster(settings.registry, engine);
+  return all.filter(({ kind }) => kind !== 'CiliumNetworkPolicy' || leadsByName);
+}
+
+/** What stands behind the servers that there are then, and what keeps others from being made: nothing is made for those. */
+function behind(
+  observed: Observed,
+  asked: Asked,
+  settings: ExportSettings,
+): Pick<DecideInput, 'support' | 'blockers' | 'doubtful'> {
+  const all = remaining(observed, asked, new Map());
+  const support = supportOf(all.known, settings, observed);
+  const blockers = blockersOf(asked.desired, { observed, support, registry: settings.registry });
+  if (blockers.size === 0) return { support, blockers, doubtful: all.doubtful };
+  const { known, doubtful } = remaining(observed, asked, blockers);
+  return { support: supportOf(known, settings, observed), blockers, doubtful };
 }
 
 /** Servers of which the cluster refused to say what they would be. */
@@ -85,13 +120,7 @@ export async function prepare(
 ): Promise<KubePrepared> {
   const { desired } = asked;
   const settings = objectSettings(ports, observed);
-  const { known: stay, doubtful } = remaining(observed, asked);
-  // What is in a namespace that holds no server is left as it is: it may hold data.
-  const all =
-    stay.length === 0 ? [] : [...supportObjects(stay, settings), ...stay.flatMap((one) => servicesOf(one, settings))];
-  // Where the cluster knows no names, servers that list some are refused.
-  const { leadsByName } = onCluster(settings.registry, observed.engine);
-  const support = all.filter(({ kind }) => kind !== 'CiliumNetworkPolicy' || leadsByName);
+  const { support, blockers, doubtful } = behind(observed, asked, settings);
   const [space, drift, counted, secrets] = await Promise.all([
     keptNamespace(ports.cluster, observed, support),
     // Of the namespace only looms' own labels count: the rest of it is its cluster's.
@@ -110,6 +139,7 @@ export async function prepare(
     desired,
     undesired: asked.undesired,
     movedAway: asked.movedAway,
+    blockers,
     support,
     drift,
     context: {

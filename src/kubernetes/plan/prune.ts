@@ -6,6 +6,7 @@ import type { Kind } from '../model/kinds.ts';
 import { label } from '../model/names.ts';
 import type { KubeObject, Pod, PodSpec } from '../model/objects.ts';
 import { isOurs, type Observed } from '../model/observed.ts';
+import { namespaceLeft } from './namespace-left.ts';
 import { type KubePlan, type StepDraft, stepText } from './steps.ts';
 import { wordFor } from './support.ts';
 
@@ -83,6 +84,6 @@ export function prunePlan(observed: Observed, { volumes, history }: PruneIntent,
     steps,
     drift: [],
     rotations: [],
-    warnings: history ? [historyNotKept] : [],
+    warnings: [...(history ? [historyNotKept] : []), ...(observed.servers.length === 0 ? namespaceLeft(observed) : [])],
   };
 }

@@ -13,7 +13,7 @@ export type Support = { readonly changes: readonly SupportChange[]; readonly ste
 
 type SupportInput = {
   readonly observed: Observed;
-  /** What shall stand behind the servers, those that stay included; the namespace first. */
+  /** As in `DecideInput`; the namespace first. */
   readonly support: readonly KubeObject[];
   readonly drift: Pick<FoundDrift, 'support'>;
   /** Servers whose records are nobody's here, or cannot be read: what stands behind them is left as it is. */

@@ -1,6 +1,6 @@
 import type { EngineDescription, SeveralDescription, SingleDescription } from '../../model/engine.ts';
 import { LoomsError } from '../../model/errors.ts';
-import type { Answers, Members } from './members.ts';
+import type { Answered, Answers, Members } from './members.ts';
 
 /**
  * Under which what is kept of servers is kept on this machine, wherever they are: it stays the same when engines come and go.
@@ -14,11 +14,32 @@ export function singleOf(engine: EngineDescription): SingleDescription {
   return engine;
 }
 
-/** What engines say of themselves, as one. */
+/**
+ * One engine under two names would have its servers moved from itself to itself, and its lock waited for by who holds it.
+ * Engines that do not answer are not compared, nor clusters where one user may read `kube-system` and the other may not.
+ * Throws `spec-invalid`.
+ */
+export function requireDistinct(answered: readonly Answered<EngineDescription>[]): void {
+  for (const [id, [first, second]] of Map.groupBy(answered, ({ value }) => value.id)) {
+    if (first === undefined || second === undefined) continue;
+    const names = `${first.member.name} and ${second.member.name}`;
+    const copied =
+      first.value.kind === 'docker'
+        ? '; where one machine is a copy of the other, a Docker Engine makes an id of its own once its file `engine-id` is deleted and it is started again'
+        : '';
+    throw new LoomsError('spec-invalid', `engines ${names} of looms.yaml are one engine: ${id}`, {
+      hint: `take one of the two names out of engines${copied}`,
+      detail: [first, second].map(({ member, value }) => `${member.name}: ${value.endpoint}`),
+    });
+  }
+}
+
+/** What engines say of themselves, as one. Throws what `requireDistinct` throws. */
 export function describeSeveral(
   { all }: Pick<Members, 'all'>,
   { answered, silent }: Answers<EngineDescription>,
 ): SeveralDescription {
+  requireDistinct(answered);
   const engines = answered.map(({ value }) => singleOf(value));
   const sum = (of: (engine: SingleDescription) => number): number => engines.reduce((total, one) => total + of(one), 0);
   const same = (of: (engine: SingleDescription) => string): string => [...new Set(engines.map(of))].join(', ');

@@ -1,15 +1,30 @@
-import type { SeveralDescription } from '../../model/engine.ts';
+import type { EngineDescription, SeveralDescription } from '../../model/engine.ts';
 import { LoomsError } from '../../model/errors.ts';
 import type { ProjectName, ServerName } from '../../model/ids.ts';
 import { serverNotFound } from '../../model/server-not-found.ts';
 import type { ServerListing } from '../../model/server-view.ts';
-import { describeSeveral } from './describe.ts';
+import { describeSeveral, requireDistinct } from './describe.ts';
 import { type Answered, type Answers, type Members, requireAnswer, silentLines } from './members.ts';
 
-/** Looks at a project on all engines, and remembers where its servers are. Throws where no engine answers. */
+/** Lists by the engines that they are of. */
+const enginesOf = ({ answered }: Answers<ServerListing>): readonly Answered<EngineDescription>[] =>
+  answered.map((one) => ({ ...one, value: one.value.engine }));
+
+/** Throws where no engine answered, and where two of them are one (`spec-invalid`). */
+export function requireLook(
+  look: Answers<ServerListing>,
+): readonly [Answered<ServerListing>, ...Answered<ServerListing>[]] {
+  const answered = requireAnswer(look);
+  requireDistinct(enginesOf(look));
+  return answered;
+}
+
+/**
+ * Looks at a project on all engines, and remembers where its servers are. Throws what `requireLook` throws.
+ */
 export async function lookAt(members: Members, project: ProjectName): Promise<Answers<ServerListing>> {
   const look = await members.ask((orchestrator) => orchestrator.servers(project));
-  requireAnswer(look);
+  requireLook(look);
   for (const { member, value } of look.answered) {
     members.seen(
       member,
@@ -21,8 +36,8 @@ export async function lookAt(members: Members, project: ProjectName): Promise<An
 }
 
 /** All engines as one, by what they said with their lists. */
-export const engineOf = (members: Members, { answered, silent }: Answers<ServerListing>): SeveralDescription =>
-  describeSeveral(members, { answered: answered.map((one) => ({ ...one, value: one.value.engine })), silent });
+export const engineOf = (members: Members, look: Answers<ServerListing>): SeveralDescription =>
+  describeSeveral(members, { answered: enginesOf(look), silent: look.silent });
 
 export const hasServer = ({ value }: Answered<ServerListing>, name: ServerName): boolean =>
   value.servers.some((one) => one.name === name);

@@ -175,7 +175,13 @@ function nowhere(
       : place.onLost === 'move'
         ? `\`looms watch\` makes it on another one once that has not answered for ${duration(hidden.lostAfterMs)}`
         : 'it waits for that engine: `place: { on_lost: move }` lets `looms watch` make it on another one';
-    const hint = `${waits}; one that is gone for good is taken out of engines in looms.yaml`;
+    // Files, and what was seen there, are on that engine whatever a place says.
+    const open = engines.filter((one) => one.answers && allows(one, place)).map(({ name }) => name);
+    const mayBeNew = !holdsFiles(server) && hidden.servers === undefined && open.length > 0;
+    const elsewhere = mayBeNew
+      ? `; if it was never there, \`place: { engines: [${open.join(', ')}] }\` has it made now`
+      : '';
+    const hint = `${waits}${elsewhere}; one that is gone for good is taken out of engines in looms.yaml`;
     return { why: `engine ${hidden.name}, which may have it, does not answer`, hint };
   }
   const silent = away.find((one) => allows(one, place));

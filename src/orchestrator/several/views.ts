@@ -3,9 +3,10 @@ import type { ProjectName, ServerName } from '../../model/ids.ts';
 import type { Notice } from '../../model/notices.ts';
 import { isNonEmpty, type NonEmpty } from '../../model/plan.ts';
 import type { GenerationView, ServerListing, ServerView, Serving } from '../../model/server-view.ts';
+import { silentNotices } from '../../model/silent-engines.ts';
 import type { Orchestrator, OrchestratorPorts } from '../port.ts';
 import type { CallOptions } from '../session-host.ts';
-import { engineOf, holdersIn, lackOf, namesIn } from './look.ts';
+import { engineOf, holdersIn, lackOf, namesIn, requireLook } from './look.ts';
 import { type Answered, type Member, type Members, requireAnswer } from './members.ts';
 import type { Owners } from './owners.ts';
 
@@ -27,7 +28,7 @@ export async function serversOf(
   options?: Names,
 ): Promise<ServerListing> {
   const look = await members.ask((orchestrator) => orchestrator.servers(project, options));
-  const [first] = requireAnswer(look);
+  const [first] = requireLook(look);
   const { now } = first.value;
   const views = new Map<ServerName, ServerView>();
   const twice: Notice[] = [];
@@ -42,9 +43,10 @@ export async function serversOf(
       twice.push({ code: 'on-two-engines', server: view.name, message });
     }
   }
+  const engine = engineOf(members, look);
   return {
     project,
-    engine: engineOf(members, look),
+    engine,
     now,
     servers: [...views.values()].toSorted((a, b) => (a.name < b.name ? -1 : 1)),
     deleted: [...new Set(look.answered.flatMap(({ value }) => value.deleted))]
@@ -57,10 +59,7 @@ export async function serversOf(
         ),
       ),
       ...twice,
-      ...look.silent.map(({ member, failure }) => ({
-        code: 'engine-silent' as const,
-        message: `engine ${member.name} does not answer, and what is on it is not shown: ${failure.message}`,
-      })),
+      ...silentNotices(engine),
     ],
   };
 }
@@ -73,7 +72,7 @@ async function holdersOf(
   options?: CallOptions,
 ): Promise<NonEmpty<Answered<ServerListing>>> {
   const look = await members.ask((orchestrator) => orchestrator.servers(project, { ...options, names: [server] }));
-  requireAnswer(look);
+  requireLook(look);
   const holders = holdersIn(look, server);
   if (isNonEmpty(holders)) return holders;
   throw lackOf(server, project, namesIn(look), look);

@@ -76,8 +76,8 @@ describe.each([
     const told = [
       (await listMcpServers(ports, { project })).servers[0],
       (await serverInfo(ports, request)).info,
-      (await describeServers(ports, { project, names: [name] }))[0]?.server,
-      (await getServers(ports, { project, names: [] }))[0],
+      (await describeServers(ports, { project, names: [name] })).servers[0]?.server,
+      (await getServers(ports, { project, names: [] })).servers[0],
     ];
     for (const one of told) expect(one).toMatchObject({ container: 'new', generation: 2, state: 'pending' });
   });

@@ -4,6 +4,7 @@ import { annotation, label, workloadName } from '../../../src/kubernetes/model/n
 import type { Condition, Deployment, KubeObject, Pod, ReplicaSet } from '../../../src/kubernetes/model/objects.ts';
 import { revisionKey } from '../../../src/kubernetes/model/objects.ts';
 import { type Generation, idOfPod, type Observed, type Workload } from '../../../src/kubernetes/model/observed.ts';
+import { blockersOf } from '../../../src/kubernetes/plan/blocker.ts';
 import { type DecideInput, decide } from '../../../src/kubernetes/plan/decide.ts';
 import { overDeployment } from '../../../src/kubernetes/plan/over.ts';
 import type { DeclaredServer } from '../../../src/model/desired.ts';
@@ -112,6 +113,7 @@ const plan = (at: Observed, desired: readonly DeclaredServer[], more: Partial<De
   decide({
     observed: at,
     desired,
+    blockers: blockersOf(desired, { observed: at, support: [], registry: undefined, ...more }),
     undesired: 'ignore',
     support: [],
     drift: { servers: new Map(), unknown: new Map(), support: new Map() },
@@ -261,6 +263,24 @@ describe('the plan of a server on a cluster', () => {
     expect(told(observed([]), { ...one, lineOf })).toContainEqual(
       expect.objectContaining({ message, at: { file: 'mcp.yaml', line: 7 } }),
     );
+  });
+
+  it('says once what of servers with the defaults is otherwise, and with its field what somebody wrote', () => {
+    const usual = (name: string, more: Parameters<typeof server>[1] = {}) =>
+      server(name, { mcp: { command: 'node' }, limits: { ...fs.spec.limits, pidsLimit: 256 }, ...more });
+    const told = (...servers: readonly DeclaredServer[]) =>
+      plan(observed([]), servers).warnings.map(({ server: whose, message }) => `${whose ?? 'all'}: ${message}`);
+    const all = told(usual('a'), usual('b'));
+    expect(all).toEqual([
+      'all: servers with the defaults: HOME is /tmp, also where the image says otherwise; programs can be run from folders in memory: a pod cannot forbid that, as an engine does; ' +
+        'network policies hold its traffic back, where the cluster enforces them, as `looms doctor --probe` tries; servers of the project do not find each other by name',
+    ]);
+    const own = usual('b', { security: { tmpfs: { '/data': '1m' } }, network: { mode: 'none' } });
+    expect(told(usual('a'), own)).toEqual([
+      expect.stringMatching(/^b: docker_backend\.security\.tmpfs: /),
+      expect.stringMatching(/^b: docker_backend\.network\.mode: /),
+      ...all,
+    ]);
   });
 
   it('replaces one whose secrets changed or that does not answer', () => {

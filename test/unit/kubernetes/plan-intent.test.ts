@@ -8,7 +8,7 @@ import type { KubernetesPorts } from '../../../src/kubernetes/ports.ts';
 import type { DeclaredServer, RecordedSpec } from '../../../src/model/desired.ts';
 import { LoomsError } from '../../../src/model/errors.ts';
 import type { ServerName } from '../../../src/model/ids.ts';
-import type { FilesIntent, Intent, MadeServer, RecordedIntent } from '../../../src/orchestrator/port.ts';
+import type { FilesIntent, Intent, MadeServer, RecordedIntent, RemovalIntent } from '../../../src/orchestrator/port.ts';
 import { specHash } from '../../../src/spec/record/record.ts';
 import { project, server } from '../../support/planner-world.ts';
 
@@ -27,6 +27,7 @@ function world(
   past: readonly Past[],
   others: Readonly<Record<string, readonly object[]>> = {},
   changedSecrets: ReadonlyMap<ServerName, readonly string[]> = new Map(),
+  spaceLabels: Readonly<Record<string, string>> = { [label.project]: project },
 ) {
   const asked: (readonly MadeServer[])[] = [];
   let beforeDryRun: ((deployments: unknown[]) => void) | undefined;
@@ -79,7 +80,7 @@ function world(
     }
     if (path === '/version') return { gitVersion: 'v1.36.1', platform: 'linux/amd64' };
     if (path === `/api/v1/namespaces/${namespace}`) {
-      return { metadata: { name: namespace, uid: 'space', labels: { [label.project]: project } } };
+      return { metadata: { name: namespace, uid: 'space', labels: spaceLabels } };
     }
     if (path === '/api/v1/namespaces/kube-system') return { metadata: { name: 'kube-system', uid: 'cluster' } };
     if (path === '/api/v1/nodes') return { items: [] };
@@ -178,6 +179,31 @@ describe('a server that somebody deletes while it is planned for', () => {
     });
     await expect(plan(files)).rejects.toMatchObject({ code: 'engine-not-found' });
     expect(looks).toBe(3);
+  });
+});
+
+describe('the namespace of a project whose servers are gone', () => {
+  const ours = { [label.project]: project, [label.managedBy]: 'looms' };
+  const left = async (past: readonly Past[], intent: Intent, labels: Readonly<Record<string, string>> = ours) =>
+    (await world(past, {}, new Map(), labels).plan(intent)).plan.warnings.filter(
+      ({ code }) => code === 'namespace-stays',
+    );
+  const removal = (servers: RemovalIntent['servers']): Intent => ({ kind: 'removal', project, servers, data: 'leave' });
+  const prune: Intent = { kind: 'prune', project, volumes: true, history: true };
+
+  it('is said to stay by what deletes the last one, and by prune, with what removes it', async () => {
+    const message = expect.stringContaining(`\`kubectl delete namespace ${namespace}\``);
+    for (const intent of [removal('all'), removal([one.spec.name])]) {
+      expect(await left([{ of: one }], intent)).toEqual([{ code: 'namespace-stays', message }]);
+    }
+    expect(await left([], prune)).toEqual([{ code: 'namespace-stays', message }]);
+  });
+
+  it('is not spoken of while it has servers, or where it is not looms’ own', async () => {
+    expect(await left([{ of: one }], prune)).toEqual([]);
+    expect(await left([], removal('all'))).toEqual([]);
+    const theirs = { [label.project]: project, [label.managedBy]: 'somebody' };
+    expect(await left([{ of: one }], removal('all'), theirs)).toEqual([]);
   });
 });
 
@@ -351,4 +377,45 @@ test('a number of generations to keep is told not to be looked at, where some ar
   };
   expect(await codes(5, 'restart')).toEqual(['keep-not-kept']);
   expect([await codes(undefined, 'restart'), await codes(3, 'restart'), await codes(5, 'start')]).toEqual([[], [], []]);
+});
+
+describe('a server that is blocked on a cluster', () => {
+  const mounts = [{ type: 'volume', source: 'data', target: '/data', readOnly: false }] as const;
+  // Two pods of it cannot have one volume.
+  const blocked = server('two', { mcp: { command: 'node' }, replicas: 2, mounts });
+  const files = (...servers: readonly DeclaredServer[]): FilesIntent => ({
+    ...{ kind: 'files', project, servers, recipes: new Map(), undesired: 'ignore' },
+  });
+  const made = async (past: readonly Past[], ...servers: readonly DeclaredServer[]) => {
+    const { plan } = await world(past).plan(files(...servers));
+    return { actions: plan.changes.map(({ server: name, action }) => `${name} ${action}`), plan };
+  };
+
+  it('has nothing made for it, and nothing at all where no other is made', async () => {
+    const { actions, plan } = await made([], blocked);
+    expect([actions, plan.steps, plan.support]).toEqual([['two blocked'], [], []]);
+  });
+
+  it('keeps nothing from others, whose support is made', async () => {
+    const { actions, plan } = await made([], one, blocked);
+    expect(actions).toEqual(['fs create', 'two blocked']);
+    const kinds = plan.support.map(({ kind }) => kind);
+    expect(kinds).toContain('network');
+    expect(kinds).not.toContain('volume');
+  });
+
+  it('that is there keeps what stands behind it, as it was recorded', async () => {
+    const { actions, plan } = await made([{ of: one }], { ...blocked, spec: { ...blocked.spec, name: one.spec.name } });
+    expect(actions).toEqual(['fs blocked']);
+    expect(plan.support.map(({ kind }) => kind)).not.toContain('volume');
+    expect(plan.support.map(({ action }) => action)).not.toContain('remove');
+  });
+
+  it('is blocked by a name that is taken, also where what would have it is not made', async () => {
+    const claim = { kind: 'PersistentVolumeClaim', metadata: { name: 'looms-data', namespace, uid: 'theirs' } };
+    const with1 = server('two', { mcp: { command: 'node' }, mounts });
+    const { plan } = await world([], { persistentvolumeclaims: [claim] }).plan(files(with1));
+    expect(plan.changes).toMatchObject([{ action: 'blocked', why: { kind: 'name-taken' } }]);
+    expect([plan.steps, plan.support]).toEqual([[], []]);
+  });
 });

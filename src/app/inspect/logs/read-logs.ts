@@ -1,6 +1,6 @@
 import { withHint } from '../../../model/errors.ts';
 import type { ContainerId, ProjectName, ServerName } from '../../../model/ids.ts';
-import { serverNotFound } from '../../../model/server-not-found.ts';
+import { serverMissing } from '../../../model/server-not-found.ts';
 import type { ServerContainer } from '../../../model/server-view.ts';
 import type { LoggedContainer } from '../../../model/trail/kept-logs.ts';
 import { readTraceLine } from '../../../model/trail/trace-line.ts';
@@ -53,9 +53,9 @@ async function withoutContainers(
   return servers.map(({ name }) => name);
 }
 
-/** Opens the logs of servers, read as they are taken. Throws `server-not-found`, and what the engine throws. */
+/** Opens the logs of servers, read as they are taken. Throws what `serverMissing` makes, and what the engine throws. */
 export async function openLogs(ports: Ports, request: LogRequest, signal: AbortSignal): Promise<OpenLogs> {
-  const { instances, sessions } = await ports.orchestrator();
+  const { describe, instances, sessions } = await ports.orchestrator();
   const located = await instances(request.project, { signal });
   const kept = (): Promise<readonly LoggedContainer[]> => goneContainers(ports, request.project, located, signal);
   const bare = await withoutContainers(ports, request, located, signal);
@@ -70,7 +70,7 @@ export async function openLogs(ports: Ports, request: LogRequest, signal: AbortS
   const unknown = request.servers.find((name) => !names.includes(name));
   if (unknown !== undefined) {
     const isKept = request.gone !== true && (await kept()).some(({ server }) => server === unknown);
-    const missing = serverNotFound(request.project, unknown, names);
+    const missing = serverMissing(await describe({ signal }), request.project, unknown, names);
     throw isKept
       ? withHint(missing, `\`looms logs ${unknown} --previous\` shows what this machine kept of it`)
       : missing;

@@ -5,7 +5,7 @@ import type { ServerView } from '../../../model/server-view.ts';
 import { isoTime } from '../../../model/times.ts';
 import { mapBounded } from '../../../model/values/map-bounded.ts';
 import type { Ports } from '../../ports.ts';
-import { lookUpServers } from '../servers.ts';
+import { lookUpServers, type Shown } from '../servers.ts';
 import { apparmor, capabilities, hostAccess, newPrivileges, seccomp, secrets, user } from './posture-confinement.ts';
 import { cpu, memory, pids, storage } from './posture-limits.ts';
 import type { Look, Looked } from './posture-look.ts';
@@ -95,14 +95,14 @@ const width = 4;
 /**
  * Looks at the posture of the servers of a project, all or those named: one process in each container that runs reads how
  * it is confined. Changes nothing. Of a server whose record cannot be read that is the one promise, and it is broken.
- * Throws `server-not-found`, and what the engine throws.
+ * Throws what `lookUpServers` throws.
  */
 export async function lookAtPosture(
   ports: Ports,
   request: { readonly project: ProjectName; readonly names: readonly ServerName[] },
-): Promise<readonly ServerPosture[]> {
-  const { servers: views, engine } = await lookUpServers(ports, request);
-  return mapBounded(views, width, async (view): Promise<ServerPosture> => {
+): Promise<Shown<ServerPosture>> {
+  const { servers: views, engine, notices } = await lookUpServers(ports, request);
+  const servers = await mapBounded(views, width, async (view): Promise<ServerPosture> => {
     const { name, project, container, generation, image, imageId, specHash, recorded } = view;
     const of = { server: name, project, container, generation, image, imageId, specHash };
     if (recorded === undefined) {
@@ -128,4 +128,5 @@ export async function lookAtPosture(
       promises: found,
     };
   });
+  return { servers, notices };
 }

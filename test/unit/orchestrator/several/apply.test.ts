@@ -370,3 +370,31 @@ test('of a server on two engines the one that was made last counts, whatever the
   expect(servers.map(({ engine, createdAt }) => [engine, now - createdAt])).toEqual([['b', 100]]);
   expect((await it.orchestrator.serving(project, asServerName('x'))).container).toBe('b-x');
 });
+
+test('one engine under two names is refused before anything is planned or changed, where both answer', async () => {
+  const world: World = { log: [], clock: 0 };
+  const x = asServerName('x');
+  const [a, b] = ['a', 'b'].map((name) => memberEngine(world, traits(name), [x], 'ONE')) as [
+    MemberEngine,
+    MemberEngine,
+  ];
+  const { plan, servers, scale, describe } = severalOrchestrator([a.member, b.member], {
+    pause: aWhile,
+    monotonicMs: () => 0,
+  });
+  const asked = [
+    () => plan(intentOf([server('x')])),
+    () => servers(project),
+    () => scale(project, x, { kind: 'up', to: 2 }),
+    describe,
+  ];
+  for (const ask of asked) {
+    await expect(ask()).rejects.toMatchObject({
+      code: 'spec-invalid',
+      message: 'engines a and b of looms.yaml are one engine: ONE',
+      detail: [expect.stringMatching(/^a: /), expect.stringMatching(/^b: /)],
+    });
+  }
+  b.isAway = true;
+  expect((await plan(intentOf([server('x')]))).plan.warnings.map(({ code }) => code)).toEqual(['engine-silent']);
+});

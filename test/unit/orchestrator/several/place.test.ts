@@ -109,6 +109,27 @@ test('what an engine that does not answer may have is made nowhere else, but whe
   expect(shown([placed('x')], [away('a', { servers: new Set() }), here('b')])).toEqual(['x: b']);
 });
 
+test('what waits for an engine that was not seen here is told the place that has it made on those that answer', () => {
+  const hintOf = (server: DeclaredServer, engines: readonly EngineSeen[]): string => {
+    const placing = placeServers([server], engines).placings.get(server.spec.name);
+    return placing?.kind === 'nowhere' ? placing.hint : '';
+  };
+  const inZone = { labels: { zone: 'x' } };
+  const engines = [away('a', inZone), here('b', [], inZone), here('c')];
+  const named = '`place: { engines: [b, c] }` has it made now';
+  expect(hintOf(placed('x'), engines)).toContain(named);
+  expect(hintOf(placed('x', { onLost: 'move' }), engines)).toContain(named);
+  expect(hintOf(placed('x', inZone), engines)).toContain('`place: { engines: [b] }` has it made now');
+  // Its place would not help what is there, what has files, or what no other engine may have.
+  for (const [server, seen] of [
+    [placed('x'), [away('a', { servers: new Set([asServerName('x')]) }), here('b')]],
+    [placed('x', {}, withVolume), engines],
+    [placed('x', { engines: ['a'] }), engines],
+  ] as const) {
+    expect(hintOf(server, seen)).toMatch(/^(?!.*engines: \[)it waits for that engine/);
+  }
+});
+
 test('a server with files is never made beside an engine that may have them, whatever its place says', () => {
   const engines = [away('a', { isLost: true }), here('b')];
   for (const place of [{ onLost: 'move' }, { engines: ['b'] }, {}] as const) {
