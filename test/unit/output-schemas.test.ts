@@ -51,8 +51,8 @@ const outputs: Readonly<
   'saved-plan': {
     file: 'src/app/plan/saved-plan.ts',
     type: 'SavedPlan',
-    // A spec is as the label looms.spec has it; an image's base is left out where there is none.
-    beside: ['.servers[].spec.', '.servers[].image.base'],
+    // A spec is as the label looms.spec has it; an image's base is left out where there is none, and a function is never written.
+    beside: ['.servers[].spec.', '.servers[].image.base', '.servers[].lineOf'],
   },
   serve: { file: 'src/cli/render/serving.ts', type: 'Serving' },
   stats: { file: 'src/app/inspect/server-stats.ts', type: 'ServerStats', list: true },
