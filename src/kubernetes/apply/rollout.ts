@@ -2,7 +2,7 @@ import { LoomsError } from '../../model/errors.ts';
 import type { ServerName } from '../../model/ids.ts';
 import { tellingLines } from '../../model/values/telling-lines.ts';
 import { objectPath } from '../model/kinds.ts';
-import { isReady, type Pod, refusalOf, serverContainer, serverStatus } from '../model/objects.ts';
+import { isReady, type Pod, reachContainer, refusalOf, serverContainer, serverStatus } from '../model/objects.ts';
 import {
   askedOf,
   type Generation,
@@ -44,7 +44,11 @@ type Trouble = {
 /** How often the servers of pods had been begun again when a wait for them began, by the pod's uid. */
 type Restarts = ReadonlyMap<string, number>;
 
-const restartsOf = (pod: Pod): number => serverStatus(pod)?.restartCount ?? 0;
+/** The server, and what asks it beside a server over HTTP: that is begun again where the gate is not passed. */
+const gatedIn = ({ status }: Pod) =>
+  (status?.containerStatuses ?? []).filter(({ name }) => name === serverContainer || name === reachContainer);
+
+const restartsOf = (pod: Pod): number => gatedIn(pod).reduce((sum, { restartCount = 0 }) => sum + restartCount, 0);
 
 const uidOf = ({ metadata }: Pod): string => metadata.uid ?? '';
 
@@ -70,10 +74,9 @@ function troubleOfPod(pod: Pod, restartsBefore: Restarts): Trouble | undefined {
     if (imageReasons.has(reason)) return { code: 'image-pull-failed', why: `${reason}: ${message}` };
     if (startReasons.has(reason)) return { code: 'container-start-failed', why: `${reason}: ${message}` };
   }
-  const status = serverStatus(pod);
-  if (status === undefined || status.ready === true) return undefined;
+  if (gatedIn(pod).every(({ ready }) => ready === true)) return undefined;
   if (restartsOf(pod) <= (restartsBefore.get(uidOf(pod)) ?? 0)) return undefined;
-  const last = status.lastState?.terminated;
+  const last = serverStatus(pod)?.lastState?.terminated;
   return {
     code: 'server-unhealthy',
     why: `its pod was begun again${last === undefined ? '' : ` (${last.reason ?? 'ended'}, exit code ${last.exitCode})`}`,
@@ -152,12 +155,21 @@ const detailLines = 12;
 /** Lines that are read of each log. */
 const logLines = 20;
 
-/** The end of what a pod's server wrote before its container was begun again; none where it was not. */
-async function previousLog({ cluster }: KubernetesPorts, { metadata }: Pod, signal: AbortSignal): Promise<string[]> {
+/** The end of the log of a container before it was begun again, or since; none where it was not, or is not there. */
+async function endOfLog(
+  { cluster }: KubernetesPorts,
+  { metadata }: Pod,
+  { container, previous }: { readonly container: string; readonly previous: boolean },
+  signal: AbortSignal,
+): Promise<string[]> {
   const path = `${objectPath('Pod', metadata.namespace, metadata.name)}/log`;
-  const query = { container: serverContainer, previous: 'true', tailLines: String(logLines) };
+  const query = { container, previous: String(previous), tailLines: String(logLines) };
   const lines: string[] = [];
-  for await (const line of cluster.lines({ path, query }, { signal })) lines.push(line);
+  try {
+    for await (const line of cluster.lines({ path, query }, { signal })) lines.push(line);
+  } catch {
+    // What else is known of the failure is told without it.
+  }
   return lines;
 }
 
@@ -169,13 +181,17 @@ async function failureOf(
   { code, why }: Trouble,
 ): Promise<LoomsError> {
   const bound = AbortSignal.timeout(5000);
-  const [events, before, log] = await Promise.all([
+  const asks = pod?.spec.containers.some(({ name }) => name === reachContainer) ? [true, false] : [];
+  const [events, answers, before, log] = await Promise.all([
     pod === undefined ? [] : eventsOf(ports.cluster, pod, { signal: bound }).catch(() => []),
-    pod === undefined ? [] : previousLog(ports, pod, bound).catch(() => []),
+    Promise.all(
+      asks.map((previous) => (pod ? endOfLog(ports, pod, { container: reachContainer, previous }, bound) : [])),
+    ),
+    pod === undefined ? [] : endOfLog(ports, pod, { container: serverContainer, previous: true }, bound),
     pod === undefined ? [] : ports.sessions.tailLog(idOfPod(pod), logLines, { signal: bound }).catch(() => []),
   ]);
   const told = events.filter((text) => /^(?:Unhealthy|Failed|BackOff)/.test(text)).slice(-3);
-  const lines = [...told, ...before, ...log.map(({ text }) => text)];
+  const lines = [...told, ...answers.flat(), ...before, ...log.map(({ text }) => text)];
   return new LoomsError(code, `${server} did not become ready: ${why}`, {
     detail: tellingLines(lines, detailLines),
   });

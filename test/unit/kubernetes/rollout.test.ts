@@ -20,6 +20,8 @@ type Look = {
   /** Of several pods, whether each is ready. */
   readonly each?: readonly boolean[];
   readonly restarts?: number;
+  /** How often what asks it over HTTP was begun again, beside a server that runs. */
+  readonly asked?: number;
   readonly uid?: string;
   readonly refused?: 'old' | 'meant';
   readonly error?: LoomsError;
@@ -52,7 +54,7 @@ function world(...looks: readonly [Look, ...Look[]]) {
     status: { conditions: look().refused === is ? [failure] : [] },
   });
   const answer = ({ path }: ApiRequest): unknown => {
-    const { error, ready = false, each = [ready], restarts = 0, uid = 'a', refused } = look();
+    const { error, ready = false, each = [ready], restarts = 0, asked, uid = 'a', refused } = look();
     if (error !== undefined) throw error;
     if (path.endsWith(`/deployments/${workloadName(fs)}`)) {
       return {
@@ -68,7 +70,10 @@ function world(...looks: readonly [Look, ...Look[]]) {
       spec: { containers: [] },
       status: {
         conditions: [{ type: 'Ready', status: is ? 'True' : 'False' }],
-        containerStatuses: [{ name: 'server', ready: is, restartCount: is ? 0 : restarts }],
+        containerStatuses: [
+          { name: 'server', ready: is || asked !== undefined, restartCount: is ? 0 : restarts },
+          ...(asked === undefined ? [] : [{ name: 'reach', ready: is, restartCount: asked }]),
+        ],
       },
     }));
     return { items: pods };
@@ -130,6 +135,13 @@ describe('the wait for a rollout', () => {
     // One that came later was never begun before.
     const other = world({ restarts: 3 }, { restarts: 1, uid: 'b' });
     await expect(other.waited()).rejects.toMatchObject({ code: 'server-unhealthy' });
+  });
+
+  it('ends where a server over HTTP runs and does not pass its gate, which another container asks for', async () => {
+    const refuses = world({ asked: 0 }, { asked: 0 }, { asked: 1 });
+    await expect(refuses.waited()).rejects.toMatchObject({ code: 'server-unhealthy' });
+    expect(refuses.pauses).toHaveLength(2);
+    expect(await world({ asked: 1 }, { asked: 1, ready: true }).waited()).toBe('pod-a');
   });
 
   it('ends where the cluster makes no pod of what is meant, and not where it makes none of what was', async () => {
