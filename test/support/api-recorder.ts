@@ -3,8 +3,8 @@ import { createServer, type IncomingMessage, type request as plainRequest } from
 import { request } from 'node:https';
 import type { AddressInfo } from 'node:net';
 
-/** A request that went to the API server, and how it was answered. */
-export type Recorded = { readonly method: string; readonly url: URL; readonly status: number };
+/** A request that went to the API server, what was sent with it, and how it was answered. */
+export type Recorded = { readonly method: string; readonly url: URL; readonly body: string; readonly status: number };
 
 export type ApiRecorder = {
   /** Where requests are sent instead of to the API server. */
@@ -20,8 +20,12 @@ export async function recordApi(endpoint: string, ca: string): Promise<ApiRecord
     const { method = '', url = '', headers } = incoming;
     const { host: _, ...rest } = headers;
     const outgoing = request(new URL(url, endpoint), { method, headers: rest, ca });
-    const note = (answer: IncomingMessage): void =>
-      void recorded.push({ method, url: new URL(url, endpoint), status: answer.statusCode ?? 0 });
+    const sent: Buffer[] = [];
+    incoming.on('data', (chunk: Buffer) => sent.push(chunk));
+    const note = (answer: IncomingMessage): void => {
+      const body = Buffer.concat(sent).toString('utf8');
+      recorded.push({ method, url: new URL(url, endpoint), body, status: answer.statusCode ?? 0 });
+    };
     outgoing.once('response', note).once('upgrade', note);
     return outgoing;
   };

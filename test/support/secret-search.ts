@@ -1,10 +1,12 @@
+import { createHash, createHmac } from 'node:crypto';
 import type Docker from 'dockerode';
+import { kubectlJson, kubectlSays } from './kubectl.ts';
+
+/** A place and its text. Where the text is what servers wrote themselves, its name begins with `log of`. */
+export type Looked = readonly [place: string, text: string];
 
 /** Everything that the engine tells about a project's containers and what they are made of, as one text a place. */
-export async function* placesOnEngine(
-  docker: Docker,
-  project: string,
-): AsyncGenerator<readonly [place: string, text: string]> {
+export async function* placesOnEngine(docker: Docker, project: string): AsyncGenerator<Looked> {
   const filters = { label: [`looms.project=${project}`] };
   const images = new Set<string>();
   for (const { Id } of await docker.listContainers({ all: true, filters })) {
@@ -32,6 +34,46 @@ export async function* placesOnEngine(
   yield ['volumes', JSON.stringify(await docker.listVolumes({ filters }))];
 }
 
+type ClusterObject = {
+  readonly kind: string;
+  readonly metadata: { readonly name: string };
+  readonly immutable?: boolean;
+  readonly data?: Readonly<Record<string, string>>;
+  readonly spec?: { readonly containers?: readonly { readonly name: string }[] };
+};
+
+/** Where a Secret of looms has its values, which is the one place for them. */
+export const heldBySecrets = 'values of Secrets';
+
+/**
+ * Everything that a cluster tells about a namespace, as one text a place: each object of every kind that it lists, with who
+ * wrote which field, and of what runs in its pods the words and the logs. Values of a Secret that cannot be changed are a
+ * place of their own, `heldBySecrets`.
+ */
+export async function* placesOnCluster(namespace: string): AsyncGenerator<Looked> {
+  const inNamespace = (...args: readonly string[]): Promise<string> => kubectlSays(['-n', namespace, ...args]);
+  const kinds = (await kubectlSays(['api-resources', '--namespaced', '--verbs=list', '-o', 'name'])).trim().split('\n');
+  const listed = await kubectlJson<{ readonly items: readonly ClusterObject[] }>([
+    ...['-n', namespace, 'get', kinds.join(','), '--show-managed-fields'],
+  ]);
+  yield ['object Namespace', await kubectlSays(['get', 'namespace', namespace, '-o', 'json', '--show-managed-fields'])];
+  for (const object of listed.items) {
+    const { kind, immutable, data = {}, ...rest } = object;
+    const isHeld = kind === 'Secret' && immutable === true;
+    yield [`object ${kind}`, JSON.stringify(isHeld ? { kind, ...rest, data: Object.keys(data) } : object)];
+    if (isHeld) yield [heldBySecrets, Object.values(data).join('\n')];
+  }
+  for (const { metadata, spec } of listed.items.filter(({ kind }) => kind === 'Pod')) {
+    for (const { name } of spec?.containers ?? []) {
+      const words = `for words in /proc/[0-9]*/cmdline; do tr '\\0' ' ' <"$words"; echo; done 2>/dev/null; true`;
+      // A pod may end, or its server not run, in this moment.
+      const inPod = (...args: readonly string[]): Promise<string> => inNamespace(...args).catch(() => '');
+      yield ['command lines of pods', await inPod('exec', metadata.name, '-c', name, '--', 'sh', '-c', words)];
+      yield [`log of pod ${metadata.name}`, await inPod('logs', metadata.name, '-c', name)];
+    }
+  }
+}
+
 /** How a value may stand in a text: as it is, its longer lines, JSON-escaped, percent-encoded, in base64 or in hexadecimal. */
 export function formsOf(value: string): readonly string[] {
   const encoded = [
@@ -45,6 +87,27 @@ export function formsOf(value: string): readonly string[] {
   // Of a value of one character, these are as good as any text.
   const isShort = value.length < 4;
   return isShort ? [value] : [...new Set([value, ...lines, value.trim(), ...encoded])];
+}
+
+/**
+ * What anybody can work out who tries a value: the first 12 characters of its hashes without a key, of the value alone, of its
+ * lines in a file and of the variable that has it.
+ */
+export function hashesOf(variable: string, value: string): readonly string[] {
+  const said = [
+    value,
+    `${value}\n`,
+    `${variable}=${value}`,
+    JSON.stringify(value),
+    JSON.stringify({ [variable]: value }),
+  ];
+  return said.flatMap((text) =>
+    ['md5', 'sha1', 'sha256', 'sha512'].flatMap((kind) =>
+      [createHash(kind), createHmac(kind, ''), createHmac(kind, variable)].map((hash) =>
+        hash.update(text).digest('hex').slice(0, 12),
+      ),
+    ),
+  );
 }
 
 /** Names of the places on the engine in which `value` stands in one of its forms; none is what is wanted. */

@@ -1,15 +1,15 @@
 import { createHash } from 'node:crypto';
 import type { DeclaredServer } from '../../model/desired.ts';
 import type { Unanswered } from '../../model/health.ts';
-import { asContainerId, type ContainerId, type ProjectName, type ServerName } from '../../model/ids.ts';
+import type { ContainerId, ProjectName, ServerName } from '../../model/ids.ts';
 import { boundsOf } from '../../model/replicas.ts';
 import type { Serving } from '../../model/server-view.ts';
-import { isoTime } from '../../model/times.ts';
 import { defined } from '../../model/values/defined.ts';
 import { mapBounded } from '../../model/values/map-bounded.ts';
 import type { Orchestrator } from '../../orchestrator/port.ts';
 import { type AskedHealth, checkServer, findingOf } from '../inspect/check-health.ts';
 import type { Ports } from '../ports.ts';
+import { type AnsweredCall, answeredCalls } from './answered-calls.ts';
 import { keepFindings } from './keep-findings.ts';
 import type { Told } from './told.ts';
 
@@ -94,40 +94,6 @@ export type Probes = {
 const phaseOf = (project: ProjectName, server: ServerName): number =>
   createHash('sha256').update(`${project} ${server}`).digest().readUInt32BE() / 2 ** 32;
 
-/** How many calls of a server are looked at for one that was answered. */
-const mostCalls = 20;
-
-/** A call that a server answered: when it began, ms since 1970, and which container it was asked of. */
-type AnsweredCall = { readonly at: number; readonly container: ContainerId };
-
-/**
- * The last call that a server of this engine answered and that began after a moment of the wall clock, by this machine's
- * trail. A call of the future, which is there when a clock was set back, says nothing of now.
- */
-async function answeredCall(
-  { auditReader, orchestrator, now }: Pick<Ports, 'auditReader' | 'orchestrator' | 'now'>,
-  project: ProjectName,
-  server: ServerName,
-  since: number,
-): Promise<AnsweredCall | undefined> {
-  let seen = 0;
-  try {
-    const here = (await (await orchestrator()).describe()).id;
-    const query = { project, servers: [server], backTo: isoTime(since), newestFirst: true };
-    for await (const { result, time, engine, container } of auditReader.calls(query)) {
-      const at = Date.parse(time);
-      if (at <= now() && engine === here && (result === 'ok' || result === 'tool-error')) {
-        return { at, container: asContainerId(container) };
-      }
-      seen += 1;
-      if (seen === mostCalls) break;
-    }
-  } catch {
-    // Where the trail cannot be read, the server is asked.
-  }
-  return undefined;
-}
-
 /**
  * Asks servers again and again whether they answer MCP, by the handshake and the list of the gate. `eventBefore` names the
  * last event that the engine told of a server: without another one its container is as it was. undefined: it is not heard.
@@ -143,8 +109,7 @@ export function createProbes(
   /** Those that are asked just now, and those that are changed. */
   const asking = new Set<ServerName>();
   let busy: ReadonlySet<ServerName> = new Set();
-  /** Up to which record of the trail no call of a server was found that it answered since it was asked. */
-  const readTo = new Map<ServerName, number>();
+  const calls = answeredCalls(ports, project);
   /** Which run of which container was found well, and the last event that the engine had told of the server by then. */
   const well = new Map<ServerName, { container: ContainerId; run: string; event: string | undefined }>();
   const findings = keepFindings(ports, project);
@@ -246,20 +211,11 @@ export function createProbes(
   const waiting = (): readonly (readonly [ServerName, State])[] =>
     [...states].filter(([server]) => !asking.has(server) && !busy.has(server));
 
-  /** `answeredCall`, of which nothing is read where nothing was written since the server was asked last. */
-  const answeredSince = async (server: ServerName, since: number): Promise<AnsweredCall | undefined> => {
-    const newest = await ports.auditReader.newest().catch(() => undefined);
-    if (newest !== undefined && newest === readTo.get(server)) return undefined;
-    const call = await answeredCall(ports, project, server, since);
-    if (call === undefined && newest !== undefined) readTo.set(server, newest);
-    else readTo.delete(server);
-    return call;
-  };
   const ask = async (server: ServerName, before: State, signal: AbortSignal): Promise<boolean> => {
     // What one of several answered says nothing of the others.
     const spec = specs.get(server)?.spec;
     const isOneOfOne = spec === undefined || boundsOf(spec).most === 1;
-    const call = isOneOfOne ? await answeredSince(server, before.askedAt) : undefined;
+    const call = isOneOfOne ? await calls.since(server, before.askedAt) : undefined;
     const event = eventBefore(server);
     const last = well.get(server);
     const still = event !== undefined && last?.event === event ? last : undefined;
@@ -326,8 +282,8 @@ export function createProbes(
       specs.clear();
       for (const server of servers) if (server.spec.enabled) specs.set(server.spec.name, server);
       for (const server of [...states.keys()]) if (!specs.has(server)) states.delete(server);
-      for (const kept of [readTo, well])
-        for (const server of [...kept.keys()]) if (!specs.has(server)) kept.delete(server);
+      for (const server of [...well.keys()]) if (!specs.has(server)) well.delete(server);
+      calls.keep(specs);
       for (const server of specs.keys()) {
         if (states.has(server)) continue;
         const nextAt = now + phaseOf(project, server) * intervalOf(server);

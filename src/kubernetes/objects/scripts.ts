@@ -40,13 +40,21 @@ done
 `;
 
 /**
+ * The log of a container, for what a server says to its gate: a server may say its secrets, and what a probe prints stands in an
+ * event of the cluster (`Unhealthy`), which is read and kept by many who may read no Secret.
+ */
+const containerLog = '/proc/1/fd/2';
+
+/**
  * The gate of a stdio server: starts it once more, and passes when it answers the handshake and `tools/list`. Arguments:
  * seconds, the protocol of the spec, argv. What else a server writes on its output is passed over; an answer that is an
- * error is shown and fails.
+ * error goes to the log and fails.
  */
 const gateScript = `seconds=$1 protocol=$2
 shift 2
 in=${runFolder}/gate.$$.in out=${runFolder}/gate.$$.out
+log=${containerLog} refusal=
+(exec 2>>"$log") 2>/dev/null || log=/dev/null
 command -v timeout >/dev/null 2>&1 && set -- timeout -k 2 "$seconds" "$@"
 server=
 end() {
@@ -62,7 +70,7 @@ answered() {
     case $line in
       *'"looms-gate-'"$1"'"'*)
         case $line in *'"result"'*) return 0 ;; esac
-        printf '%s\\n' "$line" >&2
+        refusal=$line
         return 1 ;;
     esac
   done
@@ -72,11 +80,7 @@ answered() {
 begin() {
   rm -f "$in" "$out"
   mkfifo "$in" "$out" || exit 1
-  if (exec 2>>/proc/1/fd/2) 2>/dev/null; then
-    "$@" <"$in" >"$out" 2>>/proc/1/fd/2 &
-  else
-    "$@" <"$in" >"$out" &
-  fi
+  "$@" <"$in" >"$out" 2>>"$log" &
   server=$!
   exec 3>"$in" 4<"$out"
 }
@@ -94,16 +98,23 @@ case $protocol in
   legacy) with_sessions "$@" ;;
   auto) with_sessions "$@" || { end; without_sessions "$@"; } ;;
   *) without_sessions "$@" ;;
-esac
+esac && exit
+[ -z "$refusal" ] || {
+  echo "the server answered with an error, which is in its log" >&2
+  printf '%s\\n' "$refusal" >>"$log"
+}
+exit 1
 `;
 
 /**
- * The gate of a server over HTTP, in the container beside it: passes when it answers. Arguments: seconds, the protocol of
- * the spec, the transport, port, path. Of the transport of 2024 it asks for the stream that begins a session.
+ * The gate of a server over HTTP, in the container beside it: passes when it answers; what it answers else goes to the log of that
+ * container, up to the last space in 64 KiB, so that no word is cut. Arguments: seconds, the protocol of the spec, the
+ * transport, port, path. Of the transport of 2024 it asks for the stream that begins a session.
  */
 const httpGateScript = `use strict;
 my ($seconds, $protocol, $transport, $port, $path) = @ARGV;
 my $end = time + $seconds - 1;
+my ($refusal, $status);
 alarm $seconds;
 $SIG{PIPE} = 'IGNORE';
 sub ask { # method, body, further headers; what it has until it is enough
@@ -133,7 +144,9 @@ sub result {
   my $line = $head =~ m{^content-type: *application/json}im ? $body : ($body =~ /^(.*"looms-gate-$id".*)$/m)[0];
   $line = undef unless defined $line && $line =~ /"looms-gate-$id"/;
   return 1 if defined $line && $line =~ /"result"/;
-  print STDERR substr(defined $line ? $line : $answer, 0, 2000), "\\n";
+  ($status) = $head =~ m{^HTTP/\\S+ (\\d{3})};
+  $refusal = defined $line ? $line : $answer;
+  if (length $refusal > 65536) { ($refusal = substr $refusal, 0, 65536) =~ s/\\S+\\z// }
   return;
 }
 sub post { my ($id, $body, $headers) = @_; return ask('POST', $body, $headers, qr/"looms-gate-$id".*(?:\\r?\\n|\\})\\s*$/s) }
@@ -157,8 +170,14 @@ my $passed = eval {
   elsif ($protocol eq 'auto') { with_sessions() || without_sessions() }
   else { without_sessions() }
 };
+exit 0 if $passed;
 print STDERR $@ if $@;
-exit($passed ? 0 : 1);
+if (defined $refusal) {
+  print STDERR defined $status ? "the server answered HTTP $status, and the rest is in the log of this container\\n"
+    : "the server ended the connection before it answered\\n";
+  if (open my $log, '>>', '${containerLog}') { print $log "$refusal\\n" }
+}
+exit 1;
 `;
 
 /** The first line of what only looks at a container from outside, by which it is told from a session (`sh -c`). */

@@ -1,5 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
@@ -20,7 +23,8 @@ function inPod() {
   }
   const start = (program: string, script: string, ...args: readonly string[]): ChildProcess =>
     spawn(program, [join(folder, script), ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
-  return { run, start };
+  const log = (): string => readFileSync(join(folder, 'log'), 'utf8');
+  return { run, start, log };
 }
 
 async function ended(child: ChildProcess): Promise<{ readonly code: number | null; readonly stderr: string }> {
@@ -34,10 +38,10 @@ async function ended(child: ChildProcess): Promise<{ readonly code: number | nul
 
 describe('the gate of a stdio server', () => {
   const gate = async (protocol: string, argv: readonly string[], seconds = 20) => {
-    const { run, start } = inPod();
+    const { run, start, log } = inPod();
     const result = await ended(start('sh', 'gate.sh', String(seconds), protocol, ...argv));
     expect(readdirSync(run)).toEqual([]);
-    return result;
+    return { ...result, log: log() };
   };
   const node = (name: string, ...args: readonly string[]): string[] => [process.execPath, fixture(name), ...args];
 
@@ -56,11 +60,18 @@ describe('the gate of a stdio server', () => {
   it.each([
     ['one that ends', node('plain.mjs', '--exit-on-start'), 'ended before it answered'],
     ['a program that is not there', ['/nowhere/server'], 'ended before it answered'],
-    ['one that answers with an error', node('sdk2-stdio.mjs', '--modern-only'), '"error"'],
+    ['one that answers with an error', node('sdk2-stdio.mjs', '--modern-only'), 'which is in its log'],
   ])('says why not, of %s', async (_, argv, why) => {
     const { code, stderr } = await gate('legacy', argv);
     expect(code).not.toBe(0);
     expect(stderr).toContain(why);
+  });
+
+  it('has what a server says in the log alone, as what a probe prints stands in events', async () => {
+    const answer = '{"jsonrpc":"2.0","id":"looms-gate-1","error":{"code":-32000,"message":"not let in: s3cret"}}';
+    const { code, stderr, log } = await gate('legacy', ['sh', '-c', `echo s3cret >&2; echo '${answer}'; cat`]);
+    expect([code, stderr]).toEqual([1, 'the server answered with an error, which is in its log\n']);
+    expect(log).toBe(`s3cret\n${answer}\n`);
   });
 
   it('is over when its time is, and leaves no process', async () => {
@@ -92,8 +103,8 @@ describe('the gate of a server over HTTP', () => {
     children = [];
   });
 
-  const gate = (protocol: string, transport: string, server: string, path: string) =>
-    ended(inPod().start('perl', 'gate-http.pl', '20', protocol, transport, ports.get(server) ?? '1', path));
+  const gate = (protocol: string, transport: string, server: string, path: string, pod = inPod()) =>
+    ended(pod.start('perl', 'gate-http.pl', '20', protocol, transport, ports.get(server) ?? '1', path));
 
   it.each([
     ['one of sessions', 'legacy', 'streamable-http', 'sdk1-http.mjs', '/mcp'],
@@ -105,12 +116,24 @@ describe('the gate of a server over HTTP', () => {
   });
 
   it.each([
-    ['another path', 'legacy', 'streamable-http', 'sdk1-http.mjs', '/nothing', 'HTTP/1.1 4'],
+    ['another path', 'legacy', 'streamable-http', 'sdk1-http.mjs', '/nothing', 'the server answered HTTP 404'],
     ['a port where nobody listens', 'legacy', 'streamable-http', 'none', '/mcp', 'nothing listens on port 1'],
   ])('says why not, at %s', async (_, protocol, transport, server, path, why) => {
     const { code, stderr } = await gate(protocol, transport, server, path);
     expect(code).toBe(1);
     expect(stderr).toContain(why);
+  });
+
+  it('has what a server says in the log alone, without a word that is cut', async () => {
+    const body = `not let in: s3cret ${'x'.repeat(70_000)}`;
+    const server = createServer((_, response) => response.writeHead(401).end(body)).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    ports.set('refuses', String((server.address() as AddressInfo).port));
+    const pod = inPod();
+    const { code, stderr } = await gate('legacy', 'streamable-http', 'refuses', '/mcp', pod);
+    server.close();
+    expect([code, stderr]).toEqual([1, 'the server answered HTTP 401, and the rest is in the log of this container\n']);
+    expect(pod.log()).toMatch(/^HTTP\/1.1 401 [\s\S]*\r\n\r\n[\s\S]*not let in: s3cret \n$/);
   });
 });
 
