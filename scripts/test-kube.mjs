@@ -47,7 +47,7 @@ const test = async (projects, env) => {
   return ok;
 };
 
-/** The image of the run before goes: without its name it would stay for good. */
+/** Whether Git is in it. The image of the run before goes: without its name it would stay for good. */
 async function buildOwnImage(env) {
   const docker = (...args) => tryRun('docker', args, { cwd: root, env });
   const idOf = async () => (await docker('image', 'inspect', '--format', '{{.Id}}', ownImage)).stdout.trim();
@@ -63,13 +63,14 @@ async function buildOwnImage(env) {
     await build('--build-arg', 'PACKAGES=');
   }
   if (before !== '' && before !== (await idOf())) await docker('image', 'rm', before);
+  return hasGit;
 }
 
 /** @param {NodeJS.ProcessEnv} env */
 async function onOwnClusters(env) {
   const { host } = await ensureEngine(note);
   await ensureBaseImages(host, images, note);
-  await buildOwnImage({ ...env, DOCKER_HOST: host });
+  const hasGit = await buildOwnImage({ ...env, DOCKER_HOST: host });
   const places = await ensureKubernetes(note);
   note('ready');
   const isOfLostNode = (file) => file.includes('node-lost');

@@ -15,7 +15,7 @@ function isAlive(pid: number): boolean {
 
 /** Whether something is of a project that a harness on this machine made and was killed: by its label, or its name. */
 function isAbandoned(name: string, labels: Readonly<Record<string, string>> | null | undefined): boolean {
-  const pid = /e2e-fault-[a-z-]+-(\d+)-[0-9a-f]{6}/.exec(labels?.['looms.project'] ?? name)?.[1];
+  const pid = /e2e-fault-[a-z-]+-(\d+)-[0-9a-f]+/.exec(labels?.['looms.project'] ?? name)?.[1];
   return pid !== undefined && !isAlive(Number(pid));
 }
 

@@ -1,4 +1,5 @@
 import { expect } from 'vitest';
+import { projectOfRun } from '../support/images.ts';
 import { kubectlProgram } from '../support/kubectl.ts';
 import { leastRights } from '../support/least-rights.ts';
 import { changed } from '../support/odd-servers.ts';
@@ -6,7 +7,7 @@ import { heldBySecrets, type Looked, placesOnCluster, placesOnEngine } from '../
 import { talkerMark } from '../support/telling-servers.ts';
 import { testProject } from '../support/test-project.ts';
 import { tinySpec } from '../support/tiny-server.ts';
-import { kubernetes, type Place, projectName } from './place.ts';
+import { kubernetes, type Place } from './place.ts';
 
 /** Runs `looms` and keeps what it says under the name of a place. */
 export type RunAt = (
@@ -115,7 +116,7 @@ const kindsOfProject = [
 ];
 
 async function onKubernetes(): Promise<LeakPlace> {
-  const project = projectName('leaks');
+  const project = projectOfRun('leaks');
   const namespace = `looms-${project}`;
   // By way of what notes each request: its address and what it carries stand in audit logs of clusters.
   const { kubeconfig, recorded, clean } = await leastRights(project);

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { projectOfRun } from '../support/images.ts';
 import { kubectl, kubectlProgram, kubectlSays } from '../support/kubectl.ts';
 import { leastRights } from '../support/least-rights.ts';
 import { type Finished, looms, type RunOptions, startLooms } from '../support/looms.ts';
@@ -29,12 +29,13 @@ export type Place = {
   readonly clean: () => Promise<void>;
 };
 
-export const place = (label: string): Place => (kubectlProgram === '' ? docker(label) : kubernetes(projectName(label)));
+export const place = (label: string): Place =>
+  kubectlProgram === '' ? docker(label) : kubernetes(projectOfRun(label));
 
 /** The same; on a cluster by a user who may do what deploy/kubernetes/role.yaml says, and nothing else. */
 export async function placeOfLeastRights(label: string): Promise<Place> {
   if (kubectlProgram === '') return docker(label);
-  const project = projectName(label);
+  const project = projectOfRun(label);
   const { kubeconfig, clean } = await leastRights(project);
   return { ...kubernetes(project, kubeconfig), clean };
 }
@@ -98,8 +99,6 @@ function docker(label: string): Place {
     },
   };
 }
-
-export const projectName = (label: string): string => `e2e-${label}-${randomBytes(3).toString('hex')}`;
 
 export function kubernetes(project: string, kubeconfig = process.env.KUBECONFIG ?? ''): Place {
   const namespace = `looms-${project}`;

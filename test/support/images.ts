@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { Readable } from 'node:stream';
 import Docker from 'dockerode';
 import { openConnection } from '../../src/docker/engine/connection/connect.ts';
@@ -15,6 +16,15 @@ export function withoutEngine(): boolean {
  * that each run on an engine removes its own at its end (scripts/lib/test-leftovers.mjs) and nothing of another.
  */
 export const testLabel = (what: string): string => `${what}.${process.env.LOOMS_TEST_RUN}`;
+
+/**
+ * A name for a project that looms makes things of, which can carry no label of a test: by it the run removes what it left
+ * there, as it was interrupted (scripts/lib/test-leftovers.mjs). Six digits of it are the run's.
+ */
+export const projectOfRun = (what: string): string => {
+  const [run, own] = [process.env.LOOMS_TEST_RUN ?? randomBytes(3).toString('hex'), randomBytes(2).toString('hex')];
+  return `e2e-${what}-${run.slice(0, 6)}${own}`;
+};
 
 export type ImageBench = {
   readonly docker: Docker;

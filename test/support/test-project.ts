@@ -1,5 +1,5 @@
-import { randomBytes } from 'node:crypto';
 import Docker from 'dockerode';
+import { projectOfRun } from './images.ts';
 import { type Finished, looms, type RunOptions, startLooms } from './looms.ts';
 import { removeAll } from './remove-all.ts';
 
@@ -64,7 +64,7 @@ export const changesAsText = (plan: PlanJson): string[] =>
 
 /** A new project; `label` says in its name which test it is of. */
 export function testProject(label: string): TestProject {
-  const name = `e2e-${label}-${randomBytes(3).toString('hex')}`;
+  const name = projectOfRun(label);
   const docker = new Docker();
   const filters = { label: [`looms.project=${name}`] };
   const full = (args: readonly string[]): string[] => [...args, ...(knowsProjects(args) ? ['--project', name] : [])];
