@@ -62,7 +62,7 @@ const aborted = (signal: AbortSignal): Promise<never> =>
 
 const pause = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
-/** @param id the engine's own, where another name is the same engine */
+/** @param id the engine's own and its machine's, where another name is the same engine */
 export function memberEngine(
   world: World,
   of: EngineTraits,
@@ -70,7 +70,7 @@ export function memberEngine(
   id: string = of.name,
 ): MemberEngine {
   const { name } = of;
-  const description: DockerDescription = { ...(emptyEngine().engine as DockerDescription), id, name };
+  const description: DockerDescription = { ...(emptyEngine().engine as DockerDescription), id, name: id };
   const servers = new Map(has.map((one) => [one, 0]));
   let lock: Promise<void> = Promise.resolve();
 

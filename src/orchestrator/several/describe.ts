@@ -15,20 +15,23 @@ export function singleOf(engine: EngineDescription): SingleDescription {
 }
 
 /**
+ * What tells an engine from others. The id alone does not: that of Engine 20.10 is of a key of its machine, which two engines of
+ * one machine share, and which a copy of the machine has as well.
+ */
+const identityOf = (engine: EngineDescription): string =>
+  JSON.stringify(engine.kind === 'docker' ? [engine.id, engine.name, engine.stateFolder] : [engine.id]);
+
+/**
  * One engine under two names would have its servers moved from itself to itself, and its lock waited for by who holds it.
  * Engines that do not answer are not compared, nor clusters where one user may read `kube-system` and the other may not.
  * Throws `spec-invalid`.
  */
 export function requireDistinct(answered: readonly Answered<EngineDescription>[]): void {
-  for (const [id, [first, second]] of Map.groupBy(answered, ({ value }) => value.id)) {
+  for (const [first, second] of Map.groupBy(answered, ({ value }) => identityOf(value)).values()) {
     if (first === undefined || second === undefined) continue;
     const names = `${first.member.name} and ${second.member.name}`;
-    const copied =
-      first.value.kind === 'docker'
-        ? '; where one machine is a copy of the other, a Docker Engine makes an id of its own once its file `engine-id` is deleted and it is started again'
-        : '';
-    throw new LoomsError('spec-invalid', `engines ${names} of looms.yaml are one engine: ${id}`, {
-      hint: `take one of the two names out of engines${copied}`,
+    throw new LoomsError('spec-invalid', `engines ${names} of looms.yaml are one engine: ${first.value.id}`, {
+      hint: 'take one of the two names out of engines',
       detail: [first, second].map(({ member, value }) => `${member.name}: ${value.endpoint}`),
     });
   }

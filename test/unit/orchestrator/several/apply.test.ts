@@ -1,14 +1,16 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { DeclaredServer } from '../../../../src/model/desired.ts';
+import type { DockerDescription } from '../../../../src/model/engine.ts';
 import { isFailure, LoomsError } from '../../../../src/model/errors.ts';
 import type { ExecutionEvent } from '../../../../src/model/events.ts';
 import { asServerName } from '../../../../src/model/ids.ts';
 import type { Place } from '../../../../src/model/place.ts';
 import type { ApplyOptions, ApplyReport, FilesIntent, Orchestrator } from '../../../../src/orchestrator/port.ts';
+import { requireDistinct } from '../../../../src/orchestrator/several/describe.ts';
 import { severalOrchestrator } from '../../../../src/orchestrator/several/orchestrator.ts';
 import { type MemberEngine, memberEngine, traits, type World } from '../../../support/member-engines.ts';
-import { project, server } from '../../../support/planner-world.ts';
+import { emptyEngine, project, server } from '../../../support/planner-world.ts';
 import { forAllAsync } from '../../../support/properties.ts';
 
 const on = (name: string, engine: string, more: Partial<Place> = {}): DeclaredServer => ({
@@ -397,4 +399,14 @@ test('one engine under two names is refused before anything is planned or change
   }
   b.isAway = true;
   expect((await plan(intentOf([server('x')]))).plan.warnings.map(({ code }) => code)).toEqual(['engine-silent']);
+});
+
+test('two engines of one machine are two, and so are those of a machine and its copy, which have one id', () => {
+  const one = { ...(emptyEngine().engine as DockerDescription), id: 'ONE', name: 'vm', stateFolder: '/var/lib/docker' };
+  const answered = (...values: readonly DockerDescription[]) =>
+    values.map((value, index) => ({ member: { name: `e${index}` }, value })) as unknown as Parameters<
+      typeof requireDistinct
+    >[0];
+  requireDistinct(answered(one, { ...one, stateFolder: '/srv/docker' }, { ...one, name: 'copy' }));
+  expect(() => requireDistinct(answered(one, { ...one, endpoint: 'ssh://vm' }))).toThrow('are one engine: ONE');
 });
