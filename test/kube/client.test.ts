@@ -378,7 +378,11 @@ describe.skipIf(kubectlProgram === '')('a cluster as looms talks to it', () => {
   it('tells one run of a container from the next, and keeps what the one before said', async () => {
     await makePod('again', [container('server', 'node:24-slim', idle)]);
     const before = await sessions.containerRunning(idOf('again'));
-    const [first] = await sessions.tailLog(idOf('again'), 1);
+    const first = await eventually(async () => {
+      const [line] = await sessions.tailLog(idOf('again'), 1);
+      expect(line).toBeDefined();
+      return line;
+    });
     await sh('kill -TERM 1', 'again');
     const after = await eventually(async () => {
       const now = await sessions.containerRunning(idOf('again'));

@@ -199,12 +199,21 @@ const detailLines = 12;
 /** Lines that are read of each log. */
 const logLines = 20;
 
-/** The end of what a pod's server wrote before its container was begun again; none where it was not. */
-async function previousLog({ cluster }: KubernetesPorts, { metadata }: Pod, signal: AbortSignal): Promise<string[]> {
+/** The end of the log of a container before it was begun again, or since; none where it was not, or is not there. */
+async function endOfLog(
+  { cluster }: KubernetesPorts,
+  { metadata }: Pod,
+  { container, previous }: { readonly container: string; readonly previous: boolean },
+  signal: AbortSignal,
+): Promise<string[]> {
   const path = `${objectPath('Pod', metadata.namespace, metadata.name)}/log`;
-  const query = { container: serverContainer, previous: 'true', tailLines: String(logLines) };
+  const query = { container, previous: String(previous), tailLines: String(logLines) };
   const lines: string[] = [];
-  for await (const line of cluster.lines({ path, query }, { signal })) lines.push(line);
+  try {
+    for await (const line of cluster.lines({ path, query }, { signal })) lines.push(line);
+  } catch {
+    // What else is known of the failure is told without it.
+  }
   return lines;
 }
 
@@ -216,13 +225,17 @@ async function failureOf(
   { code, why }: Trouble,
 ): Promise<LoomsError> {
   const bound = AbortSignal.timeout(5000);
-  const [events, before, log] = await Promise.all([
+  const asks = pod?.spec.containers.some(({ name }) => name === reachContainer) ? [true, false] : [];
+  const [events, answers, before, log] = await Promise.all([
     pod === undefined ? [] : eventsOf(ports.cluster, pod, { signal: bound }).catch(() => []),
-    pod === undefined ? [] : previousLog(ports, pod, bound).catch(() => []),
+    Promise.all(
+      asks.map((previous) => (pod ? endOfLog(ports, pod, { container: reachContainer, previous }, bound) : [])),
+    ),
+    pod === undefined ? [] : endOfLog(ports, pod, { container: serverContainer, previous: true }, bound),
     pod === undefined ? [] : ports.sessions.tailLog(idOfPod(pod), logLines, { signal: bound }).catch(() => []),
   ]);
   const told = events.filter((text) => /^(?:Unhealthy|Failed|BackOff)/.test(text)).slice(-3);
-  const lines = [...told, ...before, ...log.map(({ text }) => text)];
+  const lines = [...told, ...answers.flat(), ...before, ...log.map(({ text }) => text)];
   return new LoomsError(code, `${server} did not become ready: ${why}`, {
     detail: tellingLines(lines, detailLines),
   });

@@ -49,12 +49,15 @@ function codeOf(status: number, isOwn: boolean): ErrorCode {
 
 /**
  * Whether a right is lacking. Quotas, policies and a namespace that goes away are answered with 403 as well, but only to who
- * writes; the API server's own words tell them from its authorizer's (`forbiddenMessage` of `k8s.io/apiserver`).
+ * writes; the API server's own words tell them from its authorizer's (`forbiddenMessage` of `k8s.io/apiserver`), which for the
+ * second right that an exec takes (Kubernetes 1.35 and newer) says nothing after the colon.
  */
 const lacksRight = (status: number, right: Right | undefined, message: string): boolean =>
   status === 403 &&
   // Without a right of its own: what tells of the API itself, which nobody writes.
-  (right === undefined || /^(?:get|list|watch)$/.test(right.verb) || /\buser ".*" cannot /i.test(message));
+  (right === undefined ||
+    /^(?:get|list|watch)$/.test(right.verb) ||
+    /\buser ".*" cannot |is forbidden: *$/i.test(message));
 
 function hintOf(status: number, right: Right | undefined, isLacking: boolean, context: string): string | undefined {
   if (status === 401) {

@@ -161,9 +161,11 @@ describe('an exec', () => {
     expect(server.arrived.length).toBe(1);
   });
 
-  it('that is forbidden says which right is lacking', async () => {
-    const said =
-      'pods "b" is forbidden: User "ann" cannot create resource "pods/exec" in API group "" in the namespace "a"';
+  it.each([
+    'pods "b" is forbidden: User "ann" cannot create resource "pods/exec" in API group "" in the namespace "a"',
+    // So for the right to `create`, of who has that to `get`.
+    'pods "b" is forbidden: ',
+  ])('that is forbidden says which right is lacking: %s', async (said) => {
     server.answer = (_, response) => json(response, 403, failure(403, 'Forbidden', said));
     await expect(open()).rejects.toMatchObject({
       hint: expect.stringContaining('may not get and create pods/exec: `kubectl auth can-i get pods/exec -n a`'),
