@@ -342,7 +342,8 @@ export async function checkServer(
       return { health: { ...found, container }, run, at: ports.now() };
     }
   }
-  const [view] = (await (await ports.orchestrator()).servers(project, { signal, names: [server] })).servers;
+  const { servers } = await (await ports.orchestrator()).servers(project, { signal, names: [server] });
+  const view = servers.find(({ name }) => name === server);
   if (view === undefined || !isStillThere(view, asked.tried)) return undefined;
   const milliseconds = Math.round(ports.monotonicMs() - started);
   return checkOne(ports, view, { name: 'engine', result: 'ok', milliseconds }, { signal, asked });
