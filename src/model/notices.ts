@@ -1,3 +1,4 @@
+import type { EngineDescription } from './engine.ts';
 import type { ServerName } from './ids.ts';
 import type { PolicyRule, QuotaRule } from './policy.ts';
 
@@ -91,3 +92,12 @@ export type Notice = {
   readonly message: string;
   readonly hint?: string;
 };
+
+/** A note for each of several engines that did not answer, beside a list of what the others have. */
+export const silentNotices = (engine: EngineDescription): readonly Notice[] =>
+  engine.kind !== 'several'
+    ? []
+    : Object.entries(engine.away).map(([name, why]) => ({
+        code: 'engine-silent',
+        message: `engine ${name} does not answer, and what is on it is not shown: ${why}`,
+      }));

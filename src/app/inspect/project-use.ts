@@ -1,7 +1,6 @@
 import type { ProjectName } from '../../model/ids.ts';
-import type { Notice } from '../../model/notices.ts';
+import { type Notice, silentNotices } from '../../model/notices.ts';
 import type { Policies, Quota, QuotaKey } from '../../model/policy.ts';
-import { silentNotices } from '../../model/silent-engines.ts';
 import { startOfDay } from '../../model/times.ts';
 import { type ProjectUse, quotaOf, useOf } from '../../spec/check/quotas.ts';
 import type { Ports } from '../ports.ts';

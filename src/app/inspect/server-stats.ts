@@ -1,7 +1,7 @@
 import type { EngineEvent } from '../../model/engine-events.ts';
 import type { ContainerId, ProjectName, ServerName } from '../../model/ids.ts';
+import { silentNotices } from '../../model/notices.ts';
 import { serverMissing } from '../../model/server-not-found.ts';
-import { silentNotices } from '../../model/silent-engines.ts';
 import { isoTime } from '../../model/times.ts';
 import { type ContainerUsage, coresBetween, throttledBetween, type UsageSample } from '../../model/trail/usage.ts';
 import type { Ports } from '../ports.ts';

@@ -1,6 +1,6 @@
 import { type ErrorCode, LoomsError } from '../../model/errors.ts';
-import { networkWords } from '../../model/network-words.ts';
 import { isRecord } from '../../model/values/is-record.ts';
+import { networkWords } from '../../model/values/network-words.ts';
 import { parsedJson } from '../../model/values/parsed-json.ts';
 import type { Refusal } from '../port.ts';
 import type { Right } from './rights.ts';

@@ -1,9 +1,8 @@
 import { isFailure, type LoomsError } from '../../model/errors.ts';
 import type { ProjectName, ServerName } from '../../model/ids.ts';
-import type { Notice } from '../../model/notices.ts';
+import { type Notice, silentNotices } from '../../model/notices.ts';
 import { isNonEmpty, type NonEmpty } from '../../model/plan.ts';
 import type { GenerationView, ServerListing, ServerView, Serving } from '../../model/server-view.ts';
-import { silentNotices } from '../../model/silent-engines.ts';
 import type { Orchestrator, OrchestratorPorts } from '../port.ts';
 import type { CallOptions } from '../session-host.ts';
 import { engineOf, holdersIn, lackOf, namesIn, requireLook } from './look.ts';

@@ -1,5 +1,5 @@
 import { type ErrorCode, LoomsError } from '../../../model/errors.ts';
-import { networkWords } from '../../../model/network-words.ts';
+import { networkWords } from '../../../model/values/network-words.ts';
 
 /** An HTTP answer of the engine that is no success. */
 export type StatusError = Error & { readonly statusCode: number; readonly json?: unknown };
