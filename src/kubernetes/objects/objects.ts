@@ -15,10 +15,10 @@ import {
   workloadName,
 } from '../model/names.ts';
 import type { KubeObject } from '../model/objects.ts';
-import { unlikeOnKubernetes } from './fits.ts';
 import { networkPolicies } from './network-policies.ts';
 import { numericUser, podLabels, podOf } from './pod.ts';
 import { scripts } from './scripts.ts';
+import { unlikeOnKubernetes } from './unlike.ts';
 
 /** What is written to a named volume's claim where nobody made one: no spec says how large a volume is. */
 const volumeSize = '1Gi';

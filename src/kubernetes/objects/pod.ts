@@ -82,7 +82,7 @@ const tmpfs = ({ security }: DesiredServer): readonly Mounted[] =>
     memoryFolder(`tmpfs-${index}`, path, readTmpfs(size)?.sizeBytes ?? 64 * mebibyte),
   );
 
-/** Named volumes; folders of a host are refused before (`fits.ts`). */
+/** Named volumes; folders of a host are refused before (`unlike.ts`). */
 const volumes = ({ mounts }: DesiredServer): readonly Mounted[] => {
   const named = mounts.filter(({ type }) => type === 'volume');
   const sources = [...new Set(named.map(({ source }) => source))];

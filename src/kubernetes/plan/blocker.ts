@@ -5,7 +5,8 @@ import { atField } from '../../model/source.ts';
 import { label, workloadName } from '../model/names.ts';
 import type { KubeObject } from '../model/objects.ts';
 import { isOurs, supportKey } from '../model/observed.ts';
-import { onCluster, unlikeOnKubernetes } from '../objects/fits.ts';
+import { unlikeOnKubernetes } from '../objects/unlike.ts';
+import { onCluster } from '../objects/where.ts';
 import type { DecideInput } from './decision.ts';
 import { serverOf, takenNames } from './support.ts';
 

@@ -6,7 +6,8 @@ import { type Change, isNonEmpty, type NextRotation, type PlanWarning, type Reas
 import { fieldPlace } from '../../model/source.ts';
 import { defined } from '../../model/values/defined.ts';
 import { meantOf } from '../model/observed.ts';
-import { isByDefault, onCluster, unlikeOnKubernetes } from '../objects/fits.ts';
+import { isByDefault, unlikeOnKubernetes } from '../objects/unlike.ts';
+import { onCluster } from '../objects/where.ts';
 import { agedOf, callsOf } from './assess.ts';
 import { decideServer } from './decide-server.ts';
 import type { Decided, DecideInput } from './decision.ts';

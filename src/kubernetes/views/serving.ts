@@ -29,7 +29,7 @@ export function servingPod(project: ProjectName, spec: DesiredServer, claim: Cla
     imageRef: recorded?.image ?? '',
     ...defined({ foreignRecord, secretPrints }),
     argv: isHttp(spec) ? [] : [...entrypoint, ...command],
-    // A stdio server's image needs one (fits.ts); beside an HTTP server there is a container that has one.
+    // A stdio server's image needs one (`unlike.ts`); beside an HTTP server there is a container that has one.
     hasShell: true,
     image: serverStatus(pod)?.imageID ?? recorded?.image ?? '',
     // The relay is in the pod itself.

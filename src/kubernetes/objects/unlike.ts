@@ -1,97 +1,16 @@
 import { argvTemplateOf } from '../../model/container/argv.ts';
-import { isIpv4, ledByName } from '../../model/container/egress.ts';
 import { keptByLooms } from '../../model/container/kept-by-looms.ts';
-import { type DesiredServer, type EgressTarget, isHttp, securityFields } from '../../model/desired.ts';
-import type { EngineDescription } from '../../model/engine.ts';
+import { type DesiredServer, isHttp, securityFields } from '../../model/desired.ts';
 import { boundsOf, countedBy } from '../../model/replicas.ts';
 import { present } from '../../model/values/present.ts';
 import type { Unlike } from '../../orchestrator/export.ts';
-import { isLabelValue, isObjectName, isOpenKey, isPodHostName } from '../model/names.ts';
+import { isLabelValue, isObjectName, isOpenKey } from '../model/names.ts';
 import { numericUser } from './pod.ts';
-
-/**
- * How a field of a spec is on a cluster. `looms`: no object says it, as looms itself keeps it, and does not on a cluster.
- * What is not exact depends on the value, and is told where a spec has such a one.
- */
-export type Fit = 'exact' | 'approximate' | 'looms' | 'refused';
-
-/** Every field of a spec, by its path in a file (docs/kubernetes.md has the table). */
-export const fits: Readonly<Record<string, Fit>> = {
-  name: 'exact',
-  'docker_backend.description': 'exact',
-  'docker_backend.runtime_type': 'approximate',
-  'docker_backend.base_image': 'exact',
-  'docker_backend.python': 'approximate',
-  'docker_backend.node': 'approximate',
-  'docker_backend.build_config': 'approximate',
-  'docker_backend.dockerfile_path': 'approximate',
-  'docker_backend.pull_policy': 'exact',
-  'docker_backend.platform': 'approximate',
-  'docker_backend.hostname': 'exact',
-  'docker_backend.custom.entrypoint_cmd': 'exact',
-  'docker_backend.custom.labels': 'approximate',
-  'docker_backend.environment': 'approximate',
-  'docker_backend.working_dir': 'approximate',
-  'docker_backend.volume_mounts': 'approximate',
-  'docker_backend.resource_limits.cpu_cores': 'exact',
-  'docker_backend.resource_limits.memory_mb': 'exact',
-  'docker_backend.resource_limits.storage_mb': 'approximate',
-  'docker_backend.resource_limits.pids_limit': 'approximate',
-  'docker_backend.resource_limits.execution_timeout_seconds': 'looms',
-  'docker_backend.security.user': 'approximate',
-  'docker_backend.security.read_only_root': 'exact',
-  'docker_backend.security.cap_drop': 'exact',
-  'docker_backend.security.cap_add': 'exact',
-  'docker_backend.security.no_new_privileges': 'exact',
-  'docker_backend.security.tmpfs': 'approximate',
-  'docker_backend.network.mode': 'approximate',
-  'docker_backend.network.egress': 'approximate',
-  'docker_backend.network.egress_learn': 'refused',
-  'docker_backend.lifecycle.health_check_interval_seconds': 'looms',
-  'docker_backend.lifecycle.auto_cleanup': 'looms',
-  'docker_backend.lifecycle.drain_seconds': 'approximate',
-  'docker_backend.lifecycle.rotation_interval_hours': 'looms',
-  'docker_backend.lifecycle.max_executions': 'looms',
-  'docker_backend.lifecycle.rotate_on_image_change': 'looms',
-  'docker_backend.lifecycle.preserve': 'refused',
-  'docker_backend.lifecycle.restart': 'approximate',
-  'mcp_server.enabled': 'exact',
-  'mcp_server.replicas': 'exact',
-  'mcp_server.scale': 'looms',
-  'mcp_server.transport': 'exact',
-  'mcp_server.port': 'exact',
-  'mcp_server.path': 'exact',
-  'mcp_server.command': 'approximate',
-  'mcp_server.args': 'exact',
-  'mcp_server.env': 'approximate',
-  'mcp_server.env_from': 'approximate',
-  'mcp_server.timeout_seconds': 'exact',
-  'mcp_server.protocol': 'exact',
-  'mcp_server.tools.include': 'looms',
-  'mcp_server.tools.exclude': 'looms',
-};
-
-const refused = (path: string, message: string, hint: string): Unlike => ({ kind: 'refused', path, message, hint });
-const approximate = (path: string, message: string): Unlike => ({ kind: 'approximate', path, message });
+import { unlikeOfNames, unlikeOfNetwork } from './unlike-network.ts';
+import { approximate, refused, type Where } from './where.ts';
 
 /** The usual number of processes; who wrote another one means it. */
 const usualPids = 256;
-
-export type Where = {
-  /** Whether something says where nodes pull images from that are built here. */
-  readonly registry: boolean;
-  /** Whether looms works on the cluster; else objects are there without it. */
-  readonly keptByLooms: boolean;
-  /** Whether it has policies that know names; undefined: no cluster was asked. */
-  readonly leadsByName: boolean | undefined;
-};
-
-/** A cluster that looms works on. */
-export const onCluster = (registry: string | undefined, engine: EngineDescription): Where => ({
-  registry: registry !== undefined,
-  keptByLooms: true,
-  leadsByName: engine.kind === 'kubernetes' && engine.canLeadByName,
-});
 
 /** What a value of this spec cannot be on a cluster, or is otherwise than on an engine; in the order of its fields. */
 export function unlikeOnKubernetes(spec: DesiredServer, where: Where): readonly Unlike[] {
@@ -99,8 +18,8 @@ export function unlikeOnKubernetes(spec: DesiredServer, where: Where): readonly 
     ...ofImage(spec, where),
     ...ofContainer(spec),
     ...ofSecurity(spec),
-    ...ofNetwork(spec),
-    ...ofNames(spec, where),
+    ...unlikeOfNetwork(spec),
+    ...unlikeOfNames(spec, where),
     ...ofLifecycle(spec),
     ...ofProcess(spec),
     ...(where.keptByLooms
@@ -253,73 +172,6 @@ function ofSecurity({ security }: DesiredServer): readonly Unlike[] {
         'docker_backend.security.tmpfs',
         'programs can be run from folders in memory: a pod cannot forbid that, as an engine does',
       ),
-  ]);
-}
-
-function ofNetwork(spec: DesiredServer): readonly Unlike[] {
-  const { mode, egress, egressLearn } = spec.network;
-  const odd = egress.find(({ host, address }) => address !== undefined && !isIpv4(host) && !isPodHostName(host));
-  const walled =
-    'network policies hold its traffic back, where the cluster enforces them, as `looms doctor --probe` tries';
-  return present([
-    mode === 'isolated' &&
-      approximate('docker_backend.network.mode', `${walled}; servers of the project do not find each other by name`),
-    mode === 'none' && approximate('docker_backend.network.mode', `it has an interface all the same: ${walled}`),
-    odd !== undefined &&
-      refused(
-        'docker_backend.network.egress',
-        `${odd.host} cannot be a name for an address in a pod`,
-        'give it a name of lower-case letters, digits, dots and inner hyphens',
-      ),
-    egress.some(({ tls, address }) => tls && address !== undefined) &&
-      approximate(
-        'docker_backend.network.egress',
-        'every host at a listed address is reached: a network policy does not look for the name in TLS',
-      ),
-    egressLearn &&
-      refused(
-        'docker_backend.network.egress_learn',
-        'what a server tries is noted by a forwarder, which there is on an engine only',
-        'learn its list on an engine (`looms egress suggest`), and take egress_learn out',
-      ),
-  ]);
-}
-
-/** What an entry of a name is where no policy knows names. */
-const withAddress = ({ host, port }: EgressTarget): string =>
-  host.startsWith('*.')
-    ? 'each host below it as { host: NAME, address: ADDRESS, port: PORT }'
-    : `{ host: ${host}, address: ADDRESS, port: ${port} }`;
-
-function ofNames(spec: DesiredServer, { leadsByName, keptByLooms }: Where): readonly Unlike[] {
-  const path = 'docker_backend.network.egress';
-  const names = ledByName(spec);
-  const [first] = names;
-  if (first === undefined) return [];
-  if (leadsByName === false) {
-    const hint = `write ${withAddress(first)}; names are let out by Cilium alone, where that is the cluster's network plugin`;
-    return [refused(path, `${first.host} is a name, and the policies of this cluster know addresses`, hint)];
-  }
-  const short = names.find(({ host }) => !host.includes('.'));
-  const inside = names.find(({ host }) => /\.(?:svc|cluster\.local)$/.test(host));
-  const needs = keptByLooms ? '' : ', which the cluster needs for it';
-  return present([
-    short !== undefined &&
-      refused(
-        path,
-        `${short.host} is no whole name, and pods ask for names as they stand`,
-        `write it with its domain, or ${withAddress(short)}`,
-      ),
-    inside !== undefined &&
-      refused(
-        path,
-        `${inside.host} is a name of the cluster itself, and only hosts outside of it are let out to by name`,
-        'take it out, and let the server reach it by a NetworkPolicy of yours',
-      ),
-    approximate(
-      path,
-      `names are let out by a policy of Cilium${needs}; it goes by what the cluster's name service answers`,
-    ),
   ]);
 }
 

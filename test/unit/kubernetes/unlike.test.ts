@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { fits, unlikeOnKubernetes, type Where } from '../../../src/kubernetes/objects/fits.ts';
+import { unlikeOnKubernetes } from '../../../src/kubernetes/objects/unlike.ts';
+import type { Where } from '../../../src/kubernetes/objects/where.ts';
 import { serverFields } from '../../../src/model/desired.ts';
 import type { Choice, Fields } from '../../../src/model/fields.ts';
 import { httpServer, type SpecChange, server } from '../../support/planner-world.ts';
@@ -20,17 +21,20 @@ function paths(fields: Fields, above = ''): string[] {
 
 const isBelow = (path: string, above: string): boolean => path === above || path.startsWith(`${above}.`);
 
-test('every field of a spec has a word for how it is on a cluster, and no other has', () => {
+/** The word that docs/kubernetes.md has for each field: how it is on a cluster. */
+const words = new Map(
+  [
+    ...readFileSync(new URL('../../../docs/kubernetes.md', import.meta.url), 'utf8').matchAll(
+      /^\| `([\w.]+)` \| (exact|approximate|looms|refused) \|/gm,
+    ),
+  ].map(([, path, word]) => [path as string, word]),
+);
+
+test('docs/kubernetes.md has a word for every field of a spec, and no other has one', () => {
   const all = paths(serverFields);
   expect(all.length).toBeGreaterThan(40);
-  expect(all.filter((path) => !Object.keys(fits).some((known) => isBelow(path, known)))).toEqual([]);
-  expect(Object.keys(fits).filter((known) => !all.some((path) => isBelow(path, known)))).toEqual([]);
-});
-
-test('docs/kubernetes.md has the same words', () => {
-  const page = readFileSync(new URL('../../../docs/kubernetes.md', import.meta.url), 'utf8');
-  const rows = [...page.matchAll(/^\| `([\w.]+)` \| (exact|approximate|looms|refused) \|/gm)];
-  expect(Object.fromEntries(rows.map(([, path, fit]) => [path, fit]))).toEqual(fits);
+  expect(all.filter((path) => ![...words.keys()].some((known) => isBelow(path, known)))).toEqual([]);
+  expect([...words.keys()].filter((known) => !all.some((path) => isBelow(path, known)))).toEqual([]);
 });
 
 /** Where objects are written that no cluster was asked for. */
@@ -40,10 +44,16 @@ const spec = (change: SpecChange) => server('a', { mcp: { command: 'run' }, ...c
 const told = (change: SpecChange, where = exported) =>
   unlikeOnKubernetes(spec(change), where).map(({ kind, path }) => `${kind} ${path.split('.').at(-1)}`);
 
+/** Whose command stands in its image only. */
+const silent = (one: ReturnType<typeof server>) => {
+  const { command: _, ...mcp } = one.spec.mcp;
+  return { ...one, spec: { ...one.spec, mcp } };
+};
+
 /** What is told of a spec with nothing but defaults. */
 const usual = ['approximate tmpfs', 'approximate mode', 'approximate environment'];
 
-test.each<[string, SpecChange, readonly string[]]>([
+const cases: readonly (readonly [string, SpecChange, readonly string[]])[] = [
   ['defaults', {}, []],
   ['a built image', { image: { kind: 'dockerfile', path: 'Dockerfile' } }, ['refused dockerfile_path']],
   ['a variant of a processor', { platform: 'linux/arm/v7' }, ['approximate platform']],
@@ -88,10 +98,54 @@ test.each<[string, SpecChange, readonly string[]]>([
   ['a user by name', { security: { user: 'node' } }, ['refused user']],
   ['root', { security: { user: '0:0' } }, ['approximate user']],
   ['a variable of looms', { mcp: { command: 'run', envFrom: ['TOKEN'] } }, ['approximate env_from']],
-])('of %s it is told what is otherwise', (_, change, also) => {
-  // The planner's usual spec has no limit of processes as files do.
-  const limits = { pidsLimit: 256, ...(change.limits ?? {}) };
-  expect(told({ ...change, limits }).sort()).toEqual([...usual, ...also].sort());
+];
+
+/** As files have it: the planner's usual spec has no limit of processes. */
+const limited = (change: SpecChange): SpecChange => ({ ...change, limits: { pidsLimit: 256, ...change.limits } });
+
+test.each(cases)('of %s it is told what is otherwise', (_, change, also) => {
+  expect(told(limited(change)).sort()).toEqual([...usual, ...also].sort());
+});
+
+/** What the other cases have no value for. */
+const more: readonly SpecChange[] = [
+  { image: { kind: 'node', packages: ['a@1.0.0'] } },
+  { image: { kind: 'build', run: ['true'] } },
+  {
+    limits: { executionTimeoutSeconds: 5 },
+    lifecycle: {
+      healthCheckIntervalSeconds: 5,
+      autoCleanup: false,
+      rotationIntervalHours: 1,
+      rotateOnImageChange: true,
+    },
+    mcp: {
+      command: 'run',
+      tools: { include: ['x'], exclude: [] },
+      env: { A: { kind: 'secret', parts: [{ from: 'environment', name: 'A' }] } },
+    },
+    scale: { min: 0, max: 2, sessionsPerReplica: 1, idleSeconds: 60 },
+  },
+];
+
+test('what is told of a field is what the docs call it, and what they call otherwise is told of some value', () => {
+  const changes = [...cases.map(([, change]) => limited(change)), ...more];
+  const all = [
+    ...changes.map(spec),
+    httpServer('a', { lifecycle: { drainSeconds: 5 } }).spec,
+    silent(server('a')).spec,
+  ];
+  const told = all.flatMap((one) => unlikeOnKubernetes(one, exported));
+  const pathsOf = (kind: 'approximate' | 'refused') =>
+    new Set(told.flatMap((one) => (one.kind === kind ? [one.path] : [])));
+  const called = (...of: readonly (string | undefined)[]) =>
+    [...words].flatMap(([path, word]) => (of.includes(word) ? [path] : []));
+  expect([...pathsOf('approximate')].filter((path) => !called('approximate', 'looms').includes(path))).toEqual([]);
+  expect(called('looms').filter((path) => !pathsOf('approximate').has(path))).toEqual([]);
+  expect(called('refused').filter((path) => !pathsOf('refused').has(path))).toEqual([]);
+  // What a package's image is made of is told with the kind of the server.
+  const ofPackages = ['docker_backend.python', 'docker_backend.node'];
+  expect(called('approximate').filter((path) => !told.some((one) => one.path === path))).toEqual(ofPackages);
 });
 
 describe('hosts by name', () => {
@@ -145,10 +199,6 @@ test('a command that only the image knows is refused for a process, and not for 
     unlikeOnKubernetes(spec, { ...exported, registry: true }).flatMap(({ kind, path }) =>
       kind === 'refused' ? [path] : [],
     );
-  const silent = (one: ReturnType<typeof server>) => {
-    const { command: _, ...mcp } = one.spec.mcp;
-    return { ...one, spec: { ...one.spec, mcp } };
-  };
   expect(refused(silent(server('a')))).toEqual(['mcp_server.command']);
   expect(refused(silent(httpServer('a')))).toEqual([]);
 });
