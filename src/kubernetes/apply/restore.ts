@@ -23,6 +23,7 @@ const againMs = 60_000;
 const longestFailure = 2000;
 
 type RestoreStep = Extract<KubeStep, { op: 'restore-server' }>;
+
 /**
  * A Deployment as it was left: as this run wrote it, else as the plan saw it. `begun`: the generation that this run began to write
  * over that, and of which it does not know whether the cluster took it.

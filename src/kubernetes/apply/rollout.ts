@@ -136,8 +136,9 @@ export type RolledOut = { readonly workload: Workload; readonly generation: Gene
 
 /**
  * Waits until the pods that the Deployment means are ready, or one of them: `timeoutMs` for each, as they may come one by one,
- * beyond what nodes take to have them. A look that fails for a reason that may pass is made again, as long as there is time. Throws `server-unhealthy` when its server did not answer, `image-pull-failed`,
- * `container-start-failed`, `server-not-found` when it is gone, `engine-timeout`, `interrupted`.
+ * beyond what nodes take to have them. A look that fails for a reason that may pass is made again, as long as there is time.
+ * Throws `server-unhealthy` when its server did not answer, `image-pull-failed`, `container-start-failed`, `server-not-found`
+ * when it is gone, `engine-timeout`, `interrupted`.
  */
 export async function awaitRollout(
   ports: KubernetesPorts,
