@@ -30,6 +30,7 @@ export const noticeCodes = [
   'events-unknown',
   'executions-unknown',
   'files-dropped',
+  'files-on-two-engines',
   'generation-not-recorded',
   'go-on-later',
   'health-not-kept',

@@ -162,10 +162,16 @@ export type PlanWarning = Omit<Notice, 'hint'> & {
   readonly at?: FilePlace;
 };
 
+/** The engine that a plan is for. */
+export type PlannedEngine = Pick<EngineDescription, 'id' | 'name' | 'kind' | 'version' | 'apiVersion' | 'endpoint'> & {
+  /** Of several: the ids of those that answered, by their names in looms.yaml. All sets of engines have one `id`. */
+  readonly engines?: Readonly<Record<string, string>>;
+};
+
 export type Plan<S extends Step = Step> = {
   readonly schemaVersion: 1;
   readonly project: ProjectName;
-  readonly engine: Pick<EngineDescription, 'id' | 'name' | 'kind' | 'version' | 'apiVersion' | 'endpoint'>;
+  readonly engine: PlannedEngine;
   /** Hash of the changes and steps, with their reasons: a saved plan whose basis is not today's is stale. */
   readonly basis: string;
   /** Sorted by server. */

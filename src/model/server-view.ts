@@ -237,6 +237,8 @@ export type Serving = {
   readonly containerName: string;
   readonly project: ProjectName;
   readonly generation: number;
+  /** It has not passed its gate yet, or that is not known: it serves where nothing else does. */
+  readonly isUnproven?: true;
   readonly spec: DesiredServer;
   /** Of the secrets that the container was given when it was made. */
   readonly secretPrints?: SecretPrints;

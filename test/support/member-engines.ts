@@ -36,6 +36,10 @@ export type MemberEngine = {
   readonly deleted: Set<ServerName>;
   /** How far its clock is ahead, ms. */
   clockAheadMs: number;
+  /** Waits before a gate answers. */
+  whenGated: () => Promise<void> | void;
+  /** Servers that somebody stopped here. */
+  readonly stopped: Set<ServerName>;
   /** Servers that do not pass their gate here. */
   readonly failing: Set<ServerName>;
   /** Who is told of its servers. */
@@ -72,6 +76,8 @@ export function memberEngine(
   const { name } = of;
   const description: DockerDescription = { ...(emptyEngine().engine as DockerDescription), id, name: id };
   const servers = new Map(has.map((one) => [one, 0]));
+  /** Made here, and not through their gates yet. */
+  const unproven = new Set<ServerName>();
   let lock: Promise<void> = Promise.resolve();
 
   const planOf = ({ servers: declared, undesired, movedAway = [], only }: FilesIntent): Plan => {
@@ -82,12 +88,13 @@ export function memberEngine(
     );
     const container = (server: ServerName) => asContainerId(`${name}-${server}`);
     const changes = [
-      ...wanted.map(
-        (server): Change =>
-          servers.has(server)
-            ? { server, container: container(server), action: 'unchanged' }
-            : { server, action: 'create', reasons: [{ kind: 'missing' }] },
-      ),
+      ...wanted.map((server): Change => {
+        if (!servers.has(server)) return { server, action: 'create', reasons: [{ kind: 'missing' }] };
+        const there = { server, container: container(server) };
+        return engine.stopped.has(server)
+          ? { ...there, action: 'start', reasons: [{ kind: 'exited', exitCode: 0, outOfMemory: false }] }
+          : { ...there, action: 'unchanged' };
+      }),
       ...goes.map(
         (server): Change => ({
           server,
@@ -153,9 +160,15 @@ export function memberEngine(
     if (step.op === 'create') {
       world.clock += 1;
       servers.set(server, world.clock);
+      unproven.add(server);
     }
+    if (step.op === 'gate') await engine.whenGated();
     if (step.op === 'undo' || step.op === 'remove') servers.delete(server);
-    if (step.op !== 'gate' || !engine.failing.has(server)) return { result: 'ok' };
+    if (step.op !== 'gate') return { result: 'ok' };
+    if (!engine.failing.has(server)) {
+      unproven.delete(server);
+      return { result: 'ok' };
+    }
     return { result: 'failed', failure: { code: 'session-failed', message: 'it does not answer', detail: [] } };
   };
   const locked = async <T>(work: () => Promise<T>): Promise<T> => {
@@ -228,7 +241,8 @@ export function memberEngine(
     serving: (_: unknown, server: ServerName) =>
       reached(() => {
         if (!servers.has(server)) throw new LoomsError('server-not-found', `no server ${server}`);
-        return { container: asContainerId(`${name}-${server}`) } as unknown as Serving;
+        const container = asContainerId(`${name}-${server}`);
+        return { container, ...(unproven.has(server) ? { isUnproven: true } : {}) } as unknown as Serving;
       }),
     instances: (_: unknown, options: CallOptions = {}) =>
       Promise.race([
@@ -256,6 +270,8 @@ export function memberEngine(
     whenTooMuch: undefined,
     deleted: new Set(),
     clockAheadMs: 0,
+    whenGated: () => {},
+    stopped: new Set(),
     failing: new Set(),
     watchers: new Set(),
     member: {

@@ -1,9 +1,10 @@
 import { join, resolve } from 'node:path';
 import type { Recipe } from '../../model/container/recipe.ts';
 import type { DeclaredServer } from '../../model/desired.ts';
+import type { EngineDescription } from '../../model/engine.ts';
 import { LoomsError } from '../../model/errors.ts';
 import { planDifferences } from '../../model/plan/compare-plans.ts';
-import type { Plan } from '../../model/plan.ts';
+import type { Plan, PlannedEngine } from '../../model/plan.ts';
 import { specHash } from '../../spec/record/record.ts';
 import type { Ports } from '../ports.ts';
 import { recipeOf } from './load-specs.ts';
@@ -71,6 +72,21 @@ function requireSamePolicy(saved: SavedPlan, applied: AppliedPolicy, workingDire
   );
 }
 
+/** Engines, also those of looms.yaml under their names, other than those that a plan was made for are not what was agreed to. */
+function requireSameEngine(planned: PlannedEngine, engine: EngineDescription): void {
+  if (engine.id !== planned.id) {
+    const message = `the plan was made for engine ${planned.name} (${planned.id}), and this is ${engine.name} (${engine.id})`;
+    throw stale(message, [], '--host and --context choose the engine; nothing was changed');
+  }
+  if (engine.kind !== 'several') return;
+  const others = Object.entries(planned.engines ?? {}).flatMap(([name, id]) => {
+    // What one that does not answer would have to do is part of the plan, which is made again.
+    const now = name in engine.away ? id : (engine.engines[name]?.id ?? 'no engine of looms.yaml');
+    return now === id ? [] : [`${name}: it was ${id}, and is ${now}`];
+  });
+  if (others.length > 0) throw stale('the plan was made for other engines than those that looms.yaml names', others);
+}
+
 /**
  * Makes a saved plan ready to be carried out, or tells why it cannot be any more. It is planned anew from what the file
  * holds: only when that gives the same plan is this still the engine it was made for, in the state it was made for.
@@ -83,11 +99,7 @@ export async function restorePlan(ports: Ports, saved: SavedPlan, applied: Appli
   if (saved.madeBy !== ports.managedBy) {
     throw stale(`the plan was made by ${saved.madeBy}, and this is ${ports.managedBy}`, []);
   }
-  const engine = await (await ports.orchestrator()).describe();
-  if (engine.id !== plan.engine.id) {
-    const message = `the plan was made for engine ${plan.engine.name} (${plan.engine.id}), and this is ${engine.name} (${engine.id})`;
-    throw stale(message, [], '--host and --context choose the engine; nothing was changed');
-  }
+  requireSameEngine(plan.engine, await (await ports.orchestrator()).describe());
   const servers = serversIn(saved, ports.workingDirectory);
   await requireRules(
     ports,

@@ -9,7 +9,7 @@ import { canonicalJson } from '../../model/values/canonical-json.ts';
 import { defined } from '../../model/values/defined.ts';
 import { parsedJson } from '../../model/values/parsed-json.ts';
 import { sha256 } from '../../model/values/sha256.ts';
-import { type Check, list, number, object, oneOf, optional, text } from '../../model/values/structure.ts';
+import { type Check, list, number, object, oneOf, optional, record, text } from '../../model/values/structure.ts';
 import type { FilesIntent } from '../../orchestrator/port.ts';
 import { isDeclaredServer } from '../../spec/record/record.ts';
 import { nearPath } from './near-path.ts';
@@ -125,7 +125,7 @@ const anything: Check = (value) => value !== undefined;
 
 const isPlan: Check = object({
   project: text,
-  engine: object({ id: text, name: text }),
+  engine: object({ id: text, name: text, engines: optional(record(text)) }),
   basis: text,
   changes: list(object({ server: text, action: text })),
   support: list(object({ kind: text, name: text, action: text })),

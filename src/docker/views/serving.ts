@@ -9,7 +9,7 @@ import { serverNotFound } from '../../model/server-not-found.ts';
 import type { ListedPlace, Serving } from '../../model/server-view.ts';
 import { defined } from '../../model/values/defined.ts';
 import type { ServingOptions } from '../../orchestrator/port.ts';
-import { servingOf, slotsOf } from '../model/generations.ts';
+import { isSettled, servingOf, slotsOf } from '../model/generations.ts';
 import { relayName } from '../model/labels.ts';
 import { resolveArgv } from '../model/resolve-shape.ts';
 import type { ImageFacts } from '../model/shape.ts';
@@ -68,6 +68,7 @@ export async function servingContainer(
     generation,
     spec,
     imageRef: container.imageRef,
+    ...(isSettled(project, spec.name)({ name }) ? {} : { isUnproven: true }),
     ...defined({ foreignRecord, secretPrints }),
     // An HTTP server's process has its argv already.
     argv: isHttp(spec) ? [] : resolveArgv(argvTemplateOf(spec), await programOf(engine, spec, container)),

@@ -1,7 +1,9 @@
 import type { ExecutionEvent } from '../../model/events.ts';
+import { planDifferences } from '../../model/plan/compare-plans.ts';
+import { planStale } from '../common/plan-stale.ts';
 import { reportOf } from '../common/report.ts';
 import { withinTime } from '../common/under-lock.ts';
-import type { ApplyOptions, ApplyReport } from '../port.ts';
+import type { ApplyOptions, ApplyReport, Orchestrator, Prepared } from '../port.ts';
 import { createMakings, deferred, type Makings } from './makings.ts';
 import { createMeeting, type Meeting } from './meeting.ts';
 import { errorOf, type Member, type Members } from './members.ts';
@@ -69,10 +71,13 @@ async function applyBounded(
     }
   };
   const keepLocked = async (member: Member, onLocked: () => void): Promise<null> => {
-    const { lock } = await member.orchestrator();
+    const orchestrator = await member.orchestrator();
     const wait = { ...options, lockTimeoutMs: lockTimeoutMs() };
+    const stays = confirmed.parts.find(({ engine }) => engine === member.name)?.prepared;
     try {
-      await lock.hold(plan.project, wait, async () => {
+      await orchestrator.lock.hold(plan.project, wait, async () => {
+        // What another engine gives up has to be as well here as when that was agreed to.
+        if (stays !== undefined) await requireSamePlan(orchestrator, stays);
         onLocked();
         await meeting.allLocked.promise;
         await allEnded.promise;
@@ -101,6 +106,13 @@ async function applyBounded(
     { ...whole, plan: { ...whole.plan, warnings } },
     ended.filter((one) => one !== null),
   );
+}
+
+/** Throws `plan-stale` where an engine is not as it was when nothing was to be done on it. */
+async function requireSamePlan(orchestrator: Orchestrator, { intent, plan }: Prepared): Promise<void> {
+  const again = await orchestrator.plan(intent);
+  if (again.plan.basis === plan.basis) return;
+  throw planStale('it changed between the plan you confirmed and now', planDifferences(plan, again.plan));
 }
 
 /** Engines where servers stay that another one gives up: nobody else may give them up meanwhile. */

@@ -1,6 +1,7 @@
 import type { EngineDescription, SeveralDescription } from '../../model/engine.ts';
 import { LoomsError } from '../../model/errors.ts';
 import type { ProjectName, ServerName } from '../../model/ids.ts';
+import type { PlannedEngine } from '../../model/plan.ts';
 import { serverNotFound } from '../../model/server-not-found.ts';
 import type { ServerListing } from '../../model/server-view.ts';
 import { describeSeveral, requireDistinct } from './describe.ts';
@@ -33,6 +34,12 @@ export async function lookAt(members: Members, project: ProjectName): Promise<An
     );
   }
   return look;
+}
+
+/** All engines as one, as a plan names them, by what they said with their lists. */
+export function plannedOn(members: Members, look: Answers<ServerListing>): PlannedEngine {
+  const { engines, ...all } = engineOf(members, look);
+  return { ...all, engines: Object.fromEntries(Object.entries(engines).map(([name, { id }]) => [name, id])) };
 }
 
 /** All engines as one, by what they said with their lists. */

@@ -1,7 +1,8 @@
 import { asStepId, type ServerName, type StepId } from '../../model/ids.ts';
 import { basisOf } from '../../model/plan/plan-basis.ts';
-import type { Change, Plan, PlanWarning, Step } from '../../model/plan.ts';
+import type { Change, Plan, PlannedEngine, PlanWarning, Step } from '../../model/plan.ts';
 import type { GenerationStep } from '../../model/trail/audit.ts';
+import { defined } from '../../model/values/defined.ts';
 import type { Intent, Prepared } from '../port.ts';
 import type { Placed } from './place.ts';
 
@@ -107,7 +108,7 @@ function mergePlans(
   parts: readonly Part[],
   placed: Placed,
   project: Plan['project'],
-  { id, name, kind, version, apiVersion, endpoint }: Plan['engine'],
+  { id, name, kind, version, apiVersion, endpoint, engines }: PlannedEngine,
   warnings: readonly PlanWarning[],
 ): Plan {
   const all = <T extends object>(of: (plan: Plan) => readonly T[]) =>
@@ -117,7 +118,7 @@ function mergePlans(
   return {
     schemaVersion: 1,
     project,
-    engine: { id, name, kind, version, apiVersion, endpoint },
+    engine: { id, name, kind, version, apiVersion, endpoint, ...defined({ engines }) },
     basis: basisOf({ changes, steps }),
     changes,
     support: all(({ support }) => support).toSorted(byName),
@@ -159,7 +160,7 @@ function settled(intent: Intent, parts: readonly Part[]): Intent {
 /** Puts plans of engines together; `engine` is all of them. */
 export function mergePrepared(
   intent: Intent,
-  engine: Plan['engine'],
+  engine: PlannedEngine,
   { parts, placed, told }: Pick<SeveralPrepared, 'parts' | 'placed' | 'told'>,
 ): SeveralPrepared {
   const all = <T>(of: (prepared: Prepared) => Iterable<T>): readonly T[] =>

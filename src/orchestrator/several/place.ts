@@ -155,11 +155,21 @@ export function placeServers(servers: readonly DeclaredServer[], engines: readon
   for (const server of sorted) {
     const placing = placings.get(server.spec.name);
     if (placing?.kind !== 'on') continue;
-    for (const { name } of holders(server)) {
-      if (name !== placing.engine) leaving.set(name, [...(leaving.get(name) ?? []), server.spec.name]);
+    const others = holders(server).filter(({ name }) => name !== placing.engine);
+    if (others.length > 0 && holdsFiles(server)) {
+      warnings.push(filesTwice(server, placing.engine, others));
+      continue;
     }
+    for (const { name } of others) leaving.set(name, [...(leaving.get(name) ?? []), server.spec.name]);
   }
   return { placings, leaving, warnings };
+}
+
+/** That nothing is taken away of a server whose files are on several engines: nobody but a person knows which of them count. */
+function filesTwice({ spec: { name } }: DeclaredServer, stays: string, others: readonly Answering[]): PlanWarning {
+  const names = others.map((one) => one.name);
+  const message = `it is on ${stays}, and on ${names.join(', ')} as well, with files of its own on each: none is taken away; bring the files that count to one of them, and \`looms delete ${name} --context ENGINE\` it on the other`;
+  return { code: 'files-on-two-engines', server: name, message };
 }
 
 function nowhere(

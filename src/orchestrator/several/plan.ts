@@ -5,7 +5,7 @@ import type { ServerListing } from '../../model/server-view.ts';
 import { defined } from '../../model/values/defined.ts';
 import { requireKnown } from '../common/require-known.ts';
 import type { FilesIntent, Intent, RecordedIntent, RemovalIntent, RollbackIntent } from '../port.ts';
-import { engineOf, hadServer, hasServer, holdersIn, lackOf, lookAt, madeFromNow, namesIn } from './look.ts';
+import { hadServer, hasServer, holdersIn, lackOf, lookAt, madeFromNow, namesIn, plannedOn } from './look.ts';
 import { type Answered, type Answers, errorOf, type Members, silentLines } from './members.ts';
 import { mergePrepared, nothingPlaced, type Part, type SeveralPrepared } from './merge.ts';
 import { type EngineSeen, type Placed, placeServers } from './place.ts';
@@ -71,7 +71,7 @@ async function planFiles(members: Members, intent: FilesIntent): Promise<Several
       movedAway: placed.leaving.get(engine),
     };
   });
-  return mergePrepared(intent, engineOf(members, look), { parts, placed, told: silentWarnings(look) });
+  return mergePrepared(intent, plannedOn(members, look), { parts, placed, told: silentWarnings(look) });
 }
 
 /** The places of the servers that are asked for; undefined: of all. */
@@ -101,7 +101,7 @@ async function planNamed(
     const servers = intent.servers.filter((name) => isFor(one, name, look));
     return servers.length === 0 ? undefined : { ...intent, servers };
   });
-  return mergePrepared(intent, engineOf(members, look), { parts, placed: nothingPlaced, told: silentWarnings(look) });
+  return mergePrepared(intent, plannedOn(members, look), { parts, placed: nothingPlaced, told: silentWarnings(look) });
 }
 
 /** Whether a server is that engine's to do something with: what it left on one is no part of it where it is now. */
@@ -130,7 +130,7 @@ export async function planIntent(members: Members, intent: Intent): Promise<Seve
   if (intent.kind !== 'prune') return planNamed(members, intent);
   const look = await lookAt(members, intent.project);
   const parts = await planParts(look.answered, () => intent);
-  return mergePrepared(intent, engineOf(members, look), {
+  return mergePrepared(intent, plannedOn(members, look), {
     parts,
     placed: nothingPlaced,
     told: silentWarnings(look),

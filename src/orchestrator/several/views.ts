@@ -95,7 +95,7 @@ export const historyOf = async (
 /** So long other engines are waited for once one has the server, ms: two have it for a moment only, while it moves. */
 const othersMs = 1_000;
 
-/** What sessions of a server go to. Where two engines have it, as while it moves, the one that made it last. */
+/** What sessions of a server go to. Where two engines have it, as while it moves: of those past their gates what was made last. */
 export async function servingOn(
   { members, owners, pause }: { readonly members: Members; readonly owners: Owners } & Pick<OrchestratorPorts, 'pause'>,
   project: ProjectName,
@@ -104,13 +104,13 @@ export async function servingOn(
 ): Promise<Serving> {
   const found: { readonly member: Member; readonly serving: Serving }[] = [];
   const failures: LoomsError[] = [];
-  const first = Promise.withResolvers<void>();
+  const firstFound = Promise.withResolvers<void>();
   const asked = members.ask(async (orchestrator, member) => {
     try {
       const serving = await orchestrator.serving(project, server, options);
       owners.note(serving.container, member);
       found.push({ member, serving });
-      first.resolve();
+      firstFound.resolve();
     } catch (error) {
       // That a server is not on an engine, or does not run there, matters only where it runs on no other.
       if (isFailure(error, 'server-not-running', 'server-asleep', 'image-not-found')) failures.push(error);
@@ -119,7 +119,7 @@ export async function servingOn(
   });
   const allAnswered = new AbortController();
   const ended = asked.finally(() => allAnswered.abort());
-  const inTime = first.promise.then(() => pause(othersMs, allAnswered.signal));
+  const inTime = firstFound.promise.then(() => pause(othersMs, allAnswered.signal));
   const all = async (): Promise<void> => {
     try {
       await ended;
@@ -144,6 +144,12 @@ export async function servingOn(
     );
   }
   if (others.length === 0) return only.serving;
-  const [newest] = await holdersOf(members, project, server, options);
-  return (found.find(({ member }) => member === newest.member) ?? only).serving;
+  // While it moves, what has passed its gate serves until the other one has as well.
+  const proven = found.filter(({ serving }) => serving.isUnproven !== true);
+  const fit = proven.length > 0 ? proven : found;
+  const [first = only, second] = fit;
+  if (second === undefined) return first.serving;
+  const holders = await holdersOf(members, project, server, options);
+  const [newest = first] = holders.flatMap((one) => fit.find(({ member }) => member === one.member) ?? []);
+  return newest.serving;
 }

@@ -191,6 +191,20 @@ test('a plan whose servers are elsewhere by the time it is carried out is stale'
   expect(it.world.log).toEqual([]);
 });
 
+test('nothing is taken away for a server that does not run any more where it stays', async () => {
+  const it = several({ a: ['x'], b: [] });
+  it.world.clock = 1;
+  const x = asServerName('x');
+  it.engines[1]?.servers.set(x, 1);
+  const prepared = await it.orchestrator.plan(intentOf([server('x')]));
+  it.engines[1]?.stopped.add(x);
+  await expect(it.orchestrator.apply(prepared, optionsOf())).rejects.toMatchObject({ code: 'plan-stale' });
+  expect(it.world.log).toEqual([]);
+  it.engines[1]?.stopped.clear();
+  await it.orchestrator.apply(prepared, optionsOf());
+  expect(it.world.log).toEqual(['a: drain x', 'a: remove x']);
+});
+
 const names = ['p', 'q', 'r'] as const;
 const engineNames = ['a', 'b', 'c'] as const;
 const file = fc
@@ -371,6 +385,33 @@ test('of a server on two engines the one that was made last counts, whatever the
   const { servers, now } = await it.orchestrator.servers(project);
   expect(servers.map(({ engine, createdAt }) => [engine, now - createdAt])).toEqual([['b', 100]]);
   expect((await it.orchestrator.serving(project, asServerName('x'))).container).toBe('b-x');
+});
+
+test('sessions go to the engine that a server leaves until it has passed its gate on the other one', async () => {
+  const it = several({ a: ['x'], b: [] });
+  const x = asServerName('x');
+  const gate = Promise.withResolvers<void>();
+  const begun = Promise.withResolvers<void>();
+  Object.assign(it.engines[1] ?? {}, {
+    whenGated: () => {
+      begun.resolve();
+      return gate.promise;
+    },
+  });
+  const run = applied(it, [on('x', 'b')]);
+  await begun.promise;
+  expect((await it.orchestrator.serving(project, x)).container).toBe('a-x');
+  gate.resolve();
+  await run;
+  expect((await it.orchestrator.serving(project, x)).container).toBe('b-x');
+});
+
+test('a plan names the engines that it is for', async () => {
+  const it = several({ a: [], b: [] });
+  const plan = async () => (await it.orchestrator.plan(intentOf([on('x', 'a')]))).plan.engine;
+  expect(await plan()).toMatchObject({ id: 'several', engines: { a: 'a', b: 'b' } });
+  first(it).isAway = true;
+  expect(await plan()).toMatchObject({ engines: { b: 'b' } });
 });
 
 test('one engine under two names is refused before anything is planned or changed, where both answer', async () => {

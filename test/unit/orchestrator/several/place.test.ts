@@ -95,6 +95,23 @@ test('of a server on two engines the one that was made last stays', () => {
   expect([...leaving]).toEqual([['a', ['x']]]);
 });
 
+test('of a server with files on two engines nothing is taken away, and somebody is told', () => {
+  const engines = [here('a', ['x']), here('b', ['other', 'x'])];
+  for (const files of [withVolume, { lifecycle: { preserve: ['/data'] } }]) {
+    const { placings, leaving, warnings } = placeServers([placed('x', {}, files)], engines);
+    expect(placings.get(asServerName('x'))).toEqual({ kind: 'on', engine: 'b' });
+    expect([...leaving]).toEqual([]);
+    expect(warnings).toEqual([
+      {
+        code: 'files-on-two-engines',
+        server: 'x',
+        message:
+          'it is on b, and on a as well, with files of its own on each: none is taken away; bring the files that count to one of them, and `looms delete x --context ENGINE` it on the other',
+      },
+    ]);
+  }
+});
+
 test('what an engine that does not answer may have is made nowhere else, but where it is lost and may move', () => {
   const both = [away('a'), here('b')];
   expect(shown([placed('x')], both)).toEqual(['x: nowhere, engine a, which may have it, does not answer']);
