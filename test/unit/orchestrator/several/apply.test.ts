@@ -138,8 +138,13 @@ test('an engine that does not answer holds up nothing of the others, and what ma
     'y create',
     'z unchanged',
   ]);
+  expect(plan.changes[0]).toMatchObject({
+    why: { kind: 'engine-silent', detail: expect.stringContaining('engine a') },
+  });
   expect(outcomes(await applied(it, declared))).toEqual(['x: blocked', 'y: done', 'z: unchanged']);
   expect(held(it)).toEqual([['x'], ['y', 'z']]);
+  const misplaced = await it.orchestrator.plan(intentOf([on('w', 'c')]));
+  expect(misplaced.plan.changes[0]).toMatchObject({ why: { kind: 'unsupported' } });
 });
 
 test('a server that may move is made elsewhere once its engine is lost, and taken from it when that is back', async () => {
