@@ -87,6 +87,35 @@ describe('a server that does not run is left alone', () => {
   });
 });
 
+describe('a stop by hand counts by whatever name its engine had', () => {
+  const asSeveral = async (records: readonly Partial<ChangeRecord>[], away: Readonly<Record<string, string>> = {}) => {
+    const { prepared, options } = start(records);
+    const engine = { kind: 'several', id: 'several' };
+    const describe = async () => ({ ...engine, engines: { a: { id: 'a-id' }, gpu: { id: 'gpu-id' } }, away });
+    const ports = { ...options.ports, orchestrator: async () => ({ describe }) } as unknown as Ports;
+    const plan = { ...prepared.plan, engine } as unknown as Prepared['plan'];
+    return (await heldBack({ ...prepared, plan }, { ...options, ports })).get(fs)?.why;
+  };
+  const begun = (engine: string) => record({ command: 'looms mcp start', engine });
+
+  test('among several, where it was made on one of them alone', async () => {
+    expect(await asSeveral([record({ engine: 'gpu-id' })])).toBe('stopped-by-person');
+    expect(await asSeveral([record({ engine: 'e1' })])).toBeUndefined();
+    expect(await asSeveral([begun('gpu-id'), record({ engine: 'several' })])).toBeUndefined();
+  });
+
+  test('and of one that may be the engine that does not answer, but no start of such a one', async () => {
+    const away = { office: 'nothing listens' };
+    expect(await asSeveral([record({ engine: 'e1' })], away)).toBe('stopped-by-person');
+    expect(await asSeveral([begun('e1'), record({ engine: 'several' })], away)).toBe('stopped-by-person');
+  });
+
+  test('and on one engine, where it was made on several', async () => {
+    expect(await whyHeld([record({ engine: 'several' })])).toBe('stopped-by-person');
+    expect(await whyHeld([begun('several'), record()])).toBeUndefined();
+  });
+});
+
 test('what a person said is told of a server, whatever else keeps it from being started', async () => {
   const { prepared, options } = start([record()]);
   const needy = server('fs', {
