@@ -4,7 +4,7 @@ import type { StepResult } from '../../src/model/events.ts';
 import { asContainerId, asStepId, type ServerName } from '../../src/model/ids.ts';
 import type { EngineTraits } from '../../src/model/place.ts';
 import { basisOf } from '../../src/model/plan/plan-basis.ts';
-import type { Change, Plan, Step } from '../../src/model/plan.ts';
+import type { Change, NonEmpty, Plan, Reason, Step } from '../../src/model/plan.ts';
 import type { ServerListing, ServerView, Serving } from '../../src/model/server-view.ts';
 import { reportOf } from '../../src/orchestrator/common/report.ts';
 import { walkPlan } from '../../src/orchestrator/common/walk-plan.ts';
@@ -36,6 +36,11 @@ export type MemberEngine = {
   readonly deleted: Set<ServerName>;
   /** How far its clock is ahead, ms. */
   clockAheadMs: number;
+  /** Servers whose containers are there, and do not run. */
+  readonly stopped: Set<ServerName>;
+  /** Of these, those that failed their gate, and those that were made and have not run yet. */
+  readonly gateFailed: Set<ServerName>;
+  readonly unstarted: Set<ServerName>;
   /** Servers that do not pass their gate here. */
   readonly failing: Set<ServerName>;
   /** Who is told of its servers. */
@@ -81,13 +86,19 @@ export function memberEngine(
       (one) => movedAway.includes(one) || (only === undefined && undesired === 'remove' && !known.has(one)),
     );
     const container = (server: ServerName) => asContainerId(`${name}-${server}`);
+    const off = new Set(declared.flatMap(({ spec }) => (spec.enabled ? [] : [spec.name])));
+    const exited: NonEmpty<Reason> = [{ kind: 'exited', exitCode: 0, outOfMemory: false }];
+    const changeOf = (server: ServerName): Change => {
+      const there = { server, container: container(server) };
+      if (!servers.has(server)) return { server, action: 'create', reasons: [{ kind: 'missing' }] };
+      const runs = !engine.stopped.has(server);
+      if (off.has(server) === !runs) return { ...there, action: 'unchanged' };
+      return runs
+        ? { ...there, action: 'stop', reasons: [{ kind: 'disabled' }] }
+        : { ...there, action: 'start', reasons: exited };
+    };
     const changes = [
-      ...wanted.map(
-        (server): Change =>
-          servers.has(server)
-            ? { server, container: container(server), action: 'unchanged' }
-            : { server, action: 'create', reasons: [{ kind: 'missing' }] },
-      ),
+      ...wanted.map(changeOf),
       ...goes.map(
         (server): Change => ({
           server,
@@ -110,6 +121,8 @@ export function memberEngine(
         const back = { ...step(server, 'undo', ['create']), onFailureOf: [asStepId(`${server}/gate`)] };
         return [step(server, 'create'), step(server, 'gate', ['create']), back];
       }
+      if (action === 'start') return [step(server, 'start'), step(server, 'gate', ['start'])];
+      if (action === 'stop') return [step(server, 'stop')];
       return action === 'remove' ? [step(server, 'drain'), step(server, 'remove', ['drain'])] : [];
     });
     return {
@@ -154,6 +167,8 @@ export function memberEngine(
       world.clock += 1;
       servers.set(server, world.clock);
     }
+    if (step.op === 'start') engine.stopped.delete(server);
+    if (step.op === 'stop') engine.stopped.add(server);
     if (step.op === 'undo' || step.op === 'remove') servers.delete(server);
     if (step.op !== 'gate' || !engine.failing.has(server)) return { result: 'ok' };
     return { result: 'failed', failure: { code: 'session-failed', message: 'it does not answer', detail: [] } };
@@ -200,8 +215,10 @@ export function memberEngine(
         createdAt,
         rotatesAt: null,
         status,
+        state: engine.stopped.has(server) ? 'stopped' : 'running',
+        generation: 1,
         container,
-        instances: [{ container }],
+        instances: [{ container, run: engine.unstarted.has(server) ? '' : '2026' }],
       } as unknown as ServerView;
     }),
     deleted: [...engine.deleted],
@@ -228,8 +245,11 @@ export function memberEngine(
     serving: (_: unknown, server: ServerName) =>
       reached(() => {
         if (!servers.has(server)) throw new LoomsError('server-not-found', `no server ${server}`);
+        if (engine.stopped.has(server)) throw new LoomsError('server-not-running', `${server} is stopped on ${name}`);
         return { container: asContainerId(`${name}-${server}`) } as unknown as Serving;
       }),
+    history: (_: unknown, server: ServerName) =>
+      reached(() => [{ generation: 1, state: engine.gateFailed.has(server) ? 'gate-failed' : 'stopped' }]),
     instances: (_: unknown, options: CallOptions = {}) =>
       Promise.race([
         reached(() =>
@@ -256,6 +276,9 @@ export function memberEngine(
     whenTooMuch: undefined,
     deleted: new Set(),
     clockAheadMs: 0,
+    stopped: new Set(),
+    gateFailed: new Set(),
+    unstarted: new Set(),
     failing: new Set(),
     watchers: new Set(),
     member: {

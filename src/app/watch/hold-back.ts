@@ -1,7 +1,7 @@
 import type { DeclaredServer } from '../../model/desired.ts';
 import { LoomsError } from '../../model/errors.ts';
 import type { ServerName } from '../../model/ids.ts';
-import { type Change, isRotation } from '../../model/plan.ts';
+import { type Change, isRotation, type Plan } from '../../model/plan.ts';
 import type { Prepared } from '../../orchestrator/port.ts';
 import { secretTroubles } from '../apply/apply-plan.ts';
 import type { Ports } from '../ports.ts';
@@ -27,11 +27,11 @@ type HoldBack = {
   readonly mayRotate: boolean;
 };
 
+const isMoved = (change: Change): boolean => 'reasons' in change && change.reasons.some(({ kind }) => kind === 'moved');
+
 /** Whether what did not run runs after a change: it is started, or made, also on another engine than before. */
 const begins = (change: Change): boolean =>
-  change.action === 'start' ||
-  change.action === 'create' ||
-  (change.action === 'replace' && change.reasons.some(({ kind }) => kind === 'moved'));
+  change.action === 'start' || change.action === 'create' || (change.action === 'replace' && isMoved(change));
 
 /** Which servers a plan would change are left alone for now, and why. */
 export async function heldBack(
@@ -64,10 +64,33 @@ export async function heldBack(
 }
 
 /**
+ * Of servers that a person stopped those that another engine has, too, as after it was lost: as they are declared, but switched
+ * off. Planned so, they are taken away there, where they may run, and are started nowhere. Where that failed it is waited.
+ */
+export async function stoppedElsewhere(
+  { changes }: Pick<Plan, 'changes'>,
+  held: ReadonlyMap<ServerName, LeftAlone>,
+  { backOff, servers }: Pick<HoldBack, 'backOff' | 'servers'>,
+): Promise<ReadonlyMap<ServerName, DeclaredServer>> {
+  const found = new Map<ServerName, DeclaredServer>();
+  for (const one of servers) {
+    const { name } = one.spec;
+    if (held.get(name)?.why !== 'stopped-by-person') continue;
+    if (!changes.some((change) => change.server === name && isMoved(change))) continue;
+    const off = { ...one, spec: { ...one.spec, enabled: false } };
+    if ((await backOff.waiting(name, declaredAs(off))) === undefined) found.set(name, off);
+  }
+  return found;
+}
+
+/**
  * Looks once more, under the lock, at a plan that holds nothing to be left alone when it was made: a person may have
- * stopped a server while the lock was waited for. Throws `plan-stale` where a server is to be left alone by now.
+ * stopped a server while the lock was waited for, or started one that was planned as stopped (`stoppedElsewhere`). Throws
+ * `plan-stale` where a server is to be left alone by now.
  */
 export async function requireNoneHeld(again: Prepared, options: HoldBack): Promise<void> {
-  const held = await heldBack(again, options);
-  if (held.size > 0) throw new LoomsError('plan-stale', `${[...held.keys()].join(', ')} is to be left alone by now`);
+  const declared = new Set(options.servers.flatMap(({ spec: { name, enabled } }) => (enabled ? [name] : [])));
+  const started = again.plan.changes.filter(({ server, action }) => action === 'stop' && declared.has(server));
+  const held = [...(await heldBack(again, options)).keys(), ...started.map(({ server }) => server)];
+  if (held.length > 0) throw new LoomsError('plan-stale', `${held.join(', ')} is to be left alone by now`);
 }

@@ -47,7 +47,8 @@ export function stopsByHand(
   return async (server) => {
     const asked = { project: plan.project, servers: [server], newestFirst: true };
     for await (const { servers = [], outcomes = [], ...change } of auditReader.changes(asked)) {
-      if (!servers.some((one) => one.server === server)) continue;
+      // What is cleared away beside a server neither starts nor stops it.
+      if (!servers.some((one) => one.server === server && one.action !== 'clean-up')) continue;
       if (outcomes.length === 0 && (change.result === 'failed' || change.result === 'interrupted')) continue;
       const same = await compare(change.engine);
       if (same === 'another') continue;

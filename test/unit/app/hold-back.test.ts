@@ -1,9 +1,11 @@
 import { describe, expect, test } from 'vitest';
 import type { Ports } from '../../../src/app/ports.ts';
-import { heldBack, requireNoneHeld } from '../../../src/app/watch/hold-back.ts';
+import type { BackOff } from '../../../src/app/watch/back-off.ts';
+import { declaredAs, heldBack, requireNoneHeld, stoppedElsewhere } from '../../../src/app/watch/hold-back.ts';
 import type { LeftAlone } from '../../../src/app/watch/told.ts';
 import { LoomsError } from '../../../src/model/errors.ts';
 import { asServerName } from '../../../src/model/ids.ts';
+import type { Reason } from '../../../src/model/plan.ts';
 import type { ChangeRecord } from '../../../src/model/trail/audit.ts';
 import type { Prepared } from '../../../src/orchestrator/port.ts';
 import { server } from '../../support/planner-world.ts';
@@ -50,6 +52,9 @@ describe('a server that does not run is left alone', () => {
 
     const { result: _, outcomes: __, ...underWay } = record();
     expect(await whyHeld([underWay])).toBe('stopped-by-person');
+
+    const cleared = record({ command: 'looms watch', servers: [{ server: fs, action: 'clean-up' }] });
+    expect(await whyHeld([cleared, record()])).toBe('stopped-by-person');
 
     const web = record({ command: 'looms apply', servers: [{ server: asServerName('web'), action: 'create' }] });
     expect(await whyHeld([web, record()])).toBe('stopped-by-person');
@@ -141,6 +146,39 @@ test('a plan to start a server that a person stopped while the lock was waited f
     code: 'plan-stale',
     message: 'fs is to be left alone by now',
   });
+});
+
+test('of what a person stopped and another engine has, too, that one is left to be cleared away, until that fails', async () => {
+  const left: LeftAlone = { why: 'stopped-by-person', user: 'ada', time: '' };
+  const moved = { kind: 'moved', from: 'a', to: 'b' } as const;
+  const plan = (reasons: readonly Reason[]) =>
+    ({ changes: [{ server: fs, action: 'start', reasons }] }) as unknown as Prepared['plan'];
+  const found = async (
+    reasons: readonly Reason[],
+    why: LeftAlone = left,
+    waiting: BackOff['waiting'] = async () => undefined,
+  ) => {
+    const backOff = { repaired: async () => 0, waiting };
+    const all = await stoppedElsewhere(plan(reasons), new Map([[fs, why]]), { backOff, servers: [server('fs')] });
+    return [...all].map(([name, { spec }]) => [name, spec.enabled]);
+  };
+  const exited = { kind: 'exited', exitCode: 0, outOfMemory: false } as const;
+  expect(await found([exited, moved])).toEqual([[fs, false]]);
+  expect(await found([exited])).toEqual([]);
+  expect(await found([exited, moved], { why: 'rotation-turn' })).toEqual([]);
+  const hash = declaredAs(server('fs', { enabled: false }));
+  const waiting: BackOff['waiting'] = async (_, of) =>
+    of === hash ? { hash, repairs: 1, until: 0, forMs: 1_000, why: 'it fails' } : undefined;
+  expect(await found([exited, moved], left, waiting)).toEqual([]);
+});
+
+test('nor is one that would stop what was planned as stopped, and is started by then', async () => {
+  const { prepared, options } = start([]);
+  const plan = { ...prepared.plan, changes: [{ server: fs, action: 'stop' }] } as unknown as Prepared['plan'];
+  const again = { ...prepared, plan };
+  await requireNoneHeld(again, { ...options, servers: [server('fs', { enabled: false })] });
+  const running = requireNoneHeld(again, { ...options, servers: [server('fs')] });
+  await expect(running).rejects.toMatchObject({ code: 'plan-stale' });
 });
 
 describe('of what a plan would change', () => {

@@ -378,6 +378,26 @@ test('of a server on two engines the one that was made last counts, whatever the
   expect((await it.orchestrator.serving(project, asServerName('x'))).container).toBe('b-x');
 });
 
+test('a server that was stopped where it was made last serves from no older one; one that is on its way does', async () => {
+  const it = several({ a: ['x'], b: [] });
+  const x = asServerName('x');
+  const [, b] = it.engines;
+  if (b === undefined) throw new Error('no engine');
+  const serving = async () => (await it.orchestrator.serving(project, x)).container;
+  it.world.clock = 1000;
+  b.servers.set(x, 900);
+  b.stopped.add(x);
+  await expect(serving()).rejects.toMatchObject({ code: 'server-not-running', message: 'x is stopped on b' });
+  b.unstarted.add(x);
+  expect(await serving()).toBe('a-x');
+  b.unstarted.clear();
+  b.gateFailed.add(x);
+  expect(await serving()).toBe('a-x');
+  b.gateFailed.clear();
+  b.servers.set(x, -100);
+  expect(await serving()).toBe('a-x');
+});
+
 test('one engine under two names is refused before anything is planned or changed, where both answer', async () => {
   const world: World = { log: [], clock: 0 };
   const x = asServerName('x');
