@@ -27,6 +27,8 @@ export type WatchOptions = SourceOptions &
     readonly keep: number | undefined;
     /** Between two looks when nothing calls for one, ms; a tenth of it is left to chance. */
     readonly intervalMs: number;
+    /** Throws where others apply the files to other engines by now: what is nowhere here may be there. */
+    readonly requireSameEngines: () => Promise<void>;
     /** Tells of differences and changes nothing. */
     readonly dryRun: boolean;
     /** Calls `mark` for what may be a change, until the signal aborts. */
@@ -158,6 +160,7 @@ export async function watchProject(ports: Ports, options: WatchOptions): Promise
   };
 
   const pass = async (triggers: readonly Trigger[]): Promise<void> => {
+    await options.requireSameEngines();
     const now = await source.read();
     if (now === undefined) return;
     const { whole, work, isWithinRules } = await planNow(now);
@@ -175,6 +178,7 @@ export async function watchProject(ports: Ports, options: WatchOptions): Promise
     if (waiting !== undefined) return wake.markAt('retry', ports.monotonicMs() + waiting.forMs);
     try {
       const stillWanted = async (again: Prepared): Promise<void> => {
+        await options.requireSameEngines();
         await source.requireSame(now, again);
         await requireNoneHeld(again, holdingBack(now));
       };

@@ -4,6 +4,7 @@ import { createLoopRecord } from '../../../src/app/watch/loop-record.ts';
 import type { Told } from '../../../src/app/watch/told.ts';
 import { type WatchOptions, watchProject } from '../../../src/app/watch/watch-project.ts';
 import type { DeclaredServer } from '../../../src/model/desired.ts';
+import { LoomsError } from '../../../src/model/errors.ts';
 import { asServerName } from '../../../src/model/ids.ts';
 import type { AuditedChange, ChangeEnd, ChangeRecord } from '../../../src/model/trail/audit.ts';
 import { noTracing } from '../../../src/model/trail/tracing.ts';
@@ -55,6 +56,7 @@ function world(servers: readonly DeclaredServer[], options: Partial<WatchOptions
     },
     whoAmI: { command: 'looms watch' },
     tracing: async () => noTracing,
+    secretPrints: { print: async () => ({}) },
     environment: {},
     files: {},
     forgetSecrets: () => {},
@@ -69,6 +71,7 @@ function world(servers: readonly DeclaredServer[], options: Partial<WatchOptions
     watchProject(ports, {
       project,
       readPolicies: async () => [],
+      requireSameEngines: async () => {},
       read: async () => loaded,
       prune: { prune: false, allowEmpty: false, projectNamed: true },
       keep: undefined,
@@ -116,4 +119,37 @@ test('what somebody stopped is taken away on an engine that is back, and stays s
   expect([a.servers.has(x), b.servers.has(x), b.stopped.has(x)]).toEqual([false, true, true]);
   expect(status.servers()).toMatchObject([{ server: x, state: 'stopped', drift: [] }]);
   expect(changes[0]).toMatchObject({ command: 'looms watch', servers: [{ server: x, action: 'clean-up' }] });
+});
+
+const otherEngines = new LoomsError('refused', 'looms.yaml names other engines');
+
+test('a loop changes nothing while looms.yaml names other engines than it began with, and says so once', async () => {
+  let looks = 0;
+  const requireSameEngines = async (): Promise<void> => {
+    looks += 1;
+    throw otherEngines;
+  };
+  const { it, told, status, run, stop } = world([quiet('x')], { requireSameEngines });
+  const running = run();
+  await eventually(async () => expect(looks).toBeGreaterThan(2));
+  stop.abort();
+  await running;
+  expect(told).toMatchObject([{ type: 'refused', failure: { message: 'looms.yaml names other engines' } }]);
+  expect([it.log, status.isReady()]).toEqual([[], false]);
+});
+
+test('nor where it does so since the loop looked, once it has the lock', async () => {
+  let asked = 0;
+  const requireSameEngines = async (): Promise<void> => {
+    asked += 1;
+    if (asked === 2) throw otherEngines;
+  };
+  const { it, told, run, stop } = world([quiet('x')], { requireSameEngines });
+  const running = run();
+  const said = () => told.map(({ type }) => type);
+  await eventually(async () => expect(said()).toContain('in-sync'));
+  stop.abort();
+  await running;
+  expect(said()).toEqual(['watching', 'refused', 'changing', 'changed', 'in-sync']);
+  expect(it.log).toEqual(['a: create x', 'a: gate x']);
 });
