@@ -26,6 +26,7 @@ export const noticeCodes = [
   'engine-not-taken',
   'engine-silent',
   'engine-unhealthy',
+  'engines-changed',
   'events-not-kept',
   'events-unknown',
   'executions-unknown',

@@ -60,7 +60,9 @@ export type Blocker =
       readonly hint: string;
     }
   | { readonly kind: 'network-taken' | 'volume-taken'; readonly name: string; readonly hint: string }
-  | { readonly kind: 'unsupported'; readonly detail: string; readonly hint?: string };
+  | { readonly kind: 'unsupported'; readonly detail: string; readonly hint?: string }
+  /** Of a project with several engines: the one that may have it does not answer, so that nobody knows how it is. */
+  | { readonly kind: 'engine-silent'; readonly detail: string; readonly hint: string };
 
 type ServerChange =
   | { readonly action: 'unchanged' }

@@ -4,7 +4,7 @@ import type { StepResult } from '../../src/model/events.ts';
 import { asContainerId, asStepId, type ServerName } from '../../src/model/ids.ts';
 import type { EngineTraits } from '../../src/model/place.ts';
 import { basisOf } from '../../src/model/plan/plan-basis.ts';
-import type { Change, Plan, Step } from '../../src/model/plan.ts';
+import type { Change, NonEmpty, Plan, Reason, Step } from '../../src/model/plan.ts';
 import type { ServerListing, ServerView, Serving } from '../../src/model/server-view.ts';
 import { reportOf } from '../../src/orchestrator/common/report.ts';
 import { walkPlan } from '../../src/orchestrator/common/walk-plan.ts';
@@ -38,8 +38,11 @@ export type MemberEngine = {
   clockAheadMs: number;
   /** Waits before a gate answers. */
   whenGated: () => Promise<void> | void;
-  /** Servers that somebody stopped here. */
+  /** Servers whose containers are there, and do not run. */
   readonly stopped: Set<ServerName>;
+  /** Of these, those that failed their gate, and those that were made and have not run yet. */
+  readonly gateFailed: Set<ServerName>;
+  readonly unstarted: Set<ServerName>;
   /** Servers that do not pass their gate here. */
   readonly failing: Set<ServerName>;
   /** Who is told of its servers. */
@@ -87,14 +90,19 @@ export function memberEngine(
       (one) => movedAway.includes(one) || (only === undefined && undesired === 'remove' && !known.has(one)),
     );
     const container = (server: ServerName) => asContainerId(`${name}-${server}`);
+    const off = new Set(declared.flatMap(({ spec }) => (spec.enabled ? [] : [spec.name])));
+    const exited: NonEmpty<Reason> = [{ kind: 'exited', exitCode: 0, outOfMemory: false }];
+    const changeOf = (server: ServerName): Change => {
+      const there = { server, container: container(server) };
+      if (!servers.has(server)) return { server, action: 'create', reasons: [{ kind: 'missing' }] };
+      const runs = !engine.stopped.has(server);
+      if (off.has(server) === !runs) return { ...there, action: 'unchanged' };
+      return runs
+        ? { ...there, action: 'stop', reasons: [{ kind: 'disabled' }] }
+        : { ...there, action: 'start', reasons: exited };
+    };
     const changes = [
-      ...wanted.map((server): Change => {
-        if (!servers.has(server)) return { server, action: 'create', reasons: [{ kind: 'missing' }] };
-        const there = { server, container: container(server) };
-        return engine.stopped.has(server)
-          ? { ...there, action: 'start', reasons: [{ kind: 'exited', exitCode: 0, outOfMemory: false }] }
-          : { ...there, action: 'unchanged' };
-      }),
+      ...wanted.map(changeOf),
       ...goes.map(
         (server): Change => ({
           server,
@@ -117,6 +125,8 @@ export function memberEngine(
         const back = { ...step(server, 'undo', ['create']), onFailureOf: [asStepId(`${server}/gate`)] };
         return [step(server, 'create'), step(server, 'gate', ['create']), back];
       }
+      if (action === 'start') return [step(server, 'start'), step(server, 'gate', ['start'])];
+      if (action === 'stop') return [step(server, 'stop')];
       return action === 'remove' ? [step(server, 'drain'), step(server, 'remove', ['drain'])] : [];
     });
     return {
@@ -163,6 +173,8 @@ export function memberEngine(
       unproven.add(server);
     }
     if (step.op === 'gate') await engine.whenGated();
+    if (step.op === 'start') engine.stopped.delete(server);
+    if (step.op === 'stop') engine.stopped.add(server);
     if (step.op === 'undo' || step.op === 'remove') servers.delete(server);
     if (step.op !== 'gate') return { result: 'ok' };
     if (!engine.failing.has(server)) {
@@ -213,8 +225,10 @@ export function memberEngine(
         createdAt,
         rotatesAt: null,
         status,
+        state: engine.stopped.has(server) ? 'stopped' : 'running',
+        generation: 1,
         container,
-        instances: [{ container }],
+        instances: [{ container, run: engine.unstarted.has(server) ? '' : '2026' }],
       } as unknown as ServerView;
     }),
     deleted: [...engine.deleted],
@@ -241,9 +255,12 @@ export function memberEngine(
     serving: (_: unknown, server: ServerName) =>
       reached(() => {
         if (!servers.has(server)) throw new LoomsError('server-not-found', `no server ${server}`);
+        if (engine.stopped.has(server)) throw new LoomsError('server-not-running', `${server} is stopped on ${name}`);
         const container = asContainerId(`${name}-${server}`);
         return { container, ...(unproven.has(server) ? { isUnproven: true } : {}) } as unknown as Serving;
       }),
+    history: (_: unknown, server: ServerName) =>
+      reached(() => [{ generation: 1, state: engine.gateFailed.has(server) ? 'gate-failed' : 'stopped' }]),
     instances: (_: unknown, options: CallOptions = {}) =>
       Promise.race([
         reached(() =>
@@ -272,6 +289,8 @@ export function memberEngine(
     clockAheadMs: 0,
     whenGated: () => {},
     stopped: new Set(),
+    gateFailed: new Set(),
+    unstarted: new Set(),
     failing: new Set(),
     watchers: new Set(),
     member: {

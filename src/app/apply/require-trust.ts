@@ -45,11 +45,13 @@ export async function requireTrustInPlan(
 /** Servers that are known to be as their files declare them: that is an acceptance of their records too. */
 export async function acceptDeclared(
   ports: { readonly trust: Pick<Ports['trust'], 'isAccepted' | 'accept'> },
-  { plan, records }: Pick<Prepared, 'plan' | 'records'>,
+  { plan, records, servers }: Pick<Prepared, 'plan' | 'records' | 'servers'>,
 ): Promise<void> {
-  const unknown = new Set(
-    plan.warnings.flatMap(({ code, server }) => (code === 'drift-unknown' ? (server ?? []) : [])),
-  );
+  // What shall not run is left as it is, whatever it was made from.
+  const unknown = new Set([
+    ...plan.warnings.flatMap(({ code, server }) => (code === 'drift-unknown' ? (server ?? []) : [])),
+    ...servers.flatMap(({ spec: { name, enabled } }) => (enabled ? [] : [name])),
+  ]);
   const unchanged = new Set(
     plan.changes.flatMap((change) =>
       change.action === 'unchanged' && !unknown.has(change.server) ? (change.container ?? []) : [],

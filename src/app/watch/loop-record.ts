@@ -18,7 +18,7 @@ export type ServerToLoop = {
   readonly state: LoopState;
   /** It does not run, or does not answer, whatever is being done about it. */
   readonly isDown: boolean;
-  /** In which fields, or how else, it is not as declared; a rotation that is due is none, nor is a person's stop. `unknown`: the last look failed. */
+  /** In which fields, or how else, it is not as declared; a rotation that is due is none, nor is a person's stop. `unknown`: the last look failed, or its engine is silent. */
   readonly drift: readonly string[] | 'unknown';
 };
 
@@ -90,8 +90,13 @@ const longestStepMs = 3_700_000;
 /** Bounds of durations, s: a look takes a moment, a run may build images. */
 const bounds = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600] as const;
 
+/** Whether a look could not find out how a server is, as its engine is silent while others answer. */
+const isUnseen = (change: Change | undefined): boolean =>
+  change?.action === 'blocked' && change.why.kind === 'engine-silent';
+
 /** What a server is that a plan would change; undefined where the plan alone does not tell. */
 function stateByPlan(change: Change | undefined, left: LeftAlone | undefined): LoopState | undefined {
+  if (isUnseen(change)) return 'unknown';
   if (left?.why === 'stopped-by-person') return 'stopped';
   if (left?.why === 'blocked' || left?.why === 'without-secrets' || change?.action === 'blocked') return 'blocked';
   if (left?.why === 'waiting') return 'waiting';
@@ -99,7 +104,8 @@ function stateByPlan(change: Change | undefined, left: LeftAlone | undefined): L
 }
 
 /** How a server is not as declared: its fields that somebody changed, else why a plan would change it. */
-function deviations(server: ServerName, { drift }: Plan, change: Change | undefined): readonly string[] {
+function deviations(server: ServerName, { drift }: Plan, change: Change | undefined): ServerToLoop['drift'] {
+  if (isUnseen(change)) return 'unknown';
   const fields = drift.flatMap((one) => (one.server === server ? one.fields.map(({ path }) => path) : []));
   if (fields.length > 0) return fields;
   if (change?.action === 'blocked') return ['blocked'];

@@ -11,7 +11,7 @@ import { type PruneRules, planAnyway, planWork, type Work } from '../plan/plan-w
 import type { Ports } from '../ports.ts';
 import { createBackOff } from './back-off.ts';
 import { followSource } from './follow-remote.ts';
-import { declaredAs, heldBack, requireNoneHeld, rotationPauseMs } from './hold-back.ts';
+import { declaredAs, heldBack, requireNoneHeld, rotationPauseMs, stoppedElsewhere } from './hold-back.ts';
 import { createKeeper } from './keeper.ts';
 import { createProbes } from './probes.ts';
 import { behindServers, createRun, type RunOptions } from './run.ts';
@@ -27,6 +27,8 @@ export type WatchOptions = SourceOptions &
     readonly keep: number | undefined;
     /** Between two looks when nothing calls for one, ms; a tenth of it is left to chance. */
     readonly intervalMs: number;
+    /** Throws where others apply the files to other engines by now: what is nowhere here may be there. */
+    readonly requireSameEngines: () => Promise<void>;
     /** Tells of differences and changes nothing. */
     readonly dryRun: boolean;
     /** Calls `mark` for what may be a change, until the signal aborts. */
@@ -109,10 +111,10 @@ export async function watchProject(ports: Ports, options: WatchOptions): Promise
       record.looked({ servers: loaded.servers, plan: work.plan, work, dryRun, left: new Map() });
       return { whole: work.plan, work, isWithinRules: true };
     }
-    const planPart = (part?: readonly ServerName[]): ReturnType<typeof planWithinRules<Work>> =>
+    const planPart = (part?: readonly ServerName[], source = now): ReturnType<typeof planWithinRules<Work>> =>
       planWithinRules({
-        plan: (only = part) => plan(now, only),
-        planAnyway: () => plan(now, part, planAnyway),
+        plan: (only = part) => plan(source, only),
+        planAnyway: () => plan(source, part, planAnyway),
         declared: part ?? declared,
       });
     const { whole, work, refusal } = await planPart();
@@ -131,8 +133,13 @@ export async function watchProject(ports: Ports, options: WatchOptions): Promise
     }
     if (held.size === 0) return { whole: whole.plan, work, isWithinRules: refusal === undefined };
     const { only = declared } = work.intent.kind === 'files' ? work.intent : {};
+    const off = await stoppedElsewhere(whole.plan, held, holdingBack(now));
+    const servers = loaded.servers.map((one) => off.get(one.spec.name) ?? one);
     // What is left alone may have been what made room for the rest.
-    const rest = await planPart(only.filter((server) => !held.has(server)));
+    const rest = await planPart(
+      only.filter((server) => off.has(server) || !held.has(server)),
+      { ...now, loaded: { ...loaded, servers } },
+    );
     const broken = refusal ?? rest.refusal;
     if (refusal === undefined && broken !== undefined) said.refused(failureOf(broken));
     return { whole: whole.plan, work: rest.work, isWithinRules: broken === undefined };
@@ -153,6 +160,7 @@ export async function watchProject(ports: Ports, options: WatchOptions): Promise
   };
 
   const pass = async (triggers: readonly Trigger[]): Promise<void> => {
+    await options.requireSameEngines();
     const now = await source.read();
     if (now === undefined) return;
     const { whole, work, isWithinRules } = await planNow(now);
@@ -170,6 +178,7 @@ export async function watchProject(ports: Ports, options: WatchOptions): Promise
     if (waiting !== undefined) return wake.markAt('retry', ports.monotonicMs() + waiting.forMs);
     try {
       const stillWanted = async (again: Prepared): Promise<void> => {
+        await options.requireSameEngines();
         await source.requireSame(now, again);
         await requireNoneHeld(again, holdingBack(now));
       };

@@ -1,9 +1,11 @@
 import { hostname } from 'node:os';
 import { text } from 'node:stream/consumers';
 import { setTimeout as pause } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
 import type { SavedPlan } from '../../app/plan/saved-plan.ts';
 import type { Ports } from '../../app/ports.ts';
 import { type AlertSettings, noAlerts } from '../../model/alerts.ts';
+import { LoomsError } from '../../model/errors.ts';
 import type { Policies } from '../../model/policy.ts';
 import { readPolicyFiles } from '../project/policy-files.ts';
 import { pathsOfPlan, readProjectFile } from '../project/project-file.ts';
@@ -11,6 +13,7 @@ import { renderNotice } from '../render/error.ts';
 import { palette } from '../terminal/palette.ts';
 import { isAlive, processSpace, userName } from '../terminal/this-process.ts';
 import type { Composition, Settings } from './composition.ts';
+import { enginesNamed } from './engine-choice.ts';
 import { engineSource } from './engine-source.ts';
 import { lazily, once } from './lazy.ts';
 import { localPorts, tracingFor, versionIn } from './local-ports.ts';
@@ -91,6 +94,12 @@ async function readSettingsPlan(
   return (await import('../../app/plan/plan-file.ts')).readPlanFile(place, planFile);
 }
 
+/** Connections are made once for a program, and what is kept of servers goes by them. */
+const otherEngines = {
+  message: 'looms.yaml names other engines by now than when this program began',
+  hint: 'start it anew: until then it keeps to those that it began with, and its loop changes nothing',
+} as const;
+
 /**
  * Puts the program together: this room alone knows which adapter stands behind a port. Adapters are imported when a port
  * is used for the first time, since most commands need few of them and each costs start-up time.
@@ -115,6 +124,14 @@ export async function compose(settings: Settings): Promise<Composition> {
   const readPolicies = async (): Promise<Policies> => (await readRules()).policies;
   const readAlerts = async (): Promise<AlertSettings> =>
     (await readProjectFile(place, specPaths, environment))?.file.alerts ?? noAlerts;
+  const engines = enginesNamed(settings, projectFile?.file);
+  const requireSameEngines = async (): Promise<void> => {
+    // What is wrong with a file is said by who reads it for its rules.
+    const read = await readProjectFile(place, specPaths, environment).catch(() => projectFile);
+    if (!isDeepStrictEqual(enginesNamed(settings, read?.file), engines)) {
+      throw new LoomsError('refused', otherEngines.message, { hint: otherEngines.hint });
+    }
+  };
   const { close, engineAddress, ...engineParts } = engineSource(settings, projectFile?.file, () => ports);
   const { proxyPasswords } = await import('../../image/proxies.ts');
   const stores = secretStores(environment, projectFile?.file.secretProviders ?? [], files.readRegular);
@@ -162,7 +179,10 @@ export async function compose(settings: Settings): Promise<Composition> {
   const clients = lazily(async () =>
     (await import('./gateway.ts')).gateways(ports, {
       policies,
-      readPolicies,
+      readPolicies: async () => {
+        await requireSameEngines().catch(() => warn({ code: 'engines-changed', ...otherEngines }));
+        return readPolicies();
+      },
       projectFile,
       engineAddress,
       readProjectFile: async () => (await readRules()).projectFile,
@@ -176,6 +196,7 @@ export async function compose(settings: Settings): Promise<Composition> {
     projectFile,
     policies,
     readPolicies,
+    requireSameEngines,
     readAlerts,
     savedPlan,
     secretStores: stores,

@@ -114,6 +114,8 @@ export type Composition = Gateways & {
   readonly policies: Policies;
   /** The same as they are by now, for commands that run on. Throws what opening a command throws of them. */
   readonly readPolicies: () => Promise<Policies>;
+  /** Throws `refused` where the project file names other engines by now than those that this program works on. */
+  readonly requireSameEngines: () => Promise<void>;
   /** `alerts` of the project file as it is by now. Throws as `readPolicies` does. */
   readonly readAlerts: () => Promise<AlertSettings>;
   /** What the file of `planFile` holds; read once, so that project file and plan belong together. */

@@ -1,7 +1,7 @@
 import { assertNever, LoomsError } from '../../model/errors.ts';
 import { defined } from '../../model/values/defined.ts';
 import { nearest } from '../../model/values/nearest.ts';
-import type { NamedEngine } from '../../spec/project-file.ts';
+import type { NamedEngine, ProjectFile } from '../../spec/project-file.ts';
 import type { Settings } from './composition.ts';
 
 /** A Docker Engine or Podman, by what names it; by none it is looked for where engines usually are. */
@@ -55,6 +55,24 @@ export function wishOf(
     return { kind: 'docker', insteadOf: { at: file.at, context: `kubernetes:${file.context ?? ''}` } };
   }
   return wishOfFile(file, ['--host', '--context', 'DOCKER_HOST', 'DOCKER_CONTEXT']);
+}
+
+/**
+ * What of a project file says which engines there are, wherever in the file it stands: two that are deeply equal say the same.
+ * What flags and environment win over says nothing.
+ */
+export function enginesNamed(
+  { host, context, program: { environment } }: Pick<Settings, 'host' | 'context' | 'program'>,
+  { engine, engines, registry }: Pick<ProjectFile, 'engine' | 'engines' | 'registry'> = {},
+): unknown {
+  const isFlagged = host !== undefined || context !== undefined;
+  const isNamed = isFlagged || Boolean(environment.DOCKER_HOST || environment.DOCKER_CONTEXT);
+  const named = (one: NamedEngine | undefined) => one && { ...one, at: '' };
+  return {
+    registry,
+    engines: isFlagged ? undefined : engines?.map((one) => ({ ...one, named: named(one.named) })),
+    engine: isNamed ? undefined : named(engine),
+  };
 }
 
 /** What the project file alone says of an engine; `before` would have won over a cluster that it names. */

@@ -62,7 +62,7 @@ export async function keepWatching(
   context: CommandContext,
   { json, record, alerts, stop, abort }: Watching,
 ): Promise<void> {
-  const { terminal, ports, project, readPolicies } = context;
+  const { terminal, ports, project, readPolicies, requireSameEngines } = context;
   const remote = await remoteSpecs(flags, context);
   const files = remote === undefined ? await choosePaths(flags.file ?? [], context) : [];
   const { watchedFolders } = await import('../../app/plan/spec-files.ts');
@@ -90,6 +90,7 @@ export async function keepWatching(
   const watching = watchProject(ports, {
     project: project.name,
     readPolicies: () => readPolicies().catch(withFindings),
+    requireSameEngines,
     prune: {
       prune: flags.prune === true,
       allowEmpty: false,

@@ -74,7 +74,8 @@ function changesOf(parts: readonly Part[], placed: Placed): readonly Change[] {
   );
   const nowhere = [...placed.placings].flatMap(([server, placing]): Change[] => {
     if (placing.kind === 'on') return [];
-    return [{ server, action: 'blocked', why: { kind: 'unsupported', detail: placing.why, hint: placing.hint } }];
+    const { silent, why: detail, hint } = placing;
+    return [{ server, action: 'blocked', why: { kind: silent ? 'engine-silent' : 'unsupported', detail, hint } }];
   });
   return [...made, ...nowhere].toSorted(byServer);
 }

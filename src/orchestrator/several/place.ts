@@ -27,7 +27,8 @@ type Away = Extract<EngineSeen, { answers: false }>;
 /** Where a server shall be: on an engine, or on none for now, and why. */
 export type Placing =
   | { readonly kind: 'on'; readonly engine: string; readonly from?: string }
-  | { readonly kind: 'nowhere'; readonly why: string; readonly hint: string };
+  /** `silent`: until an engine that does not answer does so again. */
+  | { readonly kind: 'nowhere'; readonly silent: boolean; readonly why: string; readonly hint: string };
 
 export type Placed = {
   readonly placings: ReadonlyMap<ServerName, Placing>;
@@ -144,12 +145,16 @@ export function placeServers(servers: readonly DeclaredServer[], engines: readon
       put(server, chosen.name, from?.name);
       continue;
     }
-    const { why, hint } = nowhere(server, hidden, engines, away);
-    if (from === undefined) placings.set(server.spec.name, { kind: 'nowhere', why, hint });
+    const none = nowhere(server, hidden, engines, away);
+    if (from === undefined) placings.set(server.spec.name, none);
     else {
       // What serves is not taken away for a place that there is not.
       put(server, from.name);
-      warnings.push({ code: 'place-not-kept', server: server.spec.name, message: `it stays on ${from.name}: ${why}` });
+      warnings.push({
+        code: 'place-not-kept',
+        server: server.spec.name,
+        message: `it stays on ${from.name}: ${none.why}`,
+      });
     }
   }
   for (const server of sorted) {
@@ -177,7 +182,7 @@ function nowhere(
   hidden: Away | undefined,
   engines: readonly EngineSeen[],
   away: readonly Away[],
-): { readonly why: string; readonly hint: string } {
+): Extract<Placing, { readonly kind: 'nowhere' }> {
   const place = placeOf(server);
   if (hidden !== undefined) {
     const waits = holdsFiles(server)
@@ -192,18 +197,21 @@ function nowhere(
       ? `; if it was never there, \`place: { engines: [${open.join(', ')}] }\` has it made now`
       : '';
     const hint = `${waits}${elsewhere}; one that is gone for good is taken out of engines in looms.yaml`;
-    return { why: `engine ${hidden.name}, which may have it, does not answer`, hint };
+    return { kind: 'nowhere', silent: true, why: `engine ${hidden.name}, which may have it, does not answer`, hint };
   }
   const silent = away.find((one) => allows(one, place));
   if (silent !== undefined) {
     const hint = 'no other engine is as its place says: it waits for that one';
-    return { why: `engine ${silent.name} does not answer`, hint };
+    return { kind: 'nowhere', silent: true, why: `engine ${silent.name} does not answer`, hint };
   }
   const text = wanted(place);
   const [full] = engines.filter((one) => allows(one, place));
   const hint = 'an engine of weight 0 takes servers that name it: `place: { engines: [NAME] }`';
-  if (full !== undefined) return { why: `${full.name}, where it may be, has weight 0`, hint };
+  if (full !== undefined)
+    return { kind: 'nowhere', silent: false, why: `${full.name}, where it may be, has weight 0`, hint };
   return {
+    kind: 'nowhere',
+    silent: false,
     why: `no engine is as its place says: ${text}`,
     hint: `looms.yaml has ${traitsText(engines)}`,
   };

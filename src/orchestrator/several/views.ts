@@ -95,7 +95,26 @@ export const historyOf = async (
 /** So long other engines are waited for once one has the server, ms: two have it for a moment only, while it moves. */
 const othersMs = 1_000;
 
-/** What sessions of a server go to. Where two engines have it, as while it moves: of those past their gates what was made last. */
+/**
+ * Whether a server that an engine has stands still there: it was stopped, or sleeps. One that has not run yet, as while it
+ * moves there, or that failed its gate takes no sessions from the one that served before.
+ */
+async function standsStill(
+  { orchestrator, value }: Answered<ServerListing>,
+  project: ProjectName,
+  server: ServerName,
+): Promise<boolean> {
+  const view = value.servers.find(({ name }) => name === server);
+  if (view === undefined || !['stopped', 'disabled', 'asleep'].includes(view.state)) return false;
+  if (view.instances.some(({ run }) => run === '')) return false;
+  const generations = await orchestrator.history(project, server);
+  return generations.find(({ generation }) => generation === view.generation)?.state !== 'gate-failed';
+}
+
+/**
+ * What sessions of a server go to. Where two engines have it, as while it moves: of those past their gates what was made last.
+ * Throws why what was made last does not serve where it stands still.
+ */
 export async function servingOn(
   { members, owners, pause }: { readonly members: Members; readonly owners: Owners } & Pick<OrchestratorPorts, 'pause'>,
   project: ProjectName,
@@ -103,7 +122,7 @@ export async function servingOn(
   options?: Parameters<Orchestrator['serving']>[2],
 ): Promise<Serving> {
   const found: { readonly member: Member; readonly serving: Serving }[] = [];
-  const failures: LoomsError[] = [];
+  const failures = new Map<Member, LoomsError>();
   const firstFound = Promise.withResolvers<void>();
   const asked = members.ask(async (orchestrator, member) => {
     try {
@@ -112,8 +131,8 @@ export async function servingOn(
       found.push({ member, serving });
       firstFound.resolve();
     } catch (error) {
-      // That a server is not on an engine, or does not run there, matters only where it runs on no other.
-      if (isFailure(error, 'server-not-running', 'server-asleep', 'image-not-found')) failures.push(error);
+      // That a server is not on an engine, or does not run there, matters only where it runs on no other, or was made there last.
+      if (isFailure(error, 'server-not-running', 'server-asleep', 'image-not-found')) failures.set(member, error);
       else if (!isFailure(error, 'server-not-found')) throw error;
     }
   });
@@ -133,7 +152,7 @@ export async function servingOn(
   if (only === undefined) {
     const answers = await ended;
     requireAnswer(answers);
-    const [failure] = failures;
+    const [failure] = failures.values();
     if (failure !== undefined) throw failure;
     // By all names: whoever wrote one that there is not is told the nearest.
     throw lackOf(
@@ -143,13 +162,16 @@ export async function servingOn(
       answers,
     );
   }
-  if (others.length === 0) return only.serving;
+  if (others.length === 0 && failures.size === 0) return only.serving;
   // While it moves, what has passed its gate serves until the other one has as well.
   const proven = found.filter(({ serving }) => serving.isUnproven !== true);
   const fit = proven.length > 0 ? proven : found;
   const [first = only, second] = fit;
-  if (second === undefined) return first.serving;
+  if (second === undefined && failures.size === 0) return first.serving;
   const holders = await holdersOf(members, project, server, options);
+  const [last] = holders;
+  const failure = failures.get(last.member);
+  if (failure !== undefined && (await standsStill(last, project, server))) throw failure;
   const [newest = first] = holders.flatMap((one) => fit.find(({ member }) => member === one.member) ?? []);
   return newest.serving;
 }

@@ -1,9 +1,11 @@
 import { describe, expect, test } from 'vitest';
 import type { Ports } from '../../../src/app/ports.ts';
-import { heldBack, requireNoneHeld } from '../../../src/app/watch/hold-back.ts';
+import type { BackOff } from '../../../src/app/watch/back-off.ts';
+import { declaredAs, heldBack, requireNoneHeld, stoppedElsewhere } from '../../../src/app/watch/hold-back.ts';
 import type { LeftAlone } from '../../../src/app/watch/told.ts';
 import { LoomsError } from '../../../src/model/errors.ts';
 import { asServerName } from '../../../src/model/ids.ts';
+import type { Reason } from '../../../src/model/plan.ts';
 import type { ChangeRecord } from '../../../src/model/trail/audit.ts';
 import type { Prepared } from '../../../src/orchestrator/port.ts';
 import { server } from '../../support/planner-world.ts';
@@ -51,6 +53,9 @@ describe('a server that does not run is left alone', () => {
     const { result: _, outcomes: __, ...underWay } = record();
     expect(await whyHeld([underWay])).toBe('stopped-by-person');
 
+    const cleared = record({ command: 'looms watch', servers: [{ server: fs, action: 'clean-up' }] });
+    expect(await whyHeld([cleared, record()])).toBe('stopped-by-person');
+
     const web = record({ command: 'looms apply', servers: [{ server: asServerName('web'), action: 'create' }] });
     expect(await whyHeld([web, record()])).toBe('stopped-by-person');
   });
@@ -87,6 +92,35 @@ describe('a server that does not run is left alone', () => {
   });
 });
 
+describe('a stop by hand counts by whatever name its engine had', () => {
+  const asSeveral = async (records: readonly Partial<ChangeRecord>[], away: Readonly<Record<string, string>> = {}) => {
+    const { prepared, options } = start(records);
+    const engine = { kind: 'several', id: 'several' };
+    const describe = async () => ({ ...engine, engines: { a: { id: 'a-id' }, gpu: { id: 'gpu-id' } }, away });
+    const ports = { ...options.ports, orchestrator: async () => ({ describe }) } as unknown as Ports;
+    const plan = { ...prepared.plan, engine } as unknown as Prepared['plan'];
+    return (await heldBack({ ...prepared, plan }, { ...options, ports })).get(fs)?.why;
+  };
+  const begun = (engine: string) => record({ command: 'looms mcp start', engine });
+
+  test('among several, where it was made on one of them alone', async () => {
+    expect(await asSeveral([record({ engine: 'gpu-id' })])).toBe('stopped-by-person');
+    expect(await asSeveral([record({ engine: 'e1' })])).toBeUndefined();
+    expect(await asSeveral([begun('gpu-id'), record({ engine: 'several' })])).toBeUndefined();
+  });
+
+  test('and of one that may be the engine that does not answer, but no start of such a one', async () => {
+    const away = { office: 'nothing listens' };
+    expect(await asSeveral([record({ engine: 'e1' })], away)).toBe('stopped-by-person');
+    expect(await asSeveral([begun('e1'), record({ engine: 'several' })], away)).toBe('stopped-by-person');
+  });
+
+  test('and on one engine, where it was made on several', async () => {
+    expect(await whyHeld([record({ engine: 'several' })])).toBe('stopped-by-person');
+    expect(await whyHeld([begun('several'), record()])).toBeUndefined();
+  });
+});
+
 test('what a person said is told of a server, whatever else keeps it from being started', async () => {
   const { prepared, options } = start([record()]);
   const needy = server('fs', {
@@ -112,6 +146,39 @@ test('a plan to start a server that a person stopped while the lock was waited f
     code: 'plan-stale',
     message: 'fs is to be left alone by now',
   });
+});
+
+test('of what a person stopped and another engine has, too, that one is left to be cleared away, until that fails', async () => {
+  const left: LeftAlone = { why: 'stopped-by-person', user: 'ada', time: '' };
+  const moved = { kind: 'moved', from: 'a', to: 'b' } as const;
+  const plan = (reasons: readonly Reason[]) =>
+    ({ changes: [{ server: fs, action: 'start', reasons }] }) as unknown as Prepared['plan'];
+  const found = async (
+    reasons: readonly Reason[],
+    why: LeftAlone = left,
+    waiting: BackOff['waiting'] = async () => undefined,
+  ) => {
+    const backOff = { repaired: async () => 0, waiting };
+    const all = await stoppedElsewhere(plan(reasons), new Map([[fs, why]]), { backOff, servers: [server('fs')] });
+    return [...all].map(([name, { spec }]) => [name, spec.enabled]);
+  };
+  const exited = { kind: 'exited', exitCode: 0, outOfMemory: false } as const;
+  expect(await found([exited, moved])).toEqual([[fs, false]]);
+  expect(await found([exited])).toEqual([]);
+  expect(await found([exited, moved], { why: 'rotation-turn' })).toEqual([]);
+  const hash = declaredAs(server('fs', { enabled: false }));
+  const waiting: BackOff['waiting'] = async (_, of) =>
+    of === hash ? { hash, repairs: 1, until: 0, forMs: 1_000, why: 'it fails' } : undefined;
+  expect(await found([exited, moved], left, waiting)).toEqual([]);
+});
+
+test('nor is one that would stop what was planned as stopped, and is started by then', async () => {
+  const { prepared, options } = start([]);
+  const plan = { ...prepared.plan, changes: [{ server: fs, action: 'stop' }] } as unknown as Prepared['plan'];
+  const again = { ...prepared, plan };
+  await requireNoneHeld(again, { ...options, servers: [server('fs', { enabled: false })] });
+  const running = requireNoneHeld(again, { ...options, servers: [server('fs')] });
+  await expect(running).rejects.toMatchObject({ code: 'plan-stale' });
 });
 
 describe('of what a plan would change', () => {

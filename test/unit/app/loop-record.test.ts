@@ -1,10 +1,12 @@
 import { describe, expect, test } from 'vitest';
+import { readingOf } from '../../../src/app/alerts/readings.ts';
 import type { Work } from '../../../src/app/plan/plan-work.ts';
 import { createLoopRecord } from '../../../src/app/watch/loop-record.ts';
 import type { LeftAlone } from '../../../src/app/watch/told.ts';
 import { asContainerId, asServerName, type ServerName } from '../../../src/model/ids.ts';
-import type { Change, Plan } from '../../../src/model/plan.ts';
+import type { Blocker, Change, Plan } from '../../../src/model/plan.ts';
 import { metricsText } from '../../../src/model/trail/metrics.ts';
+import { readAlertRule } from '../../../src/spec/alert-rule.ts';
 import { emptyEngine, plan as planOf, server } from '../../support/planner-world.ts';
 import { parsed } from '../../support/prometheus.ts';
 
@@ -109,6 +111,32 @@ describe('what a loop tells of itself', () => {
     // What cannot be looked at says nothing about servers.
     record.lookEnded(0.1, false);
     expect(new Set(Object.values(states()))).toEqual(new Set(['unknown']));
+  });
+
+  test('of a server whose engine is silent while others answer nothing is known, and no alert turns', () => {
+    const { record, status } = begin();
+    const rules = ['health is down for 1m', 'health is blocked for 2m', 'drift for 2m'].map((text) => {
+      const rule = readAlertRule(text);
+      if ('problem' in rule) throw new Error(rule.problem);
+      return rule;
+    });
+    const readings = () => {
+      const [loop] = status.servers() ?? [];
+      return rules.map((rule) => {
+        const reading = readingOf(rule, { now: 0, points: [], calls: () => undefined, loop });
+        return reading.kind === 'known' ? reading.isTrue : reading.kind;
+      });
+    };
+    record.looked(look(['fs'], [change('fs', 'start')]));
+    record.lookEnded(0.1, true);
+    expect(readings()).toEqual([true, false, true]);
+
+    const blocker: Blocker = { kind: 'engine-silent', detail: 'engine gpu does not answer', hint: 'it waits' };
+    const blocked: Change = { server: name('fs'), action: 'blocked', why: blocker };
+    record.looked(look(['fs'], [blocked], [['fs', { why: 'blocked', blocker }]]));
+    record.lookEnded(0.1, true);
+    expect(status.servers()).toEqual([{ server: 'fs', state: 'unknown', isDown: false, drift: 'unknown' }]);
+    expect(readings()).toEqual(['unknown', 'unknown', 'unknown']);
   });
 
   test('what it knows now is seen by whoever looks, and each change of it is told', () => {

@@ -130,6 +130,7 @@ describe('what `apply` of a file accepts', () => {
   const accepted = async (
     change: Partial<ObservedContainer>,
     warnings: readonly PlanWarning[] = [],
+    servers: Parameters<typeof acceptDeclared>[1]['servers'] = [],
   ): Promise<readonly string[]> => {
     const digests: string[] = [];
     const trust = { isAccepted: async () => false, accept: async (digest: string) => void digests.push(digest) };
@@ -143,7 +144,7 @@ describe('what `apply` of a file accepts', () => {
       { ...end, containers },
       made,
     );
-    await acceptDeclared({ trust }, { plan: { ...made, warnings }, records });
+    await acceptDeclared({ trust }, { plan: { ...made, warnings }, records, servers });
     return digests;
   };
 
@@ -160,5 +161,10 @@ describe('what `apply` of a file accepts', () => {
     const told = { code: 'drift-unknown', message: 'refused' } as const;
     expect(await accepted({}, [{ ...told, server: asServerName('web') }])).toEqual([]);
     expect(await accepted({}, [{ ...told, server: asServerName('other') }])).toEqual(['d']);
+  });
+
+  it('is no record of a server that is switched off, which nobody compares with its file', async () => {
+    expect(await accepted({}, [], [server('web')])).toEqual(['d']);
+    expect(await accepted({}, [], [server('web', { enabled: false })])).toEqual([]);
   });
 });

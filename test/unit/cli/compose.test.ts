@@ -1,3 +1,4 @@
+import { writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { afterAll, expect, it } from 'vitest';
@@ -15,11 +16,11 @@ const engine = createServer((request, response) => {
   response.writeHead(404).end();
 });
 
-const composed = (host: string | undefined): Promise<Composition> =>
+const composed = (host: string | undefined, workingDirectory = process.cwd()): Promise<Composition> =>
   compose({
     host,
     context: undefined,
-    program: { ...thisProgram(), environment },
+    program: { ...thisProgram(), environment, workingDirectory },
     command: 'test',
     managedBy: 'looms/test',
     goesOn: false,
@@ -63,4 +64,37 @@ it('masks the newest values of a secret that changes for as long as the program 
     await read('rotating');
   }
   expect(shown('password-of-hour-40-')).toBe(false);
+});
+
+it('knows that looms.yaml names other engines by now, in whatever lines it does, and where nothing wins over it', async () => {
+  const place = emptyFolder();
+  const write = (text: string): void => writeFileSync(join(place, 'looms.yaml'), text);
+  const both = 'engines: { a: { context: a, labels: { x: 1, y: 2 } }, b: { host: "ssh://b" } }\n';
+  write(both);
+  const { requireSameEngines, close } = await composed(undefined, place);
+  const byFlag = await composed(`unix://${socket}`, place);
+  for (const same of [
+    both,
+    `project: other\n${both}`,
+    'engines:\n  a: { labels: { y: 2, x: 1 }, context: a }\n  b: { host: "ssh://b" }\n',
+    'engines: {',
+  ]) {
+    write(same);
+    await requireSameEngines();
+  }
+  for (const other of [
+    both.replace('ssh://b', 'ssh://c'),
+    both.replace('y: 2', 'y: 3'),
+    both.replace(/ }\n$/, ', c: { context: c } }\n'),
+    'engine: { context: a }\n',
+    '',
+  ]) {
+    write(other);
+    await expect(requireSameEngines()).rejects.toMatchObject({
+      code: 'refused',
+      message: expect.stringContaining('other engines'),
+    });
+    await byFlag.requireSameEngines();
+  }
+  await Promise.all([close(), byFlag.close()]);
 });

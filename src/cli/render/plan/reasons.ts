@@ -87,6 +87,7 @@ export function describeBlocker(blocker: Blocker): string {
     case 'network-taken':
       return `network ${visible(blocker.name)}, and looms makes it otherwise`;
     case 'unsupported':
+    case 'engine-silent':
       return visible(blocker.detail);
     default:
       return assertNever(blocker);

@@ -138,8 +138,13 @@ test('an engine that does not answer holds up nothing of the others, and what ma
     'y create',
     'z unchanged',
   ]);
+  expect(plan.changes[0]).toMatchObject({
+    why: { kind: 'engine-silent', detail: expect.stringContaining('engine a') },
+  });
   expect(outcomes(await applied(it, declared))).toEqual(['x: blocked', 'y: done', 'z: unchanged']);
   expect(held(it)).toEqual([['x'], ['y', 'z']]);
+  const misplaced = await it.orchestrator.plan(intentOf([on('w', 'c')]));
+  expect(misplaced.plan.changes[0]).toMatchObject({ why: { kind: 'unsupported' } });
 });
 
 test('a server that may move is made elsewhere once its engine is lost, and taken from it when that is back', async () => {
@@ -412,6 +417,26 @@ test('a plan names the engines that it is for', async () => {
   expect(await plan()).toMatchObject({ id: 'several', engines: { a: 'a', b: 'b' } });
   first(it).isAway = true;
   expect(await plan()).toMatchObject({ engines: { b: 'b' } });
+});
+
+test('a server that was stopped where it was made last serves from no older one; one that is on its way does', async () => {
+  const it = several({ a: ['x'], b: [] });
+  const x = asServerName('x');
+  const [, b] = it.engines;
+  if (b === undefined) throw new Error('no engine');
+  const serving = async () => (await it.orchestrator.serving(project, x)).container;
+  it.world.clock = 1000;
+  b.servers.set(x, 900);
+  b.stopped.add(x);
+  await expect(serving()).rejects.toMatchObject({ code: 'server-not-running', message: 'x is stopped on b' });
+  b.unstarted.add(x);
+  expect(await serving()).toBe('a-x');
+  b.unstarted.clear();
+  b.gateFailed.add(x);
+  expect(await serving()).toBe('a-x');
+  b.gateFailed.clear();
+  b.servers.set(x, -100);
+  expect(await serving()).toBe('a-x');
 });
 
 test('one engine under two names is refused before anything is planned or changed, where both answer', async () => {
