@@ -1,7 +1,7 @@
 import { isFailure } from '../../model/errors.ts';
 import { messageOf } from '../../model/failure.ts';
 import type { ServerName } from '../../model/ids.ts';
-import type { FieldDifference } from '../../model/plan.ts';
+import type { FieldDifference, PlanWarning } from '../../model/plan.ts';
 import { mapBounded } from '../../model/values/map-bounded.ts';
 import type { ExportSettings } from '../../orchestrator/export.ts';
 import type { CallOptions } from '../../orchestrator/session-host.ts';
@@ -28,8 +28,8 @@ export type ServerDrift = {
 
 export type FoundDrift = {
   readonly servers: ReadonlyMap<string, ServerDrift>;
-  /** Servers whose Deployment the cluster does not say what it would be, and why: nobody knows whether it was changed. */
-  readonly unknown: ReadonlyMap<ServerName, string>;
+  /** Of what the cluster does not say what it would be, and why: nobody knows whether it was changed. */
+  readonly unknown: readonly PlanWarning[];
   /** By `supportKey`. */
   readonly support: ReadonlyMap<string, readonly FieldDifference[]>;
 };
@@ -132,7 +132,7 @@ export async function findDrift(
   settings: ExportSettings,
   { names, ...options }: DriftOptions = {},
 ): Promise<FoundDrift> {
-  const unknown = new Map<ServerName, string>();
+  const unknown: PlanWarning[] = [];
   const asked = observed.servers.filter(({ server }) => names?.includes(server) !== false);
   const servers = mapBounded(asked, atOnce, async (workload) => {
     const wanted = asRecorded(workload, settings);
@@ -143,7 +143,7 @@ export async function findDrift(
     } catch (error) {
       const why = refusalText(error);
       if (why === undefined) throw error;
-      unknown.set(workload.server, why);
+      unknown.push({ ...unknownOf('it', why), server: workload.server });
       // What was changed of its pods needs no dry run.
       return [[workload.server, driftOf(workload, [])] as const];
     }
@@ -152,13 +152,30 @@ export async function findDrift(
     const live = observed.support.get(supportKey(wanted));
     return live === undefined || !canBeCompared(wanted) ? [] : [{ wanted, live }];
   });
+  const refused = new Map<string, string>();
   const objects = mapBounded(present, atOnce, async ({ wanted, live }) => {
-    const found = await driftOfSupport(cluster, wanted, live, options);
-    return [supportKey(wanted), found.map(({ field }) => field)] as const;
+    const key = supportKey(wanted);
+    try {
+      const found = await driftOfSupport(cluster, wanted, live, options);
+      return [[key, found.map(({ field }) => field)] as const];
+    } catch (error) {
+      const why = refusalText(error);
+      if (why === undefined) throw error;
+      refused.set(key, why);
+      return [];
+    }
   });
   const [ofServers, ofObjects] = await Promise.all([servers, objects]);
-  return { servers: new Map(ofServers.flat()), unknown, support: new Map(ofObjects) };
+  // What refuses one of them mostly refuses all of its kind.
+  const [first, ...others] = [...refused.keys()].sort();
+  if (first !== undefined) unknown.push(unknownOf([first, ...others].join(', '), refused.get(first) ?? ''));
+  return { servers: new Map(ofServers.flat()), unknown, support: new Map(ofObjects.flat()) };
 }
+
+const unknownOf = (what: string, why: string): PlanWarning => ({
+  code: 'drift-unknown',
+  message: `what somebody changed of ${what} is not known: ${why}`,
+});
 
 /** Kinds that are the cluster's own may be written without saying over which version; what it was taught may not. */
 const isTaught = ({ kind }: KubeObject): boolean => kind === 'CiliumNetworkPolicy';
