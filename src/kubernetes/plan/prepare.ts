@@ -18,6 +18,7 @@ import { decide } from './decide.ts';
 import type { DecideInput } from './decision.ts';
 import { findDrift } from './drift.ts';
 import { keptNamespace } from './kept-namespace.ts';
+import { scriptsToHave } from './own-scripts.ts';
 import { goesAway } from './removal.ts';
 import type { KubePlan } from './steps.ts';
 
@@ -112,7 +113,8 @@ export async function prepare(
 ): Promise<KubePrepared> {
   const { desired } = asked;
   const settings = objectSettings(ports, observed);
-  const { support, blockers, doubtful } = behind(observed, asked, settings);
+  const { support: own, blockers, doubtful } = behind(observed, asked, settings);
+  const support = own.map((one) => (one.kind === 'ConfigMap' ? scriptsToHave(ports, observed, one) : one));
   const [space, drift, counted, secrets] = await Promise.all([
     keptNamespace(ports.cluster, observed, support),
     // Of the namespace only looms' own labels count: the rest of it is its cluster's.
