@@ -183,7 +183,7 @@ describe.skipIf(kubectlProgram === '')('a cluster as looms talks to it', () => {
     });
 
     it('is kept alive by pings, which the API server answers', async () => {
-      const { certificate, headers } = await access.identity(false);
+      const { certificate, headers } = await access.identity();
       const query = new URLSearchParams({ container: 'server', stdin: 'true', stdout: 'true', command: 'cat' });
       const url = `${access.endpoint.replace('http', 'ws')}${inNamespace('pods', 'box')}/exec?${query}`;
       const ca = await access.trust.ca?.();

@@ -1,13 +1,17 @@
 import { messageOf } from '../../model/failure.ts';
+import type { ServerName } from '../../model/ids.ts';
 import { isoTime } from '../../model/times.ts';
+import { defined } from '../../model/values/defined.ts';
 import type { CallOptions } from '../../orchestrator/session-host.ts';
-import { isSameRevision, seenText } from '../model/claims.ts';
+import { aboutPods, isSameRevision, seenText } from '../model/claims.ts';
 import { digestSeen, writeSeen } from '../model/image-digest.ts';
 import { annotation } from '../model/names.ts';
 import { type KubeObject, type Pod, serverIn, serverStatus } from '../model/objects.ts';
 import type { Generation, Observed } from '../model/observed.ts';
 import { hasServed } from '../model/served.ts';
+import { signWritten } from '../model/written.ts';
 import { clusterNow } from '../observe/describe.ts';
+import { podsPrint } from '../plan/over.ts';
 import type { KubernetesPorts } from '../ports.ts';
 import { annotate } from './requests.ts';
 
@@ -16,6 +20,9 @@ type NoteEnvironment = {
   readonly observed: Observed;
   /** Whether an earlier generation is gone back to, so that the one that is left was given up. */
   readonly rollsBack: boolean;
+  /** As in `StepEnvironment`. */
+  readonly written: ReadonlyMap<ServerName, KubeObject>;
+  readonly begun: ReadonlyMap<ServerName, number>;
 };
 
 /** What is kept of the image that a pod was seen with, signed; null where nothing of it can be pulled again or signed. */
@@ -28,7 +35,18 @@ function imageSeen({ ports, observed: { project } }: NoteEnvironment, { claim, r
 }
 
 /**
- * Notes that a generation has passed its gate and with which image, and of the one that a rollback leaves that it was given
+ * What this run asked the pods of a generation to be, as the cluster took it, signed; undefined where another one made them, or
+ * nothing can be signed. A write that leaves the pods as they are tells nothing of who made them so.
+ */
+function podsWritten({ ports, observed, written, begun }: NoteEnvironment, { claim }: Generation): string | undefined {
+  const deployment = begun.get(claim.server) === claim.generation ? written.get(claim.server) : undefined;
+  if (deployment === undefined) return undefined;
+  const about = aboutPods({ ...claim, project: observed.project });
+  return signWritten(about, { by: ports.managedBy, print: podsPrint(deployment) }, ports.settings.records);
+}
+
+/**
+ * Notes that a generation has passed its gate, with which image and pods, and of the one that a rollback leaves that it was given
  * up. Why it could not be noted, for people: the server serves all the same.
  */
 export async function noteServed(
@@ -53,6 +71,7 @@ export async function noteServed(
     const notes = {
       [annotation.served]: served,
       [annotation.imageSeen]: imageSeen(env, generation, pod),
+      ...defined({ [annotation.written]: podsWritten(env, generation) }),
       [annotation.outcome]: null,
       [annotation.failure]: null,
     };

@@ -12,6 +12,7 @@ import { isReady, type KubeObject, type Pod, runOf, serverStatus } from '../mode
 import { idOfPod, type Observed } from '../model/observed.ts';
 import { isPassing } from '../model/refusals.ts';
 import { listOf } from '../observe/observe.ts';
+import { signedScripts } from '../plan/own-scripts.ts';
 import type { KubeStep } from '../plan/steps.ts';
 import type { KubernetesPorts } from '../ports.ts';
 import { servingPod } from '../views/serving.ts';
@@ -65,10 +66,12 @@ export async function performStep(
   const { cluster } = ports;
   const { namespace } = observed;
   switch (step.op) {
-    case 'put-object':
-      if (step.over === undefined) await createObject(cluster, step.object, options);
-      else await replaceObject(cluster, step.object, step.over, options);
+    case 'put-object': {
+      const object = signedScripts(ports, observed, step.object);
+      if (step.over === undefined) await createObject(cluster, object, options);
+      else await replaceObject(cluster, object, step.over, options);
       return done;
+    }
     case 'label-namespace':
       await labelNamespace(cluster, step, options);
       return done;

@@ -174,6 +174,7 @@ const ofItsTime = new Set<string>([
   annotation.outcome,
   annotation.served,
   annotation.imageSeen,
+  annotation.written,
   annotation.stopped,
 ]);
 

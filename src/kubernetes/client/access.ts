@@ -27,10 +27,10 @@ export type ClusterAccess = {
   /** A proxy over HTTP that connections go through. */
   readonly proxy?: URL;
   /**
-   * Asked before each request, since tokens and certificates change while a program runs; `isAnew` says that the last one
-   * was not let in. Throws `engine-rejected` when it cannot be had, `usage` when what is written is none.
+   * Asked before each request, since tokens and certificates change while a program runs; `refused` is an answer of before that
+   * was not let in: another one, where there can be one. Throws `engine-rejected` when it cannot be had, `usage` when what is written is none.
    */
-  readonly identity: (isAnew: boolean) => Promise<Identity>;
+  readonly identity: (refused?: Identity) => Promise<Identity>;
 };
 
 /** Where clusters are looked for. */

@@ -92,14 +92,14 @@ const isSame = (one: Secured, other: Secured): boolean =>
   one.certificate?.key === other.certificate?.key;
 
 /** Who sends a request, and over which connections. */
-export type Caller = Pick<Identity, 'headers'> & { readonly agents: Agents };
+export type Caller = { readonly identity: Identity; readonly agents: Agents };
 
 /**
  * Who asks by now (`ClusterAccess.identity`), with connections: those with a certificate or an authority that was replaced
  * are ended once nothing uses them.
  */
 export function callersOf(access: ClusterAccess): {
-  readonly caller: (isAnew: boolean) => Promise<Caller>;
+  readonly caller: (refused?: Caller) => Promise<Caller>;
   readonly close: () => void;
 } {
   let made: { readonly secured: Secured; readonly agents: Agents } | undefined;
@@ -109,12 +109,12 @@ export function callersOf(access: ClusterAccess): {
     made = undefined;
   };
   return {
-    async caller(isAnew) {
-      const [{ headers, certificate }, ca] = await Promise.all([access.identity(isAnew), access.trust.ca?.()]);
-      const secured = { ca, ...defined({ certificate }) };
+    async caller(refused) {
+      const [identity, ca] = await Promise.all([access.identity(refused?.identity), access.trust.ca?.()]);
+      const secured = { ca, ...defined({ certificate: identity.certificate }) };
       // Connections in use go on; idle ones are closed by the server in time.
       if (made === undefined || !isSame(made.secured, secured)) made = { secured, agents: makeAgents(access, secured) };
-      return { headers, agents: made.agents };
+      return { identity, agents: made.agents };
     },
     close,
   };

@@ -24,25 +24,29 @@ export type ExecCluster = Readonly<Record<string, unknown>>;
 const versions = ['client.authentication.k8s.io/v1', 'client.authentication.k8s.io/v1beta1'];
 
 /**
- * Asks the program that a kubeconfig names for a user's credential, and keeps it until it is over. It gets no terminal.
- * Throws `engine-rejected` when it gives none.
+ * Asks the program that a kubeconfig names for a user's credential, and keeps it until it is over, or it is the one that was
+ * `refused`: who asks by an older one gets what has come since, or is under way. It gets no terminal. Throws `engine-rejected`
+ * when it gives none.
  * https://kubernetes.io/docs/reference/access-authn-authz/authentication/#client-go-credential-plugins
  */
 export function execCredential(
   entry: Entry,
   environment: Readonly<Record<string, string | undefined>>,
   cluster: () => Promise<ExecCluster>,
-): (isAnew: boolean) => Promise<Credential> {
+): (refused?: Credential) => Promise<Credential> {
   const run = programOf(entry, environment, cluster);
-  let kept: { readonly credential: Promise<Credential>; until: number } | undefined;
-  return (isAnew) => {
-    if (kept !== undefined && !isAnew && kept.until > Date.now()) return kept.credential;
-    const asked = run().then(({ credential, until }) => {
-      next.until = until;
-      return credential;
+  type Kept = { readonly asked: Promise<Credential>; answer?: Answer };
+  let kept: Kept | undefined;
+  const holds = ({ answer }: Kept, refused: Credential | undefined): boolean =>
+    answer === undefined || (answer.until > Date.now() && answer.credential !== refused);
+  return (refused) => {
+    if (kept !== undefined && holds(kept, refused)) return kept.asked;
+    const asked = run().then((answer) => {
+      next.answer = answer;
+      return answer.credential;
     });
     // Whoever asks meanwhile waits for the same answer; a failure is not kept.
-    const next = { credential: asked, until: Number.POSITIVE_INFINITY };
+    const next: Kept = { asked };
     kept = next;
     asked.catch(() => {
       if (kept === next) kept = undefined;

@@ -31,10 +31,10 @@ type Attempt =
   /** What answered is no web socket, or one that does not speak our protocol. */
   | { readonly kind: 'unsupported' };
 
-function connect({ access }: Line, path: string, { agents, headers }: Caller, { signal }: Bound): Promise<Attempt> {
+function connect({ access }: Line, path: string, { agents, identity }: Caller, { signal }: Bound): Promise<Attempt> {
   const socket = new WebSocket(`${access.endpoint.replace(/^http/, 'ws')}${path}`, [protocol], {
     agent: agents.streams,
-    headers: { 'User-Agent': 'looms', ...(headers as Record<string, string>) },
+    headers: { 'User-Agent': 'looms', ...(identity.headers as Record<string, string>) },
     perMessageDeflate: false,
     maxPayload: longestMessage,
     skipUTF8Validation: true,
@@ -122,14 +122,15 @@ async function open(line: Line, at: PodContainer, argv: readonly string[], bound
   for (const word of argv) query.append('command', word);
   const [namespace, pod] = [at.namespace, at.pod].map(encodeURIComponent);
   const path = `/api/v1/namespaces/${namespace}/pods/${pod}/exec`;
-  for (let isAnew = false; ; isAnew = true) {
-    const caller = await bound.identify(line.caller(isAnew));
+  for (let refused: Caller | undefined; ; ) {
+    const caller = await bound.identify(line.caller(refused));
     const attempt = await bound.wait(connect(line, `${path}?${query}`, caller, bound));
     if (attempt.kind === 'open') return attempt.session;
     if (attempt.kind === 'unsupported') throw unsupported(line);
     const { response } = attempt;
-    if (response.statusCode === 401 && !isAnew) {
+    if (response.statusCode === 401 && refused === undefined) {
       response.resume();
+      refused = caller;
       continue;
     }
     const error = await bound.wait(refusal(line, { method: 'POST', path }, response));

@@ -47,11 +47,15 @@ export function identityOf(
   }
   const ask = exec === undefined ? undefined : execCredential(exec, environment, cluster);
   const headers = impersonation(user);
-  return async (isAnew) => {
-    const [written, given] = await Promise.all([writtenCredential(user), ask?.(isAnew)]);
+  /** What the program gave for each answer: what is refused is told to it by that. */
+  const gave = new WeakMap<Identity, Credential>();
+  return async (refused) => {
+    const [written, given] = await Promise.all([writtenCredential(user), ask?.(refused && gave.get(refused))]);
     const certificate = written.certificate ?? given?.certificate;
     const authorization = authorizationOf(user, written.token ?? given?.token);
-    return { headers: { ...headers, ...authorization }, ...defined({ certificate }) };
+    const identity: Identity = { headers: { ...headers, ...authorization }, ...defined({ certificate }) };
+    if (given !== undefined) gave.set(identity, given);
+    return identity;
   };
 }
 

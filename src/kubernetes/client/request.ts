@@ -27,7 +27,7 @@ const keepAliveMs = 20_000;
 /** The way to an API server. */
 export type Line = {
   readonly access: ClusterAccess;
-  readonly caller: (isAnew: boolean) => Promise<Caller>;
+  readonly caller: (refused?: Caller) => Promise<Caller>;
   readonly close: () => void;
 };
 
@@ -62,7 +62,7 @@ function sendOnce(
         Accept: request.accept ?? 'application/json, */*',
         'User-Agent': 'looms',
         ...(body === undefined ? {} : { 'Content-Type': type, 'Content-Length': String(body.length) }),
-        ...(caller.headers as http.OutgoingHttpHeaders),
+        ...(caller.identity.headers as http.OutgoingHttpHeaders),
       },
     });
     outgoing.setSocketKeepAlive(true, keepAliveMs);
@@ -109,17 +109,17 @@ function pauseOf({ statusCode, headers }: http.IncomingMessage): number | undefi
 
 /** Sends a request until it is answered otherwise than with "not now", or with "who are you" once. */
 async function send(line: Line, request: ApiRequest, kind: Kind, bound: Bound): Promise<http.IncomingMessage> {
-  let isAnew = false;
+  let refused: Caller | undefined;
   for (let retries = 0; ; ) {
-    const caller = await bound.identify(line.caller(isAnew));
+    const caller = await bound.identify(line.caller(refused));
     const response = await bound.wait(sendOnce(line, request, caller, kind, bound.signal));
     const status = response.statusCode ?? 0;
     if (status >= 200 && status < 300) return response;
     const pause = pauseOf(response);
-    const asksAgain = status === 401 ? !isAnew : pause !== undefined && retries < mostRetries;
+    const asksAgain = status === 401 ? refused === undefined : pause !== undefined && retries < mostRetries;
     if (!asksAgain) throw await bound.wait(refusal(line, request, response));
     response.resume();
-    if (status === 401) isAnew = true;
+    if (status === 401) refused = caller;
     else {
       retries += 1;
       await bound.wait(delay(pause));

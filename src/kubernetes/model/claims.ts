@@ -9,6 +9,7 @@ import { defined } from '../../model/values/defined.ts';
 import { type ImageDigest, readSeen } from './image-digest.ts';
 import { annotation, label } from './names.ts';
 import type { KubeObject } from './objects.ts';
+import { knownWritten, type Written } from './written.ts';
 
 /** What records are written and read with. */
 export type RecordReader = {
@@ -60,8 +61,24 @@ export type Claim = {
   readonly specHash: string;
   readonly source?: string;
   readonly secretPrints?: SecretPrints;
+  /** Of a generation that passed its gate: its pods as a looms asked for them that signs with the key used here. */
+  readonly written?: Written;
   readonly managedBy: string;
 };
+
+/** What a note of a generation's pods is about. */
+export const aboutPods = ({
+  project,
+  server,
+  generation,
+  specHash,
+}: Pick<Signed, 'project' | 'server' | 'generation'> & Pick<Claim, 'specHash'>) => [
+  'pods',
+  project,
+  server,
+  generation,
+  specHash,
+];
 
 /** Whether two generations were made of the same, as far as it is known by which digests they had their images. */
 export const isSameRevision = (a: Claim, b: Claim): boolean =>
@@ -125,6 +142,7 @@ export function readClaim(
       recorded,
       foreignRecord,
       image: imageDigestOf(annotations, { ...said, specHash }, maker, records),
+      written: knownWritten(annotations[annotation.written], aboutPods({ ...said, specHash }), records),
       source,
       secretPrints: readSecretPrints(annotations[annotation.secrets] ?? ''),
     }),

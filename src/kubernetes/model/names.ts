@@ -32,6 +32,8 @@ export const annotation = {
   image: 'looms.dev/image',
   /** Of a ReplicaSet: the digest that the server's image had in the pod that passed its gate (`writeSeen`). */
   imageSeen: 'looms.dev/image-seen',
+  /** Of a ReplicaSet: its pods as a looms asked for them; of the scripts the same (`Written`). */
+  written: 'looms.dev/written',
   /** Prints of the secrets that its pods were given (`SecretPrints`). */
   secrets: 'looms.dev/secrets',
   /** `looms/<version>`. */

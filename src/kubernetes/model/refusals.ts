@@ -4,8 +4,11 @@ import { refusalOf } from '../port.ts';
 /** Whether the API server refused since who asked has not the right, and not for what was asked. */
 export const isForbidden = (error: unknown): boolean => refusalOf(error)?.lacksRight === true;
 
-/** Whether the API server refused (403) since who asked has not the right, or since a policy of the cluster is against it. */
-export const isBarred = (error: unknown): boolean => refusalOf(error)?.status === 403;
+/**
+ * Whether the API server refused since who asked has not the right, or since the cluster is against it: policies answer 403,
+ * webhooks what they like, and 400 stands for one that knows no dry runs.
+ */
+export const isBarred = (error: unknown): boolean => [400, 403, 422].includes(refusalOf(error)?.status ?? 0);
 
 /** Whether the API server does not know who asks (401). */
 export const isUnknownUser = (error: unknown): boolean => refusalOf(error)?.status === 401;

@@ -1,7 +1,7 @@
 import { isFailure } from '../../model/errors.ts';
 import { messageOf } from '../../model/failure.ts';
 import type { ServerName } from '../../model/ids.ts';
-import type { FieldDifference } from '../../model/plan.ts';
+import type { FieldDifference, PlanWarning } from '../../model/plan.ts';
 import { mapBounded } from '../../model/values/map-bounded.ts';
 import type { ExportSettings } from '../../orchestrator/export.ts';
 import type { CallOptions } from '../../orchestrator/session-host.ts';
@@ -9,12 +9,14 @@ import { serverOfRecord } from '../../spec/record/record.ts';
 import { compareObjects, comparePod, fieldManager, type ObjectDifference } from '../compare/compare-objects.ts';
 import { type Kind, objectPath } from '../model/kinds.ts';
 import { annotation, isSecretName, secretName, secretPrint } from '../model/names.ts';
-import { isEnding, type KubeObject, revisionKey } from '../model/objects.ts';
+import { type Deployment, isEnding, type KubeObject, type PodTemplate, revisionKey } from '../model/objects.ts';
 import { meantOf, type Observed, pinnedDigest, supportKey, type Workload } from '../model/observed.ts';
 import { isUnknownUser } from '../model/refusals.ts';
+import { isNewer } from '../model/written.ts';
 import { deploymentOf, type Made } from '../objects/objects.ts';
 import { listOf } from '../observe/observe.ts';
 import type { Cluster } from '../port.ts';
+import { podsPrint } from './over.ts';
 
 /** Requests that are under way at once: an API server gives one client a share of what it does at a time. */
 const atOnce = 16;
@@ -28,8 +30,8 @@ export type ServerDrift = {
 
 export type FoundDrift = {
   readonly servers: ReadonlyMap<string, ServerDrift>;
-  /** Servers whose Deployment the cluster does not say what it would be, and why: nobody knows whether it was changed. */
-  readonly unknown: ReadonlyMap<ServerName, string>;
+  /** Of what the cluster does not say what it would be, and why: nobody knows whether it was changed. */
+  readonly unknown: readonly PlanWarning[];
   /** By `supportKey`. */
   readonly support: ReadonlyMap<string, readonly FieldDifference[]>;
 };
@@ -81,6 +83,28 @@ export const withReplicas = (object: KubeObject, replicas: number): KubeObject =
   spec: { ...(object.spec as object), replicas },
 });
 
+/** A template whose container of this name has the image that it has in another one. */
+function withImage(template: PodTemplate, name: string, from: PodTemplate): PodTemplate {
+  const image = from.spec.containers.find((one) => one.name === name)?.image;
+  if (image === undefined) return template;
+  const containers = template.spec.containers.map((one) => (one.name === name ? { ...one, image } : one));
+  return { ...template, spec: { ...template.spec, containers } };
+}
+
+/**
+ * What the pods of a Deployment shall be, where `own` is what this looms would write. Where they are what one with the same key
+ * wrote, the image of `reach` stays, which is a setting of the machine that made them, and so does all that a newer one writes;
+ * else two would replace each other's pods for ever. The server's image is that of the record, whoever wrote it.
+ */
+function templateOf(workload: Workload, own: PodTemplate, managedBy: string): PodTemplate {
+  const { deployment, claim } = workload;
+  const { written, generation, specHash } = meantOf(workload)?.claim ?? {};
+  const isOfRecord = generation === claim.generation && specHash === claim.specHash;
+  if (written === undefined || !isOfRecord || written.print !== podsPrint(deployment)) return own;
+  const live = deployment.spec.template;
+  return isNewer(written.by, managedBy) ? withImage(live, 'server', own) : withImage(own, 'reach', live);
+}
+
 /** The Deployment that its own record asks for; undefined where that cannot be read. */
 export function asRecorded(workload: Workload, settings: ExportSettings): KubeObject | undefined {
   const { claim, deployment } = workload;
@@ -91,8 +115,11 @@ export function asRecorded(workload: Workload, settings: ExportSettings): KubeOb
   const source = deployment.metadata.annotations?.[annotation.source];
   const { metadata } = whole;
   const annotations = { ...metadata.annotations, ...(source === undefined ? {} : { [annotation.source]: source }) };
+  const spec = whole.spec as Deployment['spec'];
+  const template = templateOf(workload, spec.template, settings.managedBy);
+  const object = { ...whole, metadata: { ...metadata, annotations }, spec: { ...spec, template } };
   // How many pods there are is told apart: somebody may have stopped the server.
-  return withReplicas({ ...whole, metadata: { ...metadata, annotations } }, deployment.spec.replicas ?? 1);
+  return withReplicas(object, deployment.spec.replicas ?? 1);
 }
 
 /** What the API server would make of an object; nothing is written. */
@@ -132,7 +159,7 @@ export async function findDrift(
   settings: ExportSettings,
   { names, ...options }: DriftOptions = {},
 ): Promise<FoundDrift> {
-  const unknown = new Map<ServerName, string>();
+  const unknown: PlanWarning[] = [];
   const asked = observed.servers.filter(({ server }) => names?.includes(server) !== false);
   const servers = mapBounded(asked, atOnce, async (workload) => {
     const wanted = asRecorded(workload, settings);
@@ -143,7 +170,7 @@ export async function findDrift(
     } catch (error) {
       const why = refusalText(error);
       if (why === undefined) throw error;
-      unknown.set(workload.server, why);
+      unknown.push({ ...unknownOf('it', why), server: workload.server });
       // What was changed of its pods needs no dry run.
       return [[workload.server, driftOf(workload, [])] as const];
     }
@@ -152,13 +179,30 @@ export async function findDrift(
     const live = observed.support.get(supportKey(wanted));
     return live === undefined || !canBeCompared(wanted) ? [] : [{ wanted, live }];
   });
+  const refused = new Map<string, string>();
   const objects = mapBounded(present, atOnce, async ({ wanted, live }) => {
-    const found = await driftOfSupport(cluster, wanted, live, options);
-    return [supportKey(wanted), found.map(({ field }) => field)] as const;
+    const key = supportKey(wanted);
+    try {
+      const found = await driftOfSupport(cluster, wanted, live, options);
+      return [[key, found.map(({ field }) => field)] as const];
+    } catch (error) {
+      const why = refusalText(error);
+      if (why === undefined) throw error;
+      refused.set(key, why);
+      return [];
+    }
   });
   const [ofServers, ofObjects] = await Promise.all([servers, objects]);
-  return { servers: new Map(ofServers.flat()), unknown, support: new Map(ofObjects) };
+  // What refuses one of them mostly refuses all of its kind.
+  const [first, ...others] = [...refused.keys()].sort();
+  if (first !== undefined) unknown.push(unknownOf([first, ...others].join(', '), refused.get(first) ?? ''));
+  return { servers: new Map(ofServers.flat()), unknown, support: new Map(ofObjects.flat()) };
 }
+
+const unknownOf = (what: string, why: string): PlanWarning => ({
+  code: 'drift-unknown',
+  message: `what somebody changed of ${what} is not known: ${why}`,
+});
 
 /** Kinds that are the cluster's own may be written without saying over which version; what it was taught may not. */
 const isTaught = ({ kind }: KubeObject): boolean => kind === 'CiliumNetworkPolicy';

@@ -9,7 +9,7 @@ import { labelsToSet } from './support.ts';
 
 /**
  * The namespace of a project, as `Observed.space`; undefined too where its labels are others than `support` has and may not be
- * set, which is asked as a dry run: many may do everything in a namespace and nothing with it.
+ * set, or a webhook does not say, which is asked as a dry run: many may do everything in a namespace and nothing with it.
  */
 export async function keptNamespace(
   cluster: Cluster,

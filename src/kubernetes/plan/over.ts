@@ -28,3 +28,7 @@ export function contentOf(deployment: KubeObject, isScaled: boolean): string {
   const { replicas: _, ...spec } = deployment.spec as Deployment['spec'];
   return sha256(canonicalJson(comparable(isScaled ? { ...deployment, spec } : deployment)));
 }
+
+/** A print of what a Deployment asks its pods to be, without what its controllers write. */
+export const podsPrint = (deployment: KubeObject): string =>
+  sha256(canonicalJson((comparable(deployment) as Pick<Deployment, 'spec'>).spec.template));

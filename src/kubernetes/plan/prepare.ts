@@ -16,8 +16,9 @@ import type { KubernetesPorts } from '../ports.ts';
 import { blockersOf } from './blocker.ts';
 import { decide } from './decide.ts';
 import type { DecideInput } from './decision.ts';
-import { type FoundDrift, findDrift } from './drift.ts';
+import { findDrift } from './drift.ts';
 import { keptNamespace } from './kept-namespace.ts';
+import { scriptsToHave } from './own-scripts.ts';
 import { goesAway } from './removal.ts';
 import type { KubePlan } from './steps.ts';
 
@@ -103,14 +104,6 @@ function behind(
   return { support: supportOf(known, settings, observed), blockers, doubtful };
 }
 
-/** Servers of which the cluster refused to say what they would be. */
-const driftWarnings = ({ unknown }: FoundDrift): readonly PlanWarning[] =>
-  [...unknown].map(([server, why]) => ({
-    code: 'drift-unknown',
-    server,
-    message: `what somebody changed of it is not known: ${why}`,
-  }));
-
 /** Decides what is asked for on what was observed, and looks for what somebody changed by hand. */
 export async function prepare(
   ports: KubernetesPorts,
@@ -120,7 +113,8 @@ export async function prepare(
 ): Promise<KubePrepared> {
   const { desired } = asked;
   const settings = objectSettings(ports, observed);
-  const { support, blockers, doubtful } = behind(observed, asked, settings);
+  const { support: own, blockers, doubtful } = behind(observed, asked, settings);
+  const support = own.map((one) => (one.kind === 'ConfigMap' ? scriptsToHave(ports, observed, one) : one));
   const [space, drift, counted, secrets] = await Promise.all([
     keptNamespace(ports.cluster, observed, support),
     // Of the namespace only looms' own labels count: the rest of it is its cluster's.
@@ -155,7 +149,7 @@ export async function prepare(
     buildable: new Set(recipesOf(intent).keys()),
     pins: asked.pins ?? new Map(),
     doubtful,
-    warnings: [...counted.warnings, ...secrets.warnings, ...driftWarnings(drift)],
+    warnings: [...counted.warnings, ...secrets.warnings, ...drift.unknown],
   });
   return preparedOf(observed, intent, plan, { servers: desired, untrusted: asked.untrusted ?? [] });
 }

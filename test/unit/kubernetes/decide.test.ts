@@ -116,7 +116,7 @@ const plan = (at: Observed, desired: readonly DeclaredServer[], more: Partial<De
     blockers: blockersOf(desired, { observed: at, support: [], registry: undefined, ...more }),
     undesired: 'ignore',
     support: [],
-    drift: { servers: new Map(), unknown: new Map(), support: new Map() },
+    drift: { servers: new Map(), unknown: [], support: new Map() },
     context: {
       executions: new Map(),
       changedSecrets: new Map(),
@@ -137,7 +137,7 @@ const plan = (at: Observed, desired: readonly DeclaredServer[], more: Partial<De
 const field: FieldDifference = { path: 'containers[server].resources.limits.memory', from: '1Gi', to: '512Mi' };
 const drifted = (name: string, of: 'ofPods' | 'beside'): DecideInput['drift'] => ({
   servers: new Map([[name, { ofPods: [], beside: [], [of]: [field] }]]),
-  unknown: new Map(),
+  unknown: [],
   support: new Map(),
 });
 const opsOf = (made: ReturnType<typeof plan>): readonly string[] => made.steps.map(({ op }) => op);

@@ -197,8 +197,20 @@ describe('what was changed by hand', () => {
     const webhook = refused(400, 'admission webhook "x" does not support dry run');
     const { cluster } = clusterOf((request) => (isOf('a')(request) ? webhook : undefined));
     const found = await findDrift(cluster, observed([there('a'), there('b')]), [], settings);
-    expect([...found.unknown]).toEqual([['a', webhook.message]]);
+    const message = `what somebody changed of it is not known: ${webhook.message}`;
+    expect(found.unknown).toEqual([{ code: 'drift-unknown', server: 'a', message }]);
     expect(found.servers.get('b')).toEqual({ ofPods: [], beside: [] });
+  });
+
+  it('is unknown of what stands behind servers where its dry run is refused, and known of the rest', async () => {
+    const webhook = refused(400, 'admission webhook "x" does not support dry run');
+    const { cluster } = clusterOf(({ path }) => (path.includes('networkpolicies') ? webhook : undefined));
+    const named = (kind: string, name: string): KubeObject => ({ kind, metadata: { name, namespace: 'looms-a' } });
+    const support = [named('NetworkPolicy', 'two'), named('ConfigMap', 'scripts'), named('NetworkPolicy', 'one')];
+    const found = await findDrift(cluster, observed([], support), support, settings);
+    const message = `what somebody changed of NetworkPolicy one, NetworkPolicy two is not known: ${webhook.message}`;
+    expect(found).toMatchObject({ unknown: [{ code: 'drift-unknown', message }] });
+    expect([...found.support]).toEqual([['ConfigMap scripts', []]]);
   });
 
   it.each([

@@ -79,6 +79,8 @@ const gated = async (outcomes: readonly GateOutcome[], signature?: string) => {
     ports,
     observed: { project, namespace, engine: { id: 'e' }, servers: [] },
     rollsBack: false,
+    written: new Map(),
+    begun: new Map(),
     find: () => fs,
     onHealthy: (one: unknown) => healthy.push(one),
   };

@@ -36,7 +36,7 @@ function home(files: Readonly<Record<string, unknown>>) {
 
 const identity = async (user: Fields, files: Readonly<Record<string, string>> = {}) => {
   const { search } = home({ '.kube/config': config('a', {}, user), ...files });
-  return (await findCluster(search()))?.identity(false);
+  return (await findCluster(search()))?.identity();
 };
 
 describe('which cluster', () => {
@@ -76,7 +76,7 @@ describe('which cluster', () => {
     const files = named('one', 'nowhere', 'sub/two', 'three', 'four');
     const a = await findCluster(files);
     expect(a).toMatchObject({ context: 'a', endpoint: 'https://first.test' });
-    expect(await a?.identity(false)).toEqual({ headers: { Authorization: 'Bearer three' } });
+    expect(await a?.identity()).toEqual({ headers: { Authorization: 'Bearer three' } });
     expect(await findCluster({ ...files, context: 'b' })).toMatchObject({ endpoint: 'https://fourth.test' });
     expect(await contextsOf(files)).toEqual(expect.arrayContaining(['a', 'b']));
   });
@@ -118,9 +118,9 @@ describe('which cluster', () => {
     expect(await found?.trust.ca?.()).toBe(pem('pod'));
     writeFileSync(join(homeDirectory, 'pod/ca.crt'), pem('replaced'));
     expect(await found?.trust.ca?.()).toBe(pem('replaced'));
-    expect(await found?.identity(false)).toEqual({ headers: { Authorization: 'Bearer one' } });
+    expect(await found?.identity()).toEqual({ headers: { Authorization: 'Bearer one' } });
     writeFileSync(join(homeDirectory, 'pod/token'), 'two');
-    expect(await found?.identity(false)).toEqual({ headers: { Authorization: 'Bearer two' } });
+    expect(await found?.identity()).toEqual({ headers: { Authorization: 'Bearer two' } });
     expect(await findCluster(search())).toBe(null);
     const both = home({ ...files, '.kube/config': config('a') });
     expect(await findCluster(both.search(environment))).toMatchObject({ context: 'a' });
@@ -218,23 +218,34 @@ describe('a program that knows who asks', () => {
 
   it('is asked once for many, until what it said is over or not let in', async () => {
     const { identity, asked } = await asking(credential({ token: 'one' }));
-    const all = await Promise.all([1, 2, 3].map(() => identity(false)));
+    const all = await Promise.all([1, 2, 3].map(() => identity()));
     expect(all).toEqual(Array.from({ length: 3 }, () => ({ headers: { Authorization: 'Bearer one' } })));
     expect(asked()).toBe(1);
-    await identity(true);
+    await identity(all[0]);
     expect(asked()).toBe(2);
     const over = await asking(credential({ token: 'one', expirationTimestamp: '2020-01-01T00:00:00Z' }));
-    await over.identity(false);
-    await over.identity(false);
+    await over.identity();
+    await over.identity();
     expect(over.asked()).toBe(2);
+  });
+
+  it('is asked once for all whose credential was not let in, also while it says another or has just done so', async () => {
+    const { identity, asked } = await asking(credential({ token: 'one' }));
+    const first = await Promise.all(Array.from({ length: 10 }, () => identity()));
+    await Promise.all(first.map((refused) => identity(refused)));
+    expect(asked()).toBe(2);
+    const again = await identity(first[0]);
+    expect(asked()).toBe(2);
+    await identity(again);
+    expect(asked()).toBe(3);
   });
 
   it('may say a certificate, and is told what it asks to be', async () => {
     const both = await asking(credential({ clientCertificateData: pem('c'), clientKeyData: pem('k') }));
-    expect(await both.identity(false)).toEqual({ headers: {}, certificate: { cert: pem('c'), key: pem('k') } });
+    expect(await both.identity()).toEqual({ headers: {}, certificate: { cert: pem('c'), key: pem('k') } });
     const telling = `printf '{"apiVersion":"${apiVersion}","status":{"token":"%s-%s"}}' "$OWN" "$(echo "$KUBERNETES_EXEC_INFO" | tr -dc a-z)"`;
     const { identity } = await asking(telling, { provideClusterInfo: true });
-    const { headers } = await identity(false);
+    const { headers } = await identity();
     expect(headers.Authorization).toContain('Bearer x-');
     expect(headers.Authorization).toContain('interactivefalse');
     expect(headers.Authorization).toContain('serverhttpsatest');
@@ -247,16 +258,16 @@ describe('a program that knows who asks', () => {
     ['says nobody', credential({ token: '' }), 'neither a token nor a certificate'],
   ])('that %s is an error that holds nothing of its output, and is asked again', async (_, script, why) => {
     const { identity, asked } = await asking(script, { installHint: 'install it' });
-    const error = await identity(false).catch((caught) => caught);
+    const error = await identity().catch((caught) => caught);
     expect(error).toMatchObject({ code: 'engine-rejected', message: expect.stringContaining(why) });
     expect(JSON.stringify([error.message, error.detail, String(error.cause)])).not.toContain('hunter2');
-    await identity(false).catch(() => {});
+    await identity().catch(() => {});
     expect(asked()).toBe(2);
   });
 
   it('that is not there says how to get it', async () => {
     const { identity } = await asking('', { command: 'looms-no-such-program', installHint: 'install it' });
-    await expect(identity(false)).rejects.toMatchObject({
+    await expect(identity()).rejects.toMatchObject({
       code: 'engine-rejected',
       message: expect.stringContaining('is not there'),
       hint: 'install it',

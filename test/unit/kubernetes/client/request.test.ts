@@ -118,7 +118,9 @@ describe('a request', () => {
   it('is sent once more with another credential where the first is not let in', async () => {
     server.answer = ({ headers }, response) =>
       headers.authorization === 'Bearer new' ? json(response, 200, []) : json(response, 401, failure(401, 'U', 'who'));
-    const identity = async (isAnew: boolean) => ({ headers: { Authorization: isAnew ? 'Bearer new' : 'Bearer old' } });
+    const identity = async (refused?: Identity) => ({
+      headers: { Authorization: refused ? 'Bearer new' : 'Bearer old' },
+    });
     expect(await server.cluster({ identity }).request(pods)).toEqual([]);
     await expect(server.cluster().request(pods)).rejects.toMatchObject({
       code: 'engine-rejected',
