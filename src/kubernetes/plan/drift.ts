@@ -9,7 +9,15 @@ import { serverOfRecord } from '../../spec/record/record.ts';
 import { compareObjects, comparePod, fieldManager, type ObjectDifference } from '../compare/compare-objects.ts';
 import { type Kind, objectPath } from '../model/kinds.ts';
 import { annotation, isSecretName, secretName, secretPrint } from '../model/names.ts';
-import { type Deployment, isEnding, type KubeObject, type PodTemplate, revisionKey } from '../model/objects.ts';
+import {
+  type Deployment,
+  isEnding,
+  type KubeObject,
+  type PodTemplate,
+  reachContainer,
+  revisionKey,
+  serverContainer,
+} from '../model/objects.ts';
 import { meantOf, type Observed, pinnedDigest, supportKey, type Workload } from '../model/observed.ts';
 import { isUnknownUser } from '../model/refusals.ts';
 import { isNewer } from '../model/written.ts';
@@ -102,7 +110,7 @@ function templateOf(workload: Workload, own: PodTemplate, managedBy: string): Po
   const isOfRecord = generation === claim.generation && specHash === claim.specHash;
   if (written === undefined || !isOfRecord || written.print !== podsPrint(deployment)) return own;
   const live = deployment.spec.template;
-  return isNewer(written.by, managedBy) ? withImage(live, 'server', own) : withImage(own, 'reach', live);
+  return isNewer(written.by, managedBy) ? withImage(live, serverContainer, own) : withImage(own, reachContainer, live);
 }
 
 /** The Deployment that its own record asks for; undefined where that cannot be read. */
