@@ -247,6 +247,13 @@ export type IsolationFinding = {
   readonly seen: string;
 };
 
+/** What of a project is listed. */
+export type ListingOptions = CallOptions & {
+  readonly names?: readonly ServerName[];
+  /** Of several engines: how long the others are waited for once one has answered, ms; absent: for as long as they take. */
+  readonly othersMs?: number;
+};
+
 /** Makes what is declared so, on one kind of engine. */
 export type Orchestrator = {
   describe(options?: CallOptions): Promise<EngineDescription>;
@@ -272,10 +279,7 @@ export type Orchestrator = {
    */
   apply(prepared: Prepared, options: ApplyOptions): Promise<ApplyReport>;
   /** All servers, or those of `names` that are there: a look at a few costs less than one at all. */
-  servers(
-    project: ProjectName,
-    options?: CallOptions & { readonly names?: readonly ServerName[] },
-  ): Promise<ServerListing>;
+  servers(project: ProjectName, options?: ListingOptions): Promise<ServerListing>;
   /** Asks the engine where the image decides. */
   imageOf(view: ServerView): Promise<ServerImage>;
   /** Of a server with an allow-list; none for others. Throws `engine-unsupported` where logs cannot be read. */

@@ -350,6 +350,38 @@ test('who gives up a question has what came by then', async () => {
   never.resolve();
 });
 
+test('a list does not wait for an engine that hangs longer than it is told to, and that one is found silent by itself', async () => {
+  const it = several({ a: ['x'], b: ['z'] });
+  const hanging = Promise.withResolvers<void>();
+  first(it).isAway = true;
+  first(it).whenAway = () => hanging.promise;
+  const listed = async (options?: { othersMs: number }) => {
+    const { servers, notices } = await it.orchestrator.servers(project, options);
+    return [...servers.map(({ name }) => name), ...notices.map(({ message }) => message)];
+  };
+  const away = 'engine a does not answer, and what is on it is not shown';
+  expect(await listed({ othersMs: 5_000 })).toEqual(['z', `${away}: it has not answered yet`]);
+  it.pass(30_000);
+  hanging.resolve();
+  await aWhile();
+  const never = Promise.withResolvers<void>();
+  first(it).whenAway = () => never.promise;
+  expect(await listed()).toEqual(['z', `${away}: nothing listens`]);
+  never.resolve();
+});
+
+test('where none answers, a list waits for what the first one says, whatever it is told', async () => {
+  const it = several({ a: ['x'] });
+  const slow = Promise.withResolvers<void>();
+  first(it).isAway = true;
+  first(it).whenAway = () => slow.promise;
+  const listed = it.orchestrator.servers(project, { othersMs: 0 });
+  await aWhile();
+  first(it).isAway = false;
+  slow.resolve();
+  expect((await listed).servers.map(({ name }) => name)).toEqual(['x']);
+});
+
 test('what a server left on an engine is no part of it where it is now', async () => {
   const it = several({ a: [], b: ['x'] });
   first(it).deleted.add(asServerName('x'));
