@@ -227,7 +227,10 @@ export type ApplyOptions = LockWait & {
   readonly sink: EventSink;
 };
 
-/** Who is told of servers that change; `onReady` when nothing is missed from now on, `onEvent` of each event as it is told. */
+/**
+ * Who is told of servers that change; `onReady` when nothing is missed from now on, of several engines by each of them;
+ * `onEvent` of each event as it is told.
+ */
 export type ServerWatch = {
   readonly onReady: () => void;
   readonly onChange: (server: ServerName) => void;

@@ -317,18 +317,40 @@ test('streams of engines that answer go on while another one is away, and end wh
   expect([ready, it.engines[1]?.watchers.size, looks]).toEqual([1, 1, 3]);
 });
 
+test('a stream is open as soon as its own engine answers, while another one still hangs', async () => {
+  const it = several({ a: ['x'], b: ['z'] });
+  const hanging = Promise.withResolvers<void>();
+  first(it).isAway = true;
+  first(it).whenAway = () => hanging.promise;
+  const watched = () => it.engines.map(({ watchers }) => watchers.size);
+  const watch = (signal: AbortSignal, onReady = () => {}) =>
+    it.orchestrator.watchServers(project, { onReady, onChange: () => {} }, { signal });
+  const [given, ending] = [new AbortController(), new AbortController()];
+  const left = watch(given.signal);
+  await expect.poll(watched).toEqual([0, 1]);
+  given.abort();
+  await expect(left).rejects.toMatchObject({ code: 'interrupted' });
+  let ready = 0;
+  const stays = watch(ending.signal, () => {
+    ready += 1;
+  });
+  await expect.poll(() => ready).toBe(1);
+  first(it).isAway = false;
+  hanging.resolve();
+  await expect.poll(() => ready).toBe(2);
+  // The first one that listened has left: for it no stream is opened any more.
+  expect(watched()).toEqual([1, 2]);
+  ending.abort();
+  await expect(stays).rejects.toMatchObject({ code: 'interrupted' });
+});
+
 test('an engine whose user may look at the project alone is watched, and is known to be back', async () => {
   const it = several({ a: ['x'], b: ['z'] });
   first(it).whenTooMuch = () => it.pass(30_000);
   const ending = new AbortController();
-  const ready = Promise.withResolvers<void>();
-  const watched = it.orchestrator.watchServers(
-    project,
-    { onReady: ready.resolve, onChange: () => {} },
-    { signal: ending.signal },
-  );
-  await ready.promise;
-  expect(it.engines.map(({ watchers }) => watchers.size)).toEqual([1, 1]);
+  const hear = { onReady: () => {}, onChange: () => {} };
+  const watched = it.orchestrator.watchServers(project, hear, { signal: ending.signal });
+  await expect.poll(() => it.engines.map(({ watchers }) => watchers.size)).toEqual([1, 1]);
   ending.abort();
   await expect(watched).rejects.toMatchObject({ code: 'interrupted' });
 
