@@ -227,7 +227,10 @@ export type ApplyOptions = LockWait & {
   readonly sink: EventSink;
 };
 
-/** Who is told of servers that change; `onReady` when nothing is missed from now on, `onEvent` of each event as it is told. */
+/**
+ * Who is told of servers that change; `onReady` when nothing is missed from now on, of several engines by each of them;
+ * `onEvent` of each event as it is told.
+ */
 export type ServerWatch = {
   readonly onReady: () => void;
   readonly onChange: (server: ServerName) => void;
@@ -245,6 +248,13 @@ export type IsolationFinding = {
   readonly reachesNode: boolean | null;
   /** What was done and seen, for people. */
   readonly seen: string;
+};
+
+/** What of a project is listed. */
+export type ListingOptions = CallOptions & {
+  readonly names?: readonly ServerName[];
+  /** Of several engines: how long the others are waited for once one has answered, ms; absent: for as long as they take. */
+  readonly othersMs?: number;
 };
 
 /** Makes what is declared so, on one kind of engine. */
@@ -272,10 +282,7 @@ export type Orchestrator = {
    */
   apply(prepared: Prepared, options: ApplyOptions): Promise<ApplyReport>;
   /** All servers, or those of `names` that are there: a look at a few costs less than one at all. */
-  servers(
-    project: ProjectName,
-    options?: CallOptions & { readonly names?: readonly ServerName[] },
-  ): Promise<ServerListing>;
+  servers(project: ProjectName, options?: ListingOptions): Promise<ServerListing>;
   /** Asks the engine where the image decides. */
   imageOf(view: ServerView): Promise<ServerImage>;
   /** Of a server with an allow-list; none for others. Throws `engine-unsupported` where logs cannot be read. */

@@ -39,8 +39,11 @@ export function allServers(upstreams: Upstreams, heard: LegHooks, { version, log
   let handshake: Message | undefined;
   let initialized: Message | undefined;
   let level: Message | undefined;
+  let isClosed = false;
 
   const join = async (server: ServerName): Promise<Leg> => {
+    // A leg that was made now would be in nobody's list, and nobody would end its process.
+    if (isClosed) throw new LoomsError('interrupted', 'the session is over');
     if (handshake === undefined) throw new LoomsError('session-failed', 'the session is not initialized');
     const leg = createLeg(server, upstreams, heard);
     open.set(server, leg);
@@ -54,9 +57,11 @@ export function allServers(upstreams: Upstreams, heard: LegHooks, { version, log
     const known = members.get(server);
     if (known !== undefined) return known;
     const joining = join(server).catch(async (error: unknown) => {
+      const leg = open.get(server);
       members.delete(server);
-      await open.get(server)?.close();
+      // Before the leg is closed: another one may be made meanwhile.
       open.delete(server);
+      await leg?.close();
       throw error;
     });
     members.set(server, joining);
@@ -133,6 +138,10 @@ export function allServers(upstreams: Upstreams, heard: LegHooks, { version, log
     serverChanged(server) {
       // A client hears nothing before its session has begun, and none at all that asks without one.
       if (initialized !== undefined && guard.reaches(server)) for (const changed of serverChanges) tell(changed);
+    },
+    async close() {
+      isClosed = true;
+      await Promise.all([...open.values()].map((leg) => leg.close()));
     },
   };
 }

@@ -20,6 +20,8 @@ export type Face = {
   readonly legs: () => readonly Leg[];
   /** Tells its client that a server has come or gone, where it shows all of them. */
   readonly serverChanged?: (server: ServerName) => void;
+  /** Ends all legs for good: what still waits for a server opens none to it, and fails as `interrupted`. */
+  readonly close: () => Promise<void>;
 };
 
 /** A server's answer to a request, as its filter lets it through. */
@@ -40,5 +42,6 @@ export function oneServer(server: ServerName, upstreams: Upstreams, heard: LegHo
     },
     notify: leg.notify,
     legs: () => [leg],
+    close: leg.close,
   };
 }

@@ -1,8 +1,7 @@
-import type { EngineEvent } from '../../model/engine-events.ts';
-import type { ContainerId, ProjectName, ServerName } from '../../model/ids.ts';
+import type { ProjectName, ServerName } from '../../model/ids.ts';
 import type { ContainerUsage } from '../../model/trail/usage.ts';
-import { pastEvents } from '../inspect/lifecycle-events.ts';
 import type { Ports } from '../ports.ts';
+import { createOomKills } from './oom-kills.ts';
 
 /** Between two looks while nobody asks and the past is wanted all the same, ms. */
 const unaskedEveryMs = 60_000;
@@ -80,52 +79,23 @@ export function createSampler(
   const wants = new Set<object>();
   const hearers = new Set<() => void>();
   const points = new Map<ServerName, Point[]>();
-  const oomKills = new Map<ServerName, number>();
-  /** Keys of the events that were counted and may be told once more, and the moment of the last, on the engine's clock. */
-  let counted = new Set<string>();
-  let heardUntil: number | undefined;
+  const oomKills = createOomKills(ports, project);
   let last: { readonly at: number; readonly servers: ReadonlyMap<ServerName, ServerUse> } | undefined;
   let wantedUntil = Number.NEGATIVE_INFINITY;
   const isWanted = (): boolean => wants.size > 0 || ports.monotonicMs() < wantedUntil;
   const latest = (): ReadonlyMap<ServerName, ServerUse> | undefined =>
     last !== undefined && ports.monotonicMs() - last.at <= staleMs ? last.servers : undefined;
 
-  /** Counts what ran out of memory since the last look; in the first look since those containers began to run. */
-  const countOom = async (all: readonly ContainerUsage[], signal: AbortSignal): Promise<void> => {
-    const orchestrator = await ports.orchestrator();
-    const began = new Map<ContainerId, number>(all.map((one) => [one.container, one.startedAt]));
-    const starts = all.flatMap(({ sample, startedAt }) => (sample === null ? [] : [startedAt]));
-    const newest = Math.max(0, ...all.flatMap(({ sample }) => sample?.at ?? []));
-    let events: readonly EngineEvent[] = [];
-    if (heardUntil === undefined) {
-      if (starts.length === 0) return;
-      const { id: engine } = await orchestrator.describe({ signal });
-      const past = await pastEvents(ports, { engine, project }, { at: Math.min(...starts) }, signal);
-      events = past.filter(({ container, time }) => time >= (began.get(container) ?? Number.POSITIVE_INFINITY));
-    } else {
-      const found: EngineEvent[] = [];
-      const query = { since: { at: heardUntil }, follow: false };
-      await orchestrator.events(project, query, (event) => found.push(event), { signal });
-      events = found;
-    }
-    for (const { key, type, server } of events) {
-      if (type === 'oom' && !counted.has(key)) oomKills.set(server, (oomKills.get(server) ?? 0) + 1);
-    }
-    heardUntil = Math.max(newest, heardUntil ?? 0, ...events.map(({ time }) => time));
-    const from = heardUntil - 1_000;
-    counted = new Set(events.flatMap(({ key, time }) => (time >= from ? [key] : [])));
-  };
-
   const look = async (stop: AbortSignal): Promise<void> => {
     const signal = AbortSignal.any([stop, AbortSignal.timeout(longestLookMs)]);
     const all = await (await ports.orchestrator()).usage(project, { signal, atOnce });
     // What could not be heard is asked for again with the next look.
-    await countOom(all, signal).catch(() => {});
+    await oomKills.count(all, signal).catch(() => {});
     const at = ports.monotonicMs();
     const servers = new Map<ServerName, ServerUse>();
     for (const [server, one] of standing(all)) {
       const running = all.filter((other) => other.server === server && other.sample !== null).length;
-      servers.set(server, { ...one, oomKills: oomKills.get(server) ?? 0, running });
+      servers.set(server, { ...one, oomKills: oomKills.of(server), running });
     }
     last = { at, servers };
     for (const server of [...points.keys()]) if (!servers.has(server)) points.delete(server);

@@ -25,7 +25,7 @@ import { heldPolicies } from './held-policies.ts';
 const leaseMs = 60_000;
 /** How long a server may take to end by itself when its session is over, ms. */
 const graceMs = 1_000;
-/** How long the engine may take to say what serves, ms. */
+/** How long the engine may take to say what serves, and others after the first to say what they have, ms. */
 const lookMs = 5_000;
 /** How long it may take to have another number of containers, for which it may count the sessions in each, ms. */
 const scaleMs = 30_000;
@@ -140,7 +140,8 @@ export function upstreamsOf(
   return {
     tracing,
     servers: async () => {
-      const { servers } = await (await ports.orchestrator()).servers(project);
+      // One engine of several that hangs holds up no list of the others.
+      const { servers } = await (await ports.orchestrator()).servers(project, { othersMs: lookMs });
       return servers.map(({ name }) => name);
     },
     async open(server, makeRoom, places) {

@@ -198,7 +198,8 @@ function viewOf(workload: Workload, observed: Observed): ServerView {
     status: statusOf(pod),
     image: said.recorded?.image ?? container?.image ?? '',
     imageId: status?.imageID ?? container?.image ?? '',
-    createdAt: timeOf((pod ?? deployment).metadata.creationTimestamp),
+    // Its pods are made anew where a node is lost or it wakes, which says nothing of when it was put there.
+    createdAt: timeOf((generation?.replicaSet ?? deployment).metadata.creationTimestamp),
     source: said.source ?? null,
     specHash: said.specHash,
     managedBy: said.managedBy,

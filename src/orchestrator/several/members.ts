@@ -20,14 +20,18 @@ export type Answers<T> = { readonly answered: readonly Answered<T>[]; readonly s
 
 type Question<T> = (orchestrator: SingleOrchestrator, member: Member) => Promise<T>;
 
+/** Resolves when the engines that have not answered yet are waited for no longer; or when the signal says that all have. */
+type Enough = (allAnswered: AbortSignal) => Promise<void>;
+
 /** What this program knows of engines from their last answers. */
 export type Members = {
   readonly all: readonly Member[];
   /**
    * Asks all of them at once, or some; throws what an engine that was reached refused, with its name. One that was long in
-   * being found silent is not waited for again: it is asked beside, and counts once it has answered that.
+   * being found silent is not waited for again: it is asked beside, and counts once it has answered that. `enough` is called
+   * with the first answer; who is not waited for any longer is silent in this one, and is asked on, to be found silent.
    */
-  readonly ask: <T>(work: Question<T>, among?: readonly Member[]) => Promise<Answers<T>>;
+  readonly ask: <T>(work: Question<T>, among?: readonly Member[], enough?: Enough) => Promise<Answers<T>>;
   /** The same of what an engine may tell from memory: that it does says nothing of whether it is there. */
   readonly recall: <T>(work: Question<T>) => Promise<Answers<T>>;
   /** Whether an engine has been gone for as long as looms.yaml says. One that does not let us in is there. */
@@ -53,6 +57,25 @@ export const errorOf = ({ name }: Pick<Member, 'name'>, error: unknown): unknown
   const { code, message, hint, detail, about } = error;
   return new LoomsError(code, `engine ${name}: ${message}`, { hint, detail, about, cause: error });
 };
+
+type Asked<T> = { readonly member: Member; readonly answer: Promise<Answered<T> | Silent> };
+
+/** The answers, or that an engine has not answered when it is enough. */
+function inTime<T>(asked: readonly Asked<T>[], enough: Enough): readonly Asked<T>['answer'][] {
+  const allAnswered = new AbortController();
+  void Promise.allSettled(asked.map(({ answer }) => answer)).then(() => allAnswered.abort());
+  const first = Promise.withResolvers<void>();
+  const over = first.promise.then(() => enough(allAnswered.signal));
+  const noted = async (answer: Asked<T>['answer']): Promise<Answered<T> | Silent> => {
+    const one = await answer;
+    if ('orchestrator' in one) first.resolve();
+    return one;
+  };
+  return asked.map(({ member, answer }) => {
+    const late = (): Silent => ({ member, failure: new LoomsError('engine-timeout', 'it has not answered yet') });
+    return Promise.race([noted(answer), over.then(late)]);
+  });
+}
 
 /** An engine that needs longer than this to be found silent holds up no other question after that, ms. */
 const slowMs = 1_000;
@@ -112,7 +135,10 @@ export function membersOf(all: readonly Member[], monotonicMs: () => number): Me
   };
   return {
     all,
-    ask: (work, among = all) => answersOf(among.map((member) => askOne(member, work, true))),
+    ask: (work, among = all, enough) => {
+      const asked = among.map((member) => ({ member, answer: askOne(member, work, true) }));
+      return answersOf(enough === undefined ? asked.map(({ answer }) => answer) : inTime(asked, enough));
+    },
     recall: (work) => answersOf(all.map((member) => askOne(member, work, false))),
     isLost: (member) => {
       const goneSince = silences.get(member)?.goneSince;

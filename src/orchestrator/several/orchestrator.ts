@@ -41,7 +41,8 @@ export function severalOrchestrator(
     plan: async (intent) => (await import('./plan.ts')).planIntent(members, intent),
     apply: async (prepared, options) =>
       (await import('./apply.ts')).applySeveral(members, prepared as SeveralPrepared, options, ports.monotonicMs),
-    servers: async (project, options) => (await views()).serversOf(members, owners, project, options),
+    servers: async (project, options) =>
+      (await views()).serversOf({ members, owners, pause: ports.pause }, project, options),
     imageOf: async (view) => (await owners.of(view.container)).imageOf(view),
     refusals: async (server) => (await (await views()).holderOf(members, server.project, server.name)).refusals(server),
     history: async (project, server) => (await views()).historyOf(members, project, server),

@@ -2,7 +2,7 @@ import type { EngineEvent } from '../../model/engine-events.ts';
 import type { ProjectName } from '../../model/ids.ts';
 import type { EventQuery, Orchestrator, OrchestratorPorts, ServerWatch } from '../port.ts';
 import type { CallOptions } from '../session-host.ts';
-import { type Members, requireAnswer, type Silent } from './members.ts';
+import { type Answers, type Member, type Members, requireAnswer, type Silent } from './members.ts';
 
 /** Between two looks for an engine that does not answer, ms. */
 const lookForMs = 5_000;
@@ -16,10 +16,7 @@ export async function eventsOf(
   options?: CallOptions,
 ): Promise<void> {
   if (query.follow) {
-    const followed = (orchestrator: Orchestrator, signal: AbortSignal, onReady: () => void): Promise<void> => {
-      onReady();
-      return orchestrator.events(project, query, hear, { signal });
-    };
+    const followed: Stream = (orchestrator, signal) => orchestrator.events(project, query, hear, { signal });
     return untilOneEnds(members, project, followed, options?.signal);
   }
   const answers = await members.ask(async (orchestrator) => {
@@ -42,15 +39,11 @@ export async function watchAll(
   hear: ServerWatch,
   options?: CallOptions,
 ): Promise<void> {
-  const open = (orchestrator: Orchestrator, signal: AbortSignal, onReady: () => void): Promise<void> =>
-    orchestrator.watchServers(project, { ...hear, onReady }, { signal });
-  await untilOneEnds(members, project, open, options?.signal, { onReady: hear.onReady, pause: ports.pause });
+  const open: Stream = (orchestrator, signal) => orchestrator.watchServers(project, hear, { signal });
+  await untilOneEnds(members, project, open, options?.signal, ports.pause);
 }
 
-type Stream = (orchestrator: Orchestrator, signal: AbortSignal, onReady: () => void) => Promise<void>;
-
-/** Who waits for all streams to be open, and for engines that did not answer. */
-type Onlooker = { readonly onReady: () => void } & Pick<OrchestratorPorts, 'pause'>;
+type Stream = (orchestrator: Orchestrator, signal: AbortSignal) => Promise<void>;
 
 /** Whether an engine answers is asked of the project: more than that its user may not see on a cluster (docs/kubernetes.md). */
 const knocking =
@@ -58,33 +51,43 @@ const knocking =
   (orchestrator: Orchestrator): Promise<unknown> =>
     orchestrator.instances(project, { signal });
 
-/** Opens a stream on each engine that answers, and ends all of them when the first that was open does. */
+/**
+ * Opens a stream on each engine as soon as that answers: one that hangs holds up no other. Ends all of them when the first that
+ * was open does; with `pause` also when an engine that did not answer does again.
+ */
 async function untilOneEnds(
   members: Members,
   project: ProjectName,
   open: Stream,
   outer: AbortSignal | undefined,
-  onlooker?: Onlooker,
+  pause?: OrchestratorPorts['pause'],
 ): Promise<void> {
   const ending = new AbortController();
   const signal = outer === undefined ? ending.signal : AbortSignal.any([ending.signal, outer]);
-  const { answered, silent } = await members.ask(knocking(project, outer));
-  requireAnswer({ answered, silent });
-  let opening = answered.length;
-  const onReady = (): void => {
-    opening -= 1;
-    if (opening === 0) onlooker?.onReady();
+  const streams: Promise<void>[] = [];
+  const ended = Promise.withResolvers<void>();
+  const openOn = async (member: Member): Promise<Answers<unknown>> => {
+    const answers = await members.ask(knocking(project, signal), [member]);
+    // One that answers when all have ended is opened anew, with the others.
+    for (const { orchestrator } of ending.signal.aborted ? [] : answers.answered) {
+      const stream = open(orchestrator, signal);
+      stream.then(ended.resolve, ended.reject);
+      streams.push(stream);
+    }
+    return answers;
   };
-  const streams = answered.map(({ orchestrator }) => open(orchestrator, signal, onReady));
-  const waits =
-    onlooker === undefined || silent.length === 0
-      ? []
-      : [untilOneAnswers(members, project, silent, onlooker.pause, signal)];
+  const untilMoreAnswer = async (): Promise<void> => {
+    const asked = await Promise.all(members.all.map(openOn));
+    const silent = asked.flatMap((one) => one.silent);
+    requireAnswer({ answered: asked.flatMap((one) => one.answered), silent });
+    if (pause === undefined || silent.length === 0) return ended.promise;
+    await untilOneAnswers(members, project, silent, pause, signal);
+  };
   try {
-    await Promise.race([...streams, ...waits]);
+    await Promise.race([ended.promise, untilMoreAnswer()]);
   } finally {
     ending.abort();
-    await Promise.allSettled([...streams, ...waits]);
+    await Promise.allSettled(streams);
   }
 }
 

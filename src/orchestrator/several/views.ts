@@ -3,13 +3,14 @@ import type { ProjectName, ServerName } from '../../model/ids.ts';
 import { type Notice, silentNotices } from '../../model/notices.ts';
 import { isNonEmpty, type NonEmpty } from '../../model/plan.ts';
 import type { GenerationView, ServerListing, ServerView, Serving } from '../../model/server-view.ts';
-import type { Orchestrator, OrchestratorPorts } from '../port.ts';
+import type { ListingOptions, Orchestrator, OrchestratorPorts } from '../port.ts';
 import type { CallOptions } from '../session-host.ts';
 import { engineOf, holdersIn, lackOf, namesIn, requireLook } from './look.ts';
 import { type Answered, type Member, type Members, requireAnswer } from './members.ts';
 import type { Owners } from './owners.ts';
 
-type Names = CallOptions & { readonly names?: readonly ServerName[] };
+/** What lists and sessions of several engines are made of. */
+type Several = { readonly members: Members; readonly owners: Owners } & Pick<OrchestratorPorts, 'pause'>;
 
 /** A server with its times on another engine's clock, which is `shift` ms ahead: ages are told and compared by one clock. */
 const onClock = (view: ServerView, shift: number): ServerView => ({
@@ -21,12 +22,12 @@ const onClock = (view: ServerView, shift: number): ServerView => ({
 
 /** Servers of all engines, each by the engine it is on. Of one that is on two, the one that was made last. */
 export async function serversOf(
-  members: Members,
-  owners: Owners,
+  { members, owners, pause }: Several,
   project: ProjectName,
-  options?: Names,
+  { othersMs, ...options }: ListingOptions = {},
 ): Promise<ServerListing> {
-  const look = await members.ask((orchestrator) => orchestrator.servers(project, options));
+  const enough = othersMs === undefined ? undefined : (signal: AbortSignal) => pause(othersMs, signal);
+  const look = await members.ask((orchestrator) => orchestrator.servers(project, options), members.all, enough);
   const [first] = requireLook(look);
   const { now } = first.value;
   const views = new Map<ServerName, ServerView>();

@@ -85,6 +85,7 @@ export type Leg = {
   readonly idleMs: () => number;
   /** Keeps its process for a request that is about to be asked, until what it gives is called. */
   readonly hold: () => () => void;
+  /** Ends its processes and what is asked of them; what is asked from then on fails as `interrupted`. */
   readonly close: () => Promise<void>;
 };
 
@@ -150,8 +151,7 @@ export function createLeg(server: ServerName, upstreams: Upstreams, hooks: LegHo
     if (line.pending.size === 0) shut(line);
   };
 
-  const over = (): LoomsError =>
-    new LoomsError('interrupted', `the session with ${server} is over; what was asked may have been done`);
+  const over = (asked = ''): LoomsError => new LoomsError('interrupted', `the session with ${server} is over${asked}`);
 
   const heard = (line: Line, text: string, message: Message): void => {
     if (isAnswer(message)) {
@@ -191,6 +191,7 @@ export function createLeg(server: ServerName, upstreams: Upstreams, hooks: LegHo
   };
 
   const openLine = async (): Promise<Line> => {
+    if (isClosed) throw over();
     const upstream = await upstreams.open(server);
     const isModern = upstream.spec.mcp.protocol === modernRevision;
     const channel = legacyChannel(upstream.channel, server, isModern);
@@ -328,8 +329,8 @@ export function createLeg(server: ServerName, upstreams: Upstreams, hooks: LegHo
       memory.initialize = message;
       const { line, begun } = await openBegun((one) => begin(one, message));
       used = performance.now();
-      if (begun.message.error === undefined) current = line;
-      else await shut(line);
+      if (begun.message.error !== undefined) await shut(line);
+      else if (!line.isOver) current = line;
       return begun;
     },
     can: () => can,
@@ -428,7 +429,7 @@ export function createLeg(server: ServerName, upstreams: Upstreams, hooks: LegHo
       current = undefined;
       await Promise.all(
         [...lines].map((line) => {
-          for (const { reject } of line.pending.values()) reject(over());
+          for (const { reject } of line.pending.values()) reject(over('; what was asked may have been done'));
           line.pending.clear();
           return shut(line);
         }),

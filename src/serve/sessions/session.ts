@@ -104,6 +104,7 @@ export function createSession(
   let lastId = 0;
   let isBeginning = false;
   let hasBegun = false;
+  let isOver = false;
   let latest = guard;
   let terms: Terms = { uris: [] };
 
@@ -169,6 +170,8 @@ export function createSession(
 
   const answerTo = async (message: ClientRequest, one: Pick<UnderWay, 'asked' | 'cancelled'>): Promise<string> => {
     const route = await face.route(message);
+    // Where to is asked of the engine, which may take its time; nobody waits for the answer any more.
+    if (isOver) throw new LoomsError('interrupted', 'the session is over');
     if (route.kind === 'here') return route.text;
     const request = {
       upstreams,
@@ -296,8 +299,9 @@ export function createSession(
     isListening: () => audience?.isListening() ?? stream?.isOpen() === true,
     lastUse: () => used,
     async close() {
+      isOver = true;
       for (const end of [...questionsOpen.values()]) end();
-      await Promise.all(face.legs().map((leg) => leg.close()));
+      await face.close();
       stream?.end();
       audience?.ended();
     },

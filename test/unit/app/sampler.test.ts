@@ -185,6 +185,53 @@ test('what ran out of memory is counted once: before the first look of this run 
   await end();
 });
 
+/** The same of a container of another engine, whose clock says another time. */
+const measuredAt = (name: string, at: number, more: Partial<ContainerUsage> = {}): ContainerUsage => {
+  const one = usage(name, 1, more);
+  return { ...one, sample: one.sample && { ...one.sample, at } };
+};
+
+test('of several engines each is asked for what it told until then by its own clock, also after it was silent', async () => {
+  const { engine, sampler, looked, end } = world();
+  const kills = (name: string) => sampler.latest()?.get(asServerName(name))?.oomKills;
+  const look = async (...all: ContainerUsage[]) => {
+    engine.all = all;
+    await looked(engine.looks + 1);
+  };
+  engine.all = [measuredAt('a', 100_000), measuredAt('b', 70_000)];
+  sampler.want();
+  await looked(1);
+  await eventually(async () => expect([kills('a'), kills('b')]).toEqual([0, 0]));
+  engine.events = [oom('b-1', 80_000), oom('a-1', 101_000)];
+  await look(measuredAt('a', 115_000), measuredAt('b', 85_000));
+  await eventually(async () => expect([kills('a'), kills('b')]).toEqual([1, 1]));
+  engine.events = [oom('a-1', 101_000)];
+  await look(measuredAt('a', 130_000));
+  await look(measuredAt('a', 145_000));
+  engine.events = [oom('b-1', 80_000), oom('b-1', 90_000), oom('a-1', 101_000)];
+  await look(measuredAt('a', 160_000), measuredAt('b', 130_000));
+  await eventually(async () => expect([kills('a'), kills('b')]).toEqual([1, 2]));
+  await end();
+});
+
+test('a server that is the first on an engine whose clock is behind counts from the beginning of its run', async () => {
+  const { engine, sampler, looked, end } = world();
+  const kills = () => sampler.latest()?.get(asServerName('b'))?.oomKills;
+  engine.all = [measuredAt('a', 100_000)];
+  sampler.want();
+  await looked(1);
+  // Long gone before anybody looked.
+  engine.events = [oom('c-1', 60_000), oom('b-1', 71_000)];
+  engine.all = [measuredAt('a', 115_000), measuredAt('b', 85_000, { startedAt: 70_000 })];
+  await looked(2);
+  await eventually(async () => expect(kills()).toBe(1));
+  engine.all = [measuredAt('a', 130_000), measuredAt('b', 100_000, { startedAt: 70_000, sample: null })];
+  engine.events = [...engine.events, oom('b-1', 90_000)];
+  await looked(3);
+  await eventually(async () => expect(kills()).toBe(2));
+  await end();
+});
+
 test('each number is told by its name, and one that is not known is not', () => {
   const unlimited = { cpuCores: null, memoryBytes: null, processes: null };
   const use = (one: ContainerUsage) => ({ ...one, oomKills: 4, running: 1 });

@@ -4,21 +4,34 @@ import { getAllProjects } from '../../../src/app/inspect/project-use.ts';
 import { watchStats } from '../../../src/app/inspect/server-stats.ts';
 import { describeServers, getServers, getSpecs } from '../../../src/app/inspect/servers.ts';
 import type { Ports } from '../../../src/app/ports.ts';
+import { upstreamsOf } from '../../../src/app/serve/upstreams.ts';
 import { asServerName } from '../../../src/model/ids.ts';
 import type { Notice } from '../../../src/model/notices.ts';
+import { noTracing } from '../../../src/model/trail/tracing.ts';
 import { severalOrchestrator } from '../../../src/orchestrator/several/orchestrator.ts';
 import { memberEngine, traits, type World } from '../../support/member-engines.ts';
 import { project } from '../../support/planner-world.ts';
 
-/** Ports on two engines of which one does not answer and the other has nothing; `warned` gets what is warned of. */
-function ports(): { readonly ports: Ports; readonly warned: Notice[] } {
+/** Longer than an engine of these tests takes to answer. */
+async function aWhile(): Promise<void> {
+  for (let turns = 0; turns < 20; turns += 1) await new Promise((resolve) => setImmediate(resolve));
+}
+
+/**
+ * Ports on two engines of which one does not answer, once `whenAway` is over, and the other has `has`; `warned` gets what is
+ * warned of.
+ */
+function ports(
+  has: readonly string[] = [],
+  whenAway: () => Promise<void> | void = () => {},
+): { readonly ports: Ports; readonly warned: Notice[] } {
   const world: World = { log: [], clock: 0 };
-  const engines = ['here', 'there'].map((name) => memberEngine(world, traits(name)));
-  for (const engine of engines) engine.isAway = engine.member.name === 'there';
-  const orchestrator = severalOrchestrator(
-    engines.map(({ member }) => member),
-    { pause: async () => {}, monotonicMs: () => 0 },
-  );
+  const here = memberEngine(world, traits('here'), has.map(asServerName));
+  const there = Object.assign(memberEngine(world, traits('there')), { isAway: true, whenAway });
+  const orchestrator = severalOrchestrator([here.member, there.member], {
+    pause: aWhile,
+    monotonicMs: () => 0,
+  });
   const warned: Notice[] = [];
   const given: Partial<Ports> = {
     orchestrator: async () => orchestrator,
@@ -30,6 +43,24 @@ function ports(): { readonly ports: Ports; readonly warned: Notice[] } {
   };
   return { ports: given as Ports, warned };
 }
+
+test('a gateway lists the servers of the engines that answer while another one hangs', async () => {
+  const hanging = Promise.withResolvers<void>();
+  const it = ports(['a'], () => hanging.promise);
+  const upstreams = upstreamsOf(
+    it.ports,
+    {
+      project,
+      policies: [],
+      readPolicies: async () => [],
+      openLink: () => Promise.reject(new Error('nothing is opened')),
+      tracing: noTracing,
+    },
+    () => {},
+  );
+  expect(await upstreams.servers()).toEqual(['a']);
+  hanging.resolve();
+});
 
 const silent = [{ code: 'engine-silent', message: expect.stringContaining('engine there does not answer') }];
 const all = { project, names: [] };

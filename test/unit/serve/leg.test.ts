@@ -70,6 +70,16 @@ describe('a conversation with a server', () => {
     expect(first.isClosed).toBe(true);
   });
 
+  test('that was closed opens no other process, and says so to who asks', async () => {
+    const upstreams = upstreamsOf(fakeChannel(answering()), fakeChannel(answering()));
+    const leg = createLeg(fs, upstreams, hooks());
+    await leg.initialize(message('initialize'));
+    await leg.close();
+    const failure = { code: 'interrupted', message: 'the session with fs is over' };
+    await expect(leg.ask(message('next')).answer).rejects.toMatchObject(failure);
+    expect(upstreams.opened()).toBe(1);
+  });
+
   test('begins once more elsewhere where its container ends in the handshake, and has others go elsewhere as well', async () => {
     const dead = (): Fake =>
       Object.assign(

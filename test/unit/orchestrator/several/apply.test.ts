@@ -336,18 +336,40 @@ test('streams of engines that answer go on while another one is away, and end wh
   expect([ready, it.engines[1]?.watchers.size, looks]).toEqual([1, 1, 3]);
 });
 
+test('a stream is open as soon as its own engine answers, while another one still hangs', async () => {
+  const it = several({ a: ['x'], b: ['z'] });
+  const hanging = Promise.withResolvers<void>();
+  first(it).isAway = true;
+  first(it).whenAway = () => hanging.promise;
+  const watched = () => it.engines.map(({ watchers }) => watchers.size);
+  const watch = (signal: AbortSignal, onReady = () => {}) =>
+    it.orchestrator.watchServers(project, { onReady, onChange: () => {} }, { signal });
+  const [given, ending] = [new AbortController(), new AbortController()];
+  const left = watch(given.signal);
+  await expect.poll(watched).toEqual([0, 1]);
+  given.abort();
+  await expect(left).rejects.toMatchObject({ code: 'interrupted' });
+  let ready = 0;
+  const stays = watch(ending.signal, () => {
+    ready += 1;
+  });
+  await expect.poll(() => ready).toBe(1);
+  first(it).isAway = false;
+  hanging.resolve();
+  await expect.poll(() => ready).toBe(2);
+  // The first one that listened has left: for it no stream is opened any more.
+  expect(watched()).toEqual([1, 2]);
+  ending.abort();
+  await expect(stays).rejects.toMatchObject({ code: 'interrupted' });
+});
+
 test('an engine whose user may look at the project alone is watched, and is known to be back', async () => {
   const it = several({ a: ['x'], b: ['z'] });
   first(it).whenTooMuch = () => it.pass(30_000);
   const ending = new AbortController();
-  const ready = Promise.withResolvers<void>();
-  const watched = it.orchestrator.watchServers(
-    project,
-    { onReady: ready.resolve, onChange: () => {} },
-    { signal: ending.signal },
-  );
-  await ready.promise;
-  expect(it.engines.map(({ watchers }) => watchers.size)).toEqual([1, 1]);
+  const hear = { onReady: () => {}, onChange: () => {} };
+  const watched = it.orchestrator.watchServers(project, hear, { signal: ending.signal });
+  await expect.poll(() => it.engines.map(({ watchers }) => watchers.size)).toEqual([1, 1]);
   ending.abort();
   await expect(watched).rejects.toMatchObject({ code: 'interrupted' });
 
@@ -367,6 +389,38 @@ test('who gives up a question has what came by then', async () => {
   const signal = AbortSignal.timeout(20);
   expect((await it.orchestrator.instances(project, { signal })).map(({ server: name }) => name)).toEqual(['z']);
   never.resolve();
+});
+
+test('a list does not wait for an engine that hangs longer than it is told to, and that one is found silent by itself', async () => {
+  const it = several({ a: ['x'], b: ['z'] });
+  const hanging = Promise.withResolvers<void>();
+  first(it).isAway = true;
+  first(it).whenAway = () => hanging.promise;
+  const listed = async (options?: { othersMs: number }) => {
+    const { servers, notices } = await it.orchestrator.servers(project, options);
+    return [...servers.map(({ name }) => name), ...notices.map(({ message }) => message)];
+  };
+  const away = 'engine a does not answer, and what is on it is not shown';
+  expect(await listed({ othersMs: 5_000 })).toEqual(['z', `${away}: it has not answered yet`]);
+  it.pass(30_000);
+  hanging.resolve();
+  await aWhile();
+  const never = Promise.withResolvers<void>();
+  first(it).whenAway = () => never.promise;
+  expect(await listed()).toEqual(['z', `${away}: nothing listens`]);
+  never.resolve();
+});
+
+test('where none answers, a list waits for what the first one says, whatever it is told', async () => {
+  const it = several({ a: ['x'] });
+  const slow = Promise.withResolvers<void>();
+  first(it).isAway = true;
+  first(it).whenAway = () => slow.promise;
+  const listed = it.orchestrator.servers(project, { othersMs: 0 });
+  await aWhile();
+  first(it).isAway = false;
+  slow.resolve();
+  expect((await listed).servers.map(({ name }) => name)).toEqual(['x']);
 });
 
 test('what a server left on an engine is no part of it where it is now', async () => {
