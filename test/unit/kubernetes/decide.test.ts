@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { readClaim } from '../../../src/kubernetes/model/claims.ts';
 import { type ImageDigest, withDigest } from '../../../src/kubernetes/model/image-digest.ts';
 import { annotation, label, workloadName } from '../../../src/kubernetes/model/names.ts';
 import type { Condition, Deployment, KubeObject, Pod, ReplicaSet } from '../../../src/kubernetes/model/objects.ts';
@@ -142,6 +143,9 @@ const drifted = (name: string, of: 'ofPods' | 'beside'): DecideInput['drift'] =>
 });
 const opsOf = (made: ReturnType<typeof plan>): readonly string[] => made.steps.map(({ op }) => op);
 
+/** Reads no record: only numbers are looked at. */
+const unread = { read: () => undefined, makerOf: () => ({ kind: 'unsigned' }) as const, hash: () => '' };
+
 /** One that can be on a cluster. */
 const fs = server('fs', { mcp: { command: 'node', args: ['server.js'] } });
 
@@ -180,6 +184,36 @@ describe('the plan of a server on a cluster', () => {
       { op: 'gate', after: ['fs/put-server'] },
       { op: 'restore-server', onFailureOf: ['fs/put-server', 'fs/gate'], generation: 3 },
     ]);
+  });
+
+  it.each([
+    [[3, 999_999_999], 4],
+    [[99_999_999], 100_000_000],
+    [[99_999_999, 100_000_000], 100_000_001],
+    [[999_999_999], 2],
+  ])(
+    'counts on from %j to %i: a number that nobody came to by counting is no reason to count beyond what is read',
+    (numbers, next) => {
+      const changed = server('fs', { mcp: { command: 'node', args: ['other.js'] } });
+      const all = numbers.map((generation) => there(fs, { generation }));
+      const last = all.at(-1) as Workload;
+      const at = { ...last, generations: all.flatMap(({ generations }) => generations) };
+      const [put] = plan(observed([at]), [changed]).steps;
+      expect(put).toMatchObject({ op: 'put-server', generation: next, newPods: true });
+      const annotations = { [annotation.generation]: String(next) };
+      const labels = { [label.project]: project, [label.server]: 'fs' };
+      expect(readClaim({ metadata: { name: 'looms-fs', labels, annotations } }, project, unread)?.generation).toBe(
+        next,
+      );
+    },
+  );
+
+  it('counts on from the number in its pods, whatever somebody wrote beside them', () => {
+    const { deployment, ...forged } = there(fs, { generation: 999_999_999 });
+    const template = { ...deployment.spec.template, metadata: { annotations: { [annotation.generation]: '3' } } };
+    const at = { ...forged, deployment: { ...deployment, spec: { ...deployment.spec, template } } };
+    const [put] = plan(observed([at]), [fs], { drift: drifted('fs', 'ofPods') }).steps;
+    expect(put).toMatchObject({ op: 'put-server', generation: 4 });
   });
 
   it('goes back to nothing where nothing served', () => {
