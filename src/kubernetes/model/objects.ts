@@ -109,6 +109,7 @@ export type Deployment = KubeObject & {
 export type ReplicaSet = KubeObject & {
   readonly spec: {
     readonly replicas?: number;
+    readonly selector?: { readonly matchLabels?: Texts };
     readonly template: PodTemplate;
   };
   readonly status?: { readonly conditions?: readonly Condition[] };

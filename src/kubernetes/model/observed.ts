@@ -64,26 +64,34 @@ const isControlledBy = (one: KubeObject, ownerKind: 'Deployment' | 'ReplicaSet',
     ({ uid, kind, controller }) => controller === true && kind === ownerKind && uid === owner.metadata.uid,
   );
 
-/** Whether a ReplicaSet counts a pod as its own: it is asked for by its labels as well. */
+/**
+ * Whether a ReplicaSet counts a pod as its own: it is asked for by its labels as well. Which those are its selector says, which
+ * nobody can change, and its own labels only where it tells none.
+ */
 const isPodOf = (pod: Pod, replicaSet: ReplicaSet): boolean => {
-  const hash = replicaSet.metadata.labels?.[templateHash];
+  const { metadata, spec } = replicaSet;
+  const hash = (spec.selector?.matchLabels ?? metadata.labels)?.[templateHash];
   return (
     hash !== undefined && pod.metadata.labels?.[templateHash] === hash && isControlledBy(pod, 'ReplicaSet', replicaSet)
   );
 };
 
-/** Puts the generations of a Deployment together; `readClaim` says what each was made from. */
+/**
+ * Puts the generations of a Deployment together; `readClaim` says what each was made from. Of which server of which project that
+ * is the Deployment says that controls it: its own labels anybody can take away, and its pods go on.
+ */
 export function generationsOf(
   deployment: Deployment,
   replicaSets: readonly ReplicaSet[],
   pods: readonly Pod[],
   readClaim: (object: KubeObject) => Claim | undefined,
 ): readonly Generation[] {
-  const revision = deployment.metadata.annotations?.[revisionKey];
+  const { labels = {}, annotations } = deployment.metadata;
+  const revision = annotations?.[revisionKey];
   return replicaSets
     .filter((one) => isControlledBy(one, 'Deployment', deployment))
     .flatMap((replicaSet): readonly Generation[] => {
-      const claim = readClaim(replicaSet);
+      const claim = readClaim({ ...replicaSet, metadata: { ...replicaSet.metadata, labels } });
       if (claim === undefined) return [];
       return [
         {

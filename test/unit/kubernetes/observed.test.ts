@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import {
   type Deployment,
+  type KubeObject,
   type Pod,
   type ReplicaSet,
   revisionKey,
@@ -41,6 +42,17 @@ describe('the pods of a server', () => {
     ['has not the label of its ReplicaSet', pod(ownedBy('ReplicaSet', 'r1'), 'other')],
   ])('are none that %s', (_, forged) => {
     expect(generations([replicaSet()], [forged])[0]?.pods).toEqual([]);
+  });
+
+  it('are those that its ReplicaSet controls, whichever labels somebody took from that', () => {
+    const labels = { 'looms.dev/project': 'team', 'looms.dev/server': 'fs' };
+    const ours: Deployment = { ...deployment, metadata: { ...deployment.metadata, labels } };
+    const bare: ReplicaSet = {
+      metadata: { name: 'looms-fs-1', uid: 'r1', labels: {}, ...ownedBy('Deployment', 'd1') },
+      spec: { template, selector: { matchLabels: { [templateHash]: 'abc' } } },
+    };
+    const read = ({ metadata }: KubeObject) => (metadata.labels?.['looms.dev/project'] === 'team' ? claim : undefined);
+    expect(generationsOf(ours, [bare], [pod()], read)).toMatchObject([{ replicaSet: bare, pods: [{}] }]);
   });
 
   it('are of no ReplicaSet that its Deployment does not control', () => {
