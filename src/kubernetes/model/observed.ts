@@ -47,6 +47,8 @@ export type Observed = {
   readonly servers: readonly Workload[];
   /** Deployments that are nobody's of the project. */
   readonly foreign: readonly Deployment[];
+  /** Pods that say they are the project's, and that none of its Deployments keeps (`straysOf`). */
+  readonly strays: readonly Pod[];
   /** What stands behind servers, whoever made it, by `supportKey`; where servers are only shown, policies. */
   readonly support: ReadonlyMap<string, KubeObject>;
   /** Secrets with the project's labels, without their values; none where servers are only shown. */
@@ -59,10 +61,14 @@ export const supportKey = ({ kind = '', metadata }: KubeObject): string => `${ki
 export const isOurs = ({ metadata }: KubeObject, project: ProjectName): boolean =>
   metadata.labels?.[label.project] === project;
 
-const isControlledBy = (one: KubeObject, ownerKind: 'Deployment' | 'ReplicaSet', owner: KubeObject): boolean =>
-  (one.metadata.ownerReferences ?? []).some(
-    ({ uid, kind, controller }) => controller === true && kind === ownerKind && uid === owner.metadata.uid,
-  );
+/** What keeps an object, and ends it with itself. */
+export const controllerOf = ({ metadata }: KubeObject) =>
+  (metadata.ownerReferences ?? []).find(({ controller }) => controller === true);
+
+const isControlledBy = (one: KubeObject, ownerKind: 'Deployment' | 'ReplicaSet', owner: KubeObject): boolean => {
+  const controller = controllerOf(one);
+  return controller?.kind === ownerKind && controller.uid === owner.metadata.uid;
+};
 
 /**
  * Whether a ReplicaSet counts a pod as its own: it is asked for by its labels as well. Which those are its selector says, which

@@ -105,6 +105,7 @@ const observed = (servers: readonly Workload[], more: Partial<Observed> = {}): O
   space,
   servers,
   foreign: [],
+  strays: [],
   support: new Map(),
   secrets: [],
   ...more,

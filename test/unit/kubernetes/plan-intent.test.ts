@@ -148,6 +148,15 @@ describe('secrets of servers on a cluster', () => {
   });
 });
 
+describe('a pod that its ReplicaSet let go of', () => {
+  it.each([label.server, label.project])('is told in a plan, also without %s', async (taken) => {
+    const { [taken]: _, ...labels } = { [label.server]: 'fs', [label.project]: project } as Record<string, string>;
+    const pods = [{ metadata: { name: 'lost', namespace, labels }, spec: { containers: [] } }];
+    const { plan } = await world([{ of: one }], { pods }).plan(start);
+    expect(plan.warnings).toMatchObject([{ code: 'not-ours', message: expect.stringMatching(/^lost has labels /) }]);
+  });
+});
+
 describe('a server that somebody deletes while it is planned for', () => {
   const files: FilesIntent = {
     kind: 'files',
