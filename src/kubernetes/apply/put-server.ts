@@ -10,7 +10,7 @@ import type { CallOptions } from '../../orchestrator/session-host.ts';
 import { recordSpec } from '../../spec/record/record.ts';
 import { signedText } from '../model/claims.ts';
 import { annotation, label, secretName, secretPrint } from '../model/names.ts';
-import { type Deployment, type KubeObject, templateHash } from '../model/objects.ts';
+import { asHeld, type Deployment, isEnding, type KubeObject, templateHash } from '../model/objects.ts';
 import { askedOf, type Generation, type Observed, type Workload } from '../model/observed.ts';
 import { deploymentOf, type Made, strategyOf } from '../objects/objects.ts';
 import { podLabels } from '../objects/pod.ts';
@@ -126,14 +126,16 @@ export async function putServer(
   const made = step.newPods ? await make() : undefined;
   for (let tries = 1; ; tries += 1) {
     const there = await lookAtServer(ports, observed, server.spec.name, options);
-    if (there === null || !isAlike(overDeployment(there), over)) throw changedSince(step);
+    const isSame = there !== null && !isEnding(there.deployment) && isAlike(overDeployment(there), over);
+    if (!isSame) throw changedSince(step);
     const asIs: Deployment = { ...there.deployment, apiVersion: 'apps/v1', kind: 'Deployment' };
     const again = step.counts ? recordedAnew(ports, observed, server, there) : asRecorded(there, settings);
     const stopped = withStop(made ?? again ?? asIs, replicas.most === 0);
     const object = withReplicas(stopped, within(replicas, askedOf(there)));
     const { resourceVersion = '' } = there.deployment.metadata;
     try {
-      return await replaceObject(ports.cluster, object, { uid: over.uid, resourceVersion }, options);
+      const held = asHeld(object, there.deployment);
+      return await replaceObject(ports.cluster, held, { uid: over.uid, resourceVersion }, options);
     } catch (error) {
       if (!isFailure(error, 'engine-conflict') || tries >= writeTries) throw error;
     }
@@ -188,7 +190,7 @@ export function restored(deployment: Deployment, { claim, replicaSet }: Generati
   );
   const { name, namespace = '' } = deployment.metadata;
   const strategy = claim.recorded === undefined ? deployment.spec.strategy : strategyOf(claim.recorded.spec);
-  return {
+  const object: KubeObject = {
     apiVersion: 'apps/v1',
     kind: 'Deployment',
     metadata: { name, namespace, labels, annotations: Object.fromEntries([...ofUser, ...own]) },
@@ -200,4 +202,5 @@ export function restored(deployment: Deployment, { claim, replicaSet }: Generati
       template: { ...template, metadata: { ...template.metadata, labels } },
     },
   };
+  return asHeld(object, deployment);
 }

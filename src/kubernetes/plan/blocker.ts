@@ -3,8 +3,8 @@ import { asContainerId, type ServerName } from '../../model/ids.ts';
 import type { Blocker } from '../../model/plan.ts';
 import { atField } from '../../model/source.ts';
 import { label, workloadName } from '../model/names.ts';
-import type { KubeObject } from '../model/objects.ts';
-import { isOurs, supportKey } from '../model/observed.ts';
+import { isEnding, type KubeObject } from '../model/objects.ts';
+import { isOurs, type Observed, supportKey } from '../model/observed.ts';
 import { unlikeOnKubernetes } from '../objects/unlike.ts';
 import { onCluster } from '../objects/where.ts';
 import type { DecideInput } from './decision.ts';
@@ -47,9 +47,23 @@ function blockerOf(server: DeclaredServer, input: BlockerInput): Blocker | undef
     [undefined, spec.name].includes(serverOf(one) as ServerName | undefined),
   );
   if (other !== undefined) return takenBy(other, supportKey(other), '', 'remove or rename it');
+  const ending = endingOf(server, input.observed);
+  if (ending !== undefined) return ending;
   const where = onCluster(input.registry, input.observed.engine);
   const refused = spec.enabled ? unlikeOnKubernetes(spec, where).find(({ kind }) => kind === 'refused') : undefined;
   return refused?.kind === 'refused'
     ? { kind: 'unsupported', detail: atField(server, refused.path, refused.message), hint: refused.hint }
+    : undefined;
+}
+
+/** What somebody deletes of a server that is there; what is written to it now ends with it, or lets it go at once. */
+function endingOf({ spec }: DeclaredServer, { servers }: Observed): Blocker | undefined {
+  const there = servers.find(({ server }) => server === spec.name)?.deployment;
+  return there !== undefined && isEnding(there)
+    ? {
+        kind: 'ending',
+        name: `Deployment ${there.metadata.name}`,
+        hint: 'run the command again once it is gone: it makes the server anew then',
+      }
     : undefined;
 }

@@ -280,6 +280,17 @@ describe('the plan of a server on a cluster', () => {
     expect(why(observed([]), folder)).toMatchObject({ action: 'blocked', why: { kind: 'unsupported' } });
   });
 
+  it('is blocked while somebody deletes its Deployment: what is written to that would go with it', () => {
+    const { deployment, ...rest } = there(fs);
+    const metadata = { ...deployment.metadata, deletionTimestamp: '2026-11-28T10:59:59Z' };
+    const at = observed([{ ...rest, deployment: { ...deployment, metadata } }]);
+    const ending = { action: 'blocked', why: { kind: 'ending', name: 'Deployment looms-fs' } };
+    const changed = server('fs', { mcp: { command: 'node', args: ['other.js'] } });
+    for (const declared of [fs, changed, { ...fs, spec: { ...fs.spec, enabled: false } }])
+      expect(plan(at, [declared])).toMatchObject({ changes: [ending], steps: [] });
+    expect(opsOf(plan(at, [], { undesired: 'remove' }))).toEqual(['delete-object', 'await-gone']);
+  });
+
   it('says what of a server is otherwise on a cluster when it is made, and not again', () => {
     const one = server('fs', {
       mcp: { command: 'node', args: ['server.js'] },
@@ -568,6 +579,17 @@ describe('what stands behind servers on a cluster', () => {
     expect(knowing.warnings.map(({ message }) => message)).toContain(
       "docker_backend.network.egress: names are let out by a policy of Cilium; it goes by what the cluster's name service answers",
     );
+  });
+
+  it('is set back with what others hang on it', () => {
+    const held = { finalizers: ['example.com/keep'], ownerReferences: [{ uid: 'o', kind: 'Project', name: 'team' }] };
+    const live = { ...scripts, metadata: { ...scripts.metadata, labels, ...held } };
+    const drift = { ...drifted('other', 'beside'), support: new Map([['ConfigMap looms-scripts', [field]]]) };
+    const [put] = plan(observed([there(fs)], { support: behind(live) }), [fs], {
+      support: [space, scripts],
+      drift,
+    }).steps;
+    expect(put).toMatchObject({ op: 'put-object', object: { metadata: held }, over: { resourceVersion: '1' } });
   });
 
   it('is waited for by its own server alone', () => {

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { putServer } from '../../../src/kubernetes/apply/put-server.ts';
 import { readClaim } from '../../../src/kubernetes/model/claims.ts';
 import { annotation } from '../../../src/kubernetes/model/names.ts';
-import type { Deployment } from '../../../src/kubernetes/model/objects.ts';
+import type { Deployment, Metadata } from '../../../src/kubernetes/model/objects.ts';
 import type { Observed } from '../../../src/kubernetes/model/observed.ts';
 import { deploymentOf } from '../../../src/kubernetes/objects/objects.ts';
 import { overDeployment } from '../../../src/kubernetes/plan/over.ts';
@@ -17,14 +17,14 @@ const namespace = `looms-${project}`;
 const digest = `sha256:${'a'.repeat(64)}`;
 
 /** What is written where a server whose pods pull its image by a digest gets another number of them. */
-async function scaled(signature: string | undefined): Promise<Deployment> {
+async function scaled(signature: string | undefined, more: Partial<Metadata> = {}): Promise<Deployment> {
   const settings = {
     ...{ project, registry: undefined, relayImage: 'relay', managedBy: 'looms/1.0.0' },
     recordOf: ({ spec, image }: typeof one) => recordSpec(spec, image.ref),
   };
   const made = { secret: 'looms-fs-env', digest, annotations: { [annotation.signature]: 'ours' }, podAnnotations: {} };
   const written = deploymentOf(one, settings, made) as Deployment;
-  const deployment = { ...written, metadata: { ...written.metadata, uid: 'd', resourceVersion: '1' } };
+  const deployment = { ...written, metadata: { ...written.metadata, uid: 'd', resourceVersion: '1', ...more } };
   const records = {
     read: readRecordedSpec,
     makerOf: () => ({ kind: 'here' }) as const,
@@ -64,4 +64,17 @@ test('another number of pods leaves those that are there, whether it can be sign
     expect(metadata.annotations).toMatchObject({ [annotation.record]: record, [annotation.image]: digest });
     expect(metadata.annotations?.[annotation.signature]).toBe(signature);
   }
+});
+
+test('what others hang on a Deployment stays there', async () => {
+  const held = {
+    finalizers: ['example.com/keep'],
+    ownerReferences: [{ uid: 'o', kind: 'Project', name: 'team' }],
+  };
+  expect((await scaled('again', held)).metadata).toMatchObject(held);
+});
+
+test('a Deployment that is being deleted is not written to', async () => {
+  const ending = { deletionTimestamp: '2026-11-28T10:00:00Z', finalizers: ['foregroundDeletion'] };
+  await expect(scaled('again', ending)).rejects.toMatchObject({ code: 'engine-conflict' });
 });
