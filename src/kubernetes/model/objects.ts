@@ -185,6 +185,10 @@ export const serverIn = ({ containers }: PodSpec): Container | undefined =>
 export const serverStatus = ({ status }: Pod): ContainerStatus | undefined =>
   status?.containerStatuses?.find(({ name }) => name === serverContainer);
 
+/** Names of the claims that a pod mounts. */
+export const claimsIn = ({ volumes = [] }: PodSpec): readonly string[] =>
+  volumes.flatMap(({ persistentVolumeClaim: claim }) => (claim === undefined ? [] : [claim.claimName]));
+
 /** The name of the server's container in its pod; beside a server over HTTP there is `reachContainer`. */
 export const serverContainer = 'server';
 export const reachContainer = 'reach';

@@ -55,7 +55,11 @@ export type Observed = {
   readonly secrets: readonly KubeObject[];
 };
 
+/** What an object is called in messages, and found by among what stands behind servers. */
 export const supportKey = ({ kind = '', metadata }: KubeObject): string => `${kind} ${metadata.name}`;
+
+/** What a claim is found by among that. */
+export const claimKey = (name: string): string => supportKey({ kind: 'PersistentVolumeClaim', metadata: { name } });
 
 /** Whether an object says that it is the project's; of a Namespace too. */
 export const isOurs = ({ metadata }: KubeObject, project: ProjectName): boolean =>

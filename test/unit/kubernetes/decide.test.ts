@@ -291,6 +291,28 @@ describe('the plan of a server on a cluster', () => {
     expect(opsOf(plan(at, [], { undesired: 'remove' }))).toEqual(['delete-object', 'await-gone']);
   });
 
+  it('is blocked while somebody deletes a claim that its pods have or would have: that goes with them', () => {
+    const claim = (more: object = {}): KubeObject =>
+      meta('PersistentVolumeClaim', 'looms-data', { labels: { [label.project]: project }, ...more });
+    const ending = claim({ deletionTimestamp: '2026-11-28T10:59:59Z' });
+    const mounts = [{ type: 'volume', source: 'data', target: '/data', readOnly: false }] as const;
+    const mounting = server('fs', { mcp: { command: 'node', args: ['server.js'] }, mounts });
+    const { deployment, ...rest } = there(fs);
+    const volumes = [{ name: 'data', persistentVolumeClaim: { claimName: 'looms-data' } }];
+    const template = { spec: { ...deployment.spec.template.spec, volumes } };
+    const mounted = { ...rest, deployment: { ...deployment, spec: { ...deployment.spec, template } } };
+    const of = (servers: readonly Workload[], declared: DeclaredServer, live: KubeObject) =>
+      plan(observed(servers, { support: new Map([['PersistentVolumeClaim looms-data', live]]) }), [declared]);
+    const blocked = { action: 'blocked', why: { kind: 'ending', name: 'PersistentVolumeClaim looms-data' } };
+    expect(of([], mounting, ending)).toMatchObject({ changes: [blocked], steps: [] });
+    expect(of([mounted], fs, ending)).toMatchObject({ changes: [blocked], steps: [] });
+    const disabled = { ...fs, spec: { ...fs.spec, enabled: false } };
+    expect(of([mounted], disabled, ending)).toMatchObject({ changes: [blocked], steps: [] });
+    expect(of([there(fs)], fs, ending).changes).toMatchObject([{ action: 'unchanged' }]);
+    expect(of([mounted], fs, claim()).changes).toMatchObject([{ action: 'unchanged' }]);
+    expect(of([], mounting, claim()).changes).toMatchObject([{ action: 'create' }]);
+  });
+
   it('says what of a server is otherwise on a cluster when it is made, and not again', () => {
     const one = server('fs', {
       mcp: { command: 'node', args: ['server.js'] },
