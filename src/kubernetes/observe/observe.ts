@@ -84,7 +84,7 @@ type ObserveOptions = CallOptions & {
 };
 
 /** The Secrets of a project. Names alone: whoever plans needs no values, and does not get them. */
-async function secretsOf(
+export async function secretsOf(
   cluster: Cluster,
   project: ProjectName,
   options?: CallOptions,

@@ -60,10 +60,11 @@ export function decideServer(server: DeclaredServer, input: DecideInput, before:
   const support = awaitedBy(name, before);
   const ready = [...support, ...publishedBefore(server, input)];
   if (workload === undefined) return enabled ? creation(server, input, ready) : nothing(name);
-  const { now } = input.observed;
+  const { now, secrets } = input.observed;
   const found = assess(server, workload, {
     ...input.context,
     now,
+    secrets,
     drift: input.drift.servers,
     pin: input.pins.get(name),
   });

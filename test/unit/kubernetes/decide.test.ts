@@ -232,6 +232,28 @@ describe('the plan of a server on a cluster', () => {
     expect(beside.steps).toMatchObject([{ op: 'put-server', newPods: false, generation: 1 }]);
   });
 
+  it('has new pods where the Secret is gone that looms made for them, and leaves one that a person makes alone', () => {
+    const name = 'looms-fs-env-0123456789ab';
+    const naming = (secret: string): Workload => {
+      const { deployment, ...rest } = there(fs);
+      const env = [{ name: 'TOKEN', valueFrom: { secretKeyRef: { name: secret, key: 'TOKEN' } } }];
+      const template = { spec: { containers: [{ name: 'server', env }] } };
+      return { ...rest, deployment: { ...deployment, spec: { ...deployment.spec, template } } };
+    };
+    const of = (secret: string, secrets: readonly KubeObject[] = []) =>
+      plan(observed([naming(secret)], { secrets }), [fs]);
+    const fields = [{ path: `Secret ${name}`, from: 'none', to: 'there' }];
+    for (const secrets of [[], [meta('Secret', name, { deletionTimestamp: '2026-11-28T10:59:59Z' })]]) {
+      const made = of(name, secrets);
+      expect(made.changes).toMatchObject([{ action: 'replace', reasons: [{ kind: 'live-drift', fields }] }]);
+      expect(made.steps[0]).toMatchObject({ op: 'put-server', newPods: true });
+      expect(made.drift).toMatchObject([{ server: 'fs', fields }]);
+    }
+    expect(of(name, [meta('Secret', name)]).changes).toMatchObject([{ action: 'unchanged' }]);
+    expect(of('looms-fs-env').changes).toMatchObject([{ action: 'unchanged' }]);
+    expect(of('looms-other-env-0123456789ab').changes).toMatchObject([{ action: 'unchanged' }]);
+  });
+
   it('starts what somebody scaled to nothing, and waits for what is not ready', () => {
     const scaled = plan(observed([there(fs, { replicas: 0 })]), [fs]);
     expect([scaled.changes[0]?.action, opsOf(scaled).slice(0, 2)]).toEqual(['start', ['put-server', 'gate']]);

@@ -1,13 +1,14 @@
-import { expect, test } from 'vitest';
+import { describe, expect, it, test } from 'vitest';
 import { putServer } from '../../../src/kubernetes/apply/put-server.ts';
 import { readClaim } from '../../../src/kubernetes/model/claims.ts';
-import { annotation } from '../../../src/kubernetes/model/names.ts';
-import type { Deployment, Metadata } from '../../../src/kubernetes/model/objects.ts';
+import { annotation, label } from '../../../src/kubernetes/model/names.ts';
+import type { Deployment, KubeObject, Metadata } from '../../../src/kubernetes/model/objects.ts';
 import type { Observed } from '../../../src/kubernetes/model/observed.ts';
 import { deploymentOf } from '../../../src/kubernetes/objects/objects.ts';
 import { overDeployment } from '../../../src/kubernetes/plan/over.ts';
 import type { ApiRequest } from '../../../src/kubernetes/port.ts';
 import type { KubernetesPorts } from '../../../src/kubernetes/ports.ts';
+import { LoomsError } from '../../../src/model/errors.ts';
 import { readRecordedSpec, recordSpec, specHash } from '../../../src/spec/record/record.ts';
 import { project, server } from '../../support/planner-world.ts';
 
@@ -77,4 +78,47 @@ test('what others hang on a Deployment stays there', async () => {
 test('a Deployment that is being deleted is not written to', async () => {
   const ending = { deletionTimestamp: '2026-11-28T10:00:00Z', finalizers: ['foregroundDeletion'] };
   await expect(scaled('again', ending)).rejects.toMatchObject({ code: 'engine-conflict' });
+});
+
+describe('the Secret of new pods', () => {
+  const taken = server('fs', {
+    mcp: { command: 'node', env: { TOKEN: { kind: 'secret', parts: [{ from: 'provider', name: 'token' }] } } },
+  });
+  const ours = { [label.managedBy]: 'looms', [label.project]: project, [label.server]: 'fs' };
+  /** What is made of a server where the cluster has a Secret of the name that its values give. */
+  const madeOver = async (more: Partial<Metadata>): Promise<readonly string[]> => {
+    const made: string[] = [];
+    let name = '';
+    const request = async ({ method, path, body }: ApiRequest): Promise<unknown> => {
+      if (method === 'GET') return { items: [{ metadata: { name, ...more } }] };
+      const { kind, metadata } = body as KubeObject;
+      if (kind === 'Secret') {
+        name = metadata.name;
+        throw new LoomsError('engine-conflict', `cannot POST ${path}: it is there`);
+      }
+      made.push(kind ?? '');
+      return body;
+    };
+    const ports = {
+      cluster: { request },
+      settings: { registry: undefined, relayImage: 'relay', records: { sign: () => 'ours' } },
+      managedBy: 'looms/1.0.0',
+      containerSecrets: async () => ({ values: { TOKEN: 'x' }, prints: { key: 'k', variables: { TOKEN: 'print' } } }),
+    } as unknown as KubernetesPorts;
+    const step = { op: 'put-server', name: 'looms-fs', generation: 1, newPods: true, replicas: { least: 1, most: 1 } };
+    await putServer(ports, { project, namespace } as Observed, taken, step as Parameters<typeof putServer>[3], {});
+    return made;
+  };
+
+  it('is that of an earlier generation with the same values, whichever network that had', async () => {
+    expect(await madeOver({ labels: { ...ours, [label.network]: 'none' } })).toEqual(['Deployment']);
+  });
+
+  it.each([
+    ['somebody else made', {}],
+    ['says that it is another server’s', { labels: { ...ours, [label.server]: 'other' } }],
+    ['is about to go', { labels: ours, deletionTimestamp: '2026-11-28T10:00:00Z' }],
+  ])('is none that %s', async (_, more) => {
+    await expect(madeOver(more)).rejects.toMatchObject({ code: 'engine-conflict', hint: expect.anything() });
+  });
 });
