@@ -60,6 +60,8 @@ export type Blocker =
       readonly hint: string;
     }
   | { readonly kind: 'network-taken' | 'volume-taken'; readonly name: string; readonly hint: string }
+  /** Somebody deletes what the server needs or is: it goes once what holds it up has ended. */
+  | { readonly kind: 'ending'; readonly name: string; readonly hint: string }
   | { readonly kind: 'unsupported'; readonly detail: string; readonly hint?: string }
   /** Of a project with several engines: the one that may have it does not answer, so that nobody knows how it is. */
   | { readonly kind: 'engine-silent'; readonly detail: string; readonly hint: string };

@@ -41,7 +41,8 @@ export default class McpStop extends BaseCommand {
         context,
         json: this.jsonEnabled(),
         question: `Stop ${listed(names)} of project ${project.name}?`,
-        goesAhead: () => true,
+        // What is blocked is shown with its reason.
+        goesAhead: ({ changes }) => changes.every(({ action }) => action !== 'blocked'),
         nothingToDo: `${listed(names)} ${names.length === 1 ? 'is' : 'are'} stopped already.`,
       },
     );

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { DeclaredServer } from '../../model/desired.ts';
 import { isFailure, LoomsError } from '../../model/errors.ts';
+import type { ProjectName } from '../../model/ids.ts';
 import { awakeBounds, within } from '../../model/replicas.ts';
 import { secretUses } from '../../model/secrets/secret-names.ts';
 import { type SecretPrints, writeSecretPrints } from '../../model/secrets/secret-prints.ts';
@@ -10,11 +11,11 @@ import type { CallOptions } from '../../orchestrator/session-host.ts';
 import { recordSpec } from '../../spec/record/record.ts';
 import { signedText } from '../model/claims.ts';
 import { annotation, label, secretName, secretPrint } from '../model/names.ts';
-import { type Deployment, type KubeObject, templateHash } from '../model/objects.ts';
+import { asHeld, type Deployment, isEnding, type KubeObject, templateHash } from '../model/objects.ts';
 import { askedOf, type Generation, type Observed, type Workload } from '../model/observed.ts';
 import { deploymentOf, type Made, strategyOf } from '../objects/objects.ts';
 import { podLabels } from '../objects/pod.ts';
-import { findObject, lookAtServer } from '../observe/observe.ts';
+import { findObject, lookAtServer, secretsOf } from '../observe/observe.ts';
 import { asRecorded, madeAsThere, withReplicas, withStop } from '../plan/drift.ts';
 import { overDeployment } from '../plan/over.ts';
 import { objectSettings } from '../plan/prepare.ts';
@@ -61,10 +62,40 @@ async function putSecret(
   try {
     await createObject(ports.cluster, secret, options);
   } catch (error) {
-    // One of the same values is there from an earlier generation.
     if (!isFailure(error, 'engine-conflict')) throw error;
+    await requireOwn(ports, project, secret, options);
   }
   return { name, ...(prints === undefined ? {} : { prints }) };
+}
+
+/** Labels of a Secret that say whose it is; others are those of the spec of its time. */
+const ofItsServer = [label.managedBy, label.project, label.server];
+
+/**
+ * That the Secret of that name is one of the same values from an earlier generation, as far as its labels say: values are not
+ * read. Throws `engine-conflict` for one that somebody else made, or that is about to go.
+ */
+async function requireOwn(
+  { cluster }: KubernetesPorts,
+  project: ProjectName,
+  { metadata: { name, namespace, labels = {} } }: KubeObject,
+  options: CallOptions,
+): Promise<void> {
+  const there = (await secretsOf(cluster, project, options)).find(({ metadata }) => metadata.name === name);
+  const hasLabels = ofItsServer.every((key) => there?.metadata.labels?.[key] === labels[key]);
+  if (there !== undefined && isEnding(there)) {
+    throw new LoomsError('engine-conflict', `Secret ${name} is being deleted`, {
+      hint: 'run the command again once it is gone',
+    });
+  }
+  if (hasLabels) return;
+  throw new LoomsError(
+    'engine-conflict',
+    `Secret ${name} is there, and not as looms made it: nobody knows its values`,
+    {
+      hint: `\`kubectl -n ${namespace} delete secret ${name}\`, then run the command again: it makes the right one`,
+    },
+  );
 }
 
 /** What says of a Deployment which generation it is, and who made it. */
@@ -126,14 +157,16 @@ export async function putServer(
   const made = step.newPods ? await make() : undefined;
   for (let tries = 1; ; tries += 1) {
     const there = await lookAtServer(ports, observed, server.spec.name, options);
-    if (there === null || !isAlike(overDeployment(there), over)) throw changedSince(step);
+    const isSame = there !== null && !isEnding(there.deployment) && isAlike(overDeployment(there), over);
+    if (!isSame) throw changedSince(step);
     const asIs: Deployment = { ...there.deployment, apiVersion: 'apps/v1', kind: 'Deployment' };
     const again = step.counts ? recordedAnew(ports, observed, server, there) : asRecorded(there, settings);
     const stopped = withStop(made ?? again ?? asIs, replicas.most === 0);
     const object = withReplicas(stopped, within(replicas, askedOf(there)));
     const { resourceVersion = '' } = there.deployment.metadata;
     try {
-      return await replaceObject(ports.cluster, object, { uid: over.uid, resourceVersion }, options);
+      const held = asHeld(object, there.deployment);
+      return await replaceObject(ports.cluster, held, { uid: over.uid, resourceVersion }, options);
     } catch (error) {
       if (!isFailure(error, 'engine-conflict') || tries >= writeTries) throw error;
     }
@@ -189,7 +222,7 @@ export function restored(deployment: Deployment, { claim, replicaSet }: Generati
   );
   const { name, namespace = '' } = deployment.metadata;
   const strategy = claim.recorded === undefined ? deployment.spec.strategy : strategyOf(claim.recorded.spec);
-  return {
+  const object: KubeObject = {
     apiVersion: 'apps/v1',
     kind: 'Deployment',
     metadata: { name, namespace, labels, annotations: Object.fromEntries([...ofUser, ...own]) },
@@ -201,4 +234,5 @@ export function restored(deployment: Deployment, { claim, replicaSet }: Generati
       template: { ...template, metadata: { ...template.metadata, labels } },
     },
   };
+  return asHeld(object, deployment);
 }

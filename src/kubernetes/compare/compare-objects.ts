@@ -45,6 +45,8 @@ const ofTheServer = new Set([
   'deletionTimestamp',
   'deletionGracePeriodSeconds',
 ]);
+/** What others hang on an object itself, and each write leaves as it is (`asHeld`). */
+const ofOthers = new Set(['finalizers', 'ownerReferences']);
 const noteKeys = new Set([
   revisionKey,
   // What kubectl keeps for itself, and how it makes pods anew: a restart is no drift.
@@ -55,7 +57,8 @@ const noteKeys = new Set([
 /** An object without what nobody asked for. */
 export function comparable({ status: _, ...object }: KubeObject): object {
   const { metadata, ...rest } = object;
-  return { ...rest, metadata: comparableMetadata(metadata), ...templateOf(rest) };
+  const own = Object.fromEntries(Object.entries(metadata).filter(([key]) => !ofOthers.has(key)));
+  return { ...rest, metadata: comparableMetadata(own), ...templateOf(rest) };
 }
 
 function comparableMetadata(metadata: Readonly<Record<string, unknown>>): object {

@@ -102,7 +102,11 @@ function imageDigestOf(
   return seer.kind === 'here' ? { kind: 'seen', digest: seen.digest } : undefined;
 }
 
-const isGeneration = (text: string | undefined): text is string => /^[1-9]\d{0,8}$/.test(text ?? '');
+/** The number of a generation in annotations of an object or of its pods; 1 where they say none that can be read. */
+export function generationIn(annotations: Readonly<Record<string, string>> = {}): number {
+  const text = annotations[annotation.generation] ?? '';
+  return /^[1-9]\d{0,8}$/.test(text) ? Number(text) : 1;
+}
 
 /** The claim in an object's labels and annotations; undefined for one that is not of a server of the project. */
 export function readClaim(
@@ -114,8 +118,7 @@ export function readClaim(
   const name = labels[label.server];
   if (labels[label.project] !== project || name === undefined || !namePattern.test(name)) return undefined;
   const server = asServerName(name);
-  const number = annotations[annotation.generation];
-  const generation = isGeneration(number) ? Number(number) : 1;
+  const generation = generationIn(annotations);
   const source = annotations[annotation.source];
   const text = annotations[annotation.record] ?? '';
   const read = records.read(text);

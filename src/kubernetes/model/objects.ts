@@ -1,4 +1,5 @@
 import type { EngineTime } from '../../model/engine.ts';
+import { defined } from '../../model/values/defined.ts';
 
 // What of Kubernetes' objects is read here. The API server checks their shape; what stands in labels and annotations is a
 // claim of whoever may write to the namespace (claims.ts).
@@ -26,6 +27,8 @@ export type Metadata = {
   readonly labels?: Texts;
   readonly annotations?: Texts;
   readonly managedFields?: readonly ManagedFields[];
+  /** Who has something to do before the object goes. */
+  readonly finalizers?: readonly string[];
   readonly ownerReferences?: readonly {
     readonly uid: string;
     readonly kind: string;
@@ -109,6 +112,7 @@ export type Deployment = KubeObject & {
 export type ReplicaSet = KubeObject & {
   readonly spec: {
     readonly replicas?: number;
+    readonly selector?: { readonly matchLabels?: Texts };
     readonly template: PodTemplate;
   };
   readonly status?: { readonly conditions?: readonly Condition[] };
@@ -147,6 +151,14 @@ export const timeOf = (text: string | undefined): EngineTime => Date.parse(text 
 /** Whether an object is being taken away: it goes once what holds it up has ended. */
 export const isEnding = ({ metadata }: KubeObject): boolean => metadata.deletionTimestamp !== undefined;
 
+/**
+ * An object that is written over one that is there, with what others hang on that: their finalizers, and of what it is a part. No
+ * spec says either; a write without them would take them away, and end an object that waits for its finalizers alone.
+ */
+export function asHeld(object: KubeObject, { metadata: { finalizers, ownerReferences } }: KubeObject): KubeObject {
+  return { ...object, metadata: { ...object.metadata, ...defined({ finalizers, ownerReferences }) } };
+}
+
 /** Whether a pod serves: it is ready, and is not being ended. */
 export const isReady = (pod: Pod): boolean =>
   !isEnding(pod) && (pod.status?.conditions ?? []).some(({ type, status }) => type === 'Ready' && status === 'True');
@@ -172,6 +184,10 @@ export const serverIn = ({ containers }: PodSpec): Container | undefined =>
 /** How the server's own container is in a pod. */
 export const serverStatus = ({ status }: Pod): ContainerStatus | undefined =>
   status?.containerStatuses?.find(({ name }) => name === serverContainer);
+
+/** Names of the claims that a pod mounts. */
+export const claimsIn = ({ volumes = [] }: PodSpec): readonly string[] =>
+  volumes.flatMap(({ persistentVolumeClaim: claim }) => (claim === undefined ? [] : [claim.claimName]));
 
 /** The name of the server's container in its pod; beside a server over HTTP there is `reachContainer`. */
 export const serverContainer = 'server';

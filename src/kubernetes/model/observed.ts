@@ -47,43 +47,61 @@ export type Observed = {
   readonly servers: readonly Workload[];
   /** Deployments that are nobody's of the project. */
   readonly foreign: readonly Deployment[];
+  /** Pods that say they are the project's, and that none of its Deployments keeps (`straysOf`). */
+  readonly strays: readonly Pod[];
   /** What stands behind servers, whoever made it, by `supportKey`; where servers are only shown, policies. */
   readonly support: ReadonlyMap<string, KubeObject>;
   /** Secrets with the project's labels, without their values; none where servers are only shown. */
   readonly secrets: readonly KubeObject[];
 };
 
+/** What an object is called in messages, and found by among what stands behind servers. */
 export const supportKey = ({ kind = '', metadata }: KubeObject): string => `${kind} ${metadata.name}`;
+
+/** What a claim is found by among that. */
+export const claimKey = (name: string): string => supportKey({ kind: 'PersistentVolumeClaim', metadata: { name } });
 
 /** Whether an object says that it is the project's; of a Namespace too. */
 export const isOurs = ({ metadata }: KubeObject, project: ProjectName): boolean =>
   metadata.labels?.[label.project] === project;
 
-const isControlledBy = (one: KubeObject, ownerKind: 'Deployment' | 'ReplicaSet', owner: KubeObject): boolean =>
-  (one.metadata.ownerReferences ?? []).some(
-    ({ uid, kind, controller }) => controller === true && kind === ownerKind && uid === owner.metadata.uid,
-  );
+/** What keeps an object, and ends it with itself. */
+export const controllerOf = ({ metadata }: KubeObject) =>
+  (metadata.ownerReferences ?? []).find(({ controller }) => controller === true);
 
-/** Whether a ReplicaSet counts a pod as its own: it is asked for by its labels as well. */
+const isControlledBy = (one: KubeObject, ownerKind: 'Deployment' | 'ReplicaSet', owner: KubeObject): boolean => {
+  const controller = controllerOf(one);
+  return controller?.kind === ownerKind && controller.uid === owner.metadata.uid;
+};
+
+/**
+ * Whether a ReplicaSet counts a pod as its own: it is asked for by its labels as well. Which those are its selector says, which
+ * nobody can change, and its own labels only where it tells none.
+ */
 const isPodOf = (pod: Pod, replicaSet: ReplicaSet): boolean => {
-  const hash = replicaSet.metadata.labels?.[templateHash];
+  const { metadata, spec } = replicaSet;
+  const hash = (spec.selector?.matchLabels ?? metadata.labels)?.[templateHash];
   return (
     hash !== undefined && pod.metadata.labels?.[templateHash] === hash && isControlledBy(pod, 'ReplicaSet', replicaSet)
   );
 };
 
-/** Puts the generations of a Deployment together; `readClaim` says what each was made from. */
+/**
+ * Puts the generations of a Deployment together; `readClaim` says what each was made from. Of which server of which project that
+ * is the Deployment says that controls it: its own labels anybody can take away, and its pods go on.
+ */
 export function generationsOf(
   deployment: Deployment,
   replicaSets: readonly ReplicaSet[],
   pods: readonly Pod[],
   readClaim: (object: KubeObject) => Claim | undefined,
 ): readonly Generation[] {
-  const revision = deployment.metadata.annotations?.[revisionKey];
+  const { labels = {}, annotations } = deployment.metadata;
+  const revision = annotations?.[revisionKey];
   return replicaSets
     .filter((one) => isControlledBy(one, 'Deployment', deployment))
     .flatMap((replicaSet): readonly Generation[] => {
-      const claim = readClaim(replicaSet);
+      const claim = readClaim({ ...replicaSet, metadata: { ...replicaSet.metadata, labels } });
       if (claim === undefined) return [];
       return [
         {

@@ -9,6 +9,7 @@ import { label, namespaceOf, workloadName } from '../model/names.ts';
 import type { Deployment, KubeObject, Pod, ReplicaSet } from '../model/objects.ts';
 import { generationsOf, type Observed, supportKey, type Workload } from '../model/observed.ts';
 import { isForbidden } from '../model/refusals.ts';
+import { straysOf } from '../model/strays.ts';
 import type { Cluster } from '../port.ts';
 import type { KubernetesPorts } from '../ports.ts';
 import { clusterNow, identifyCluster } from './describe.ts';
@@ -83,7 +84,7 @@ type ObserveOptions = CallOptions & {
 };
 
 /** The Secrets of a project. Names alone: whoever plans needs no values, and does not get them. */
-async function secretsOf(
+export async function secretsOf(
   cluster: Cluster,
   project: ProjectName,
   options?: CallOptions,
@@ -114,8 +115,7 @@ export async function observe(
   { isShown = false, ...options }: ObserveOptions = {},
 ): Promise<Observed> {
   const namespace = namespaceOf(project);
-  const list = (kind: Kind, query = {}) => listOf(cluster, kind, namespace, query, options);
-  const ofServers = { labelSelector: label.server };
+  const list = (kind: Kind) => listOf(cluster, kind, namespace, {}, options);
   const described = identifyCluster(cluster, options);
   const [engine, ofNames, now, space, deployments, replicaSets, pods, secrets, ...support] = await Promise.all([
     described,
@@ -123,8 +123,9 @@ export async function observe(
     clusterNow(cluster, options),
     findSpace(cluster, namespace, options),
     list('Deployment'),
-    list('ReplicaSet', ofServers),
-    list('Pod', ofServers),
+    // All of them: labels, by which servers' own could be asked for, are anybody's to take away.
+    list('ReplicaSet'),
+    list('Pod'),
     isShown ? [] : secretsOf(cluster, project, options),
     ...(isShown ? shownKinds : supportKinds).map((kind) => list(kind)),
   ]);
@@ -154,6 +155,7 @@ export async function observe(
     foreign: (deployments as readonly Deployment[]).filter(
       (one) => !servers.some(({ deployment }) => deployment === one),
     ),
+    strays: straysOf(project, pods as readonly Pod[], replicaSets as readonly ReplicaSet[]),
     support: new Map(
       [...support.flat(), ...(ofNames instanceof LoomsError ? [] : ofNames)].map((object) => [
         supportKey(object),

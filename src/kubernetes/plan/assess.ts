@@ -7,7 +7,8 @@ import { rotationDue } from '../../model/plan/rotation.ts';
 import { type FieldDifference, isNonEmpty, type NonEmpty, type Reason } from '../../model/plan.ts';
 import { boundsOf, compareCounts, within } from '../../model/replicas.ts';
 import { withDigest } from '../model/image-digest.ts';
-import { isEnding, isLive, isReady, serverStatus, timeOf } from '../model/objects.ts';
+import { isSecretName, secretName } from '../model/names.ts';
+import { isEnding, isLive, isReady, type KubeObject, serverStatus, timeOf } from '../model/objects.ts';
 import { askedOf, type Generation, idOfPod, isAsleep, mainPod, meantOf, type Workload } from '../model/observed.ts';
 import { hasServed } from '../model/served.ts';
 import { isWaking } from '../model/waking.ts';
@@ -17,6 +18,8 @@ import type { ServerDrift } from './drift.ts';
 export type AssessContext = {
   readonly now: EngineTime;
   readonly drift: ReadonlyMap<string, ServerDrift>;
+  /** As in `Observed`. */
+  readonly secrets: readonly KubeObject[];
   /** Calls counted so far, by pod. */
   readonly executions: ReadonlyMap<ContainerId, number>;
   /** Variables whose secrets have other values than its pods were given, by server. */
@@ -86,6 +89,21 @@ function countDrift({ spec }: DeclaredServer, workload: Workload): readonly Fiel
   return [{ path: 'replicas', from: String(asked), to: String(within(boundsOf(spec), asked)) }];
 }
 
+/**
+ * Secrets that looms made for a Deployment's pods and that are gone, or about to: a pod that is begun again would find none of its
+ * values. One without a print a person makes, with whichever labels (`looms export`).
+ */
+function secretDrift({ server, deployment }: Workload, { secrets }: AssessContext): readonly FieldDifference[] {
+  const { containers } = deployment.spec.template.spec;
+  const named = new Set(
+    containers.flatMap(({ env = [] }) => env.flatMap(({ valueFrom }) => valueFrom?.secretKeyRef?.name ?? [])),
+  );
+  const isThere = (name: string): boolean => secrets.some((one) => one.metadata.name === name && !isEnding(one));
+  return [...named]
+    .filter((name) => isSecretName(server, name) && name !== secretName(server) && !isThere(name))
+    .map((name) => ({ path: `Secret ${name}`, from: 'none', to: 'there' }));
+}
+
 const driftReasons = (fields: readonly FieldDifference[]): readonly Reason[] =>
   isNonEmpty(fields) ? [{ kind: 'live-drift', fields }] : [];
 
@@ -134,6 +152,7 @@ function waitReasons(workload: Workload, now: EngineTime): readonly Reason[] {
 export function assess(server: DeclaredServer, workload: Workload, context: AssessContext): Assessed {
   const { name, enabled } = server.spec;
   const drift = context.drift.get(name) ?? noDrift;
+  const ofPods = [...drift.ofPods, ...secretDrift(workload, context)];
   const secrets = context.changedSecrets.get(name);
   const silent = context.unhealthy.get(name);
   // Another loop, a person or the Deployment itself may have replaced the pod that was asked.
@@ -143,7 +162,7 @@ export function assess(server: DeclaredServer, workload: Workload, context: Asse
   const stale: readonly Reason[] = [
     ...specReasons(server, workload),
     ...imageReasons(server, workload, context),
-    ...driftReasons(drift.ofPods),
+    ...driftReasons(ofPods),
     ...(secrets === undefined ? [] : [{ kind: 'secret-changed', variables: secrets } as const]),
     ...(unanswered === undefined ? [] : [{ kind: 'unhealthy', why: unanswered } as const]),
     ...rotationReasons(server, workload, context),
@@ -159,6 +178,6 @@ export function assess(server: DeclaredServer, workload: Workload, context: Asse
     beside: driftReasons(beside),
     counts: countReasons(server, workload),
     waits: enabled && askedOf(workload) > 0 ? waitReasons(workload, context.now) : [],
-    drift: [...drift.ofPods, ...beside],
+    drift: [...ofPods, ...beside],
   };
 }

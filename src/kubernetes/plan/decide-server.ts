@@ -3,6 +3,7 @@ import type { ServerName, StepId } from '../../model/ids.ts';
 import { type FieldDifference, isNonEmpty, type NonEmpty, type Reason } from '../../model/plan.ts';
 import { awakeBounds, type Bounds, boundsOf, within } from '../../model/replicas.ts';
 import { defined } from '../../model/values/defined.ts';
+import { generationIn } from '../model/claims.ts';
 import { workloadName } from '../model/names.ts';
 import {
   askedOf,
@@ -29,9 +30,26 @@ const awaitedBy = (server: ServerName, support: readonly StepDraft[]): readonly 
     return owner === undefined || owner === server ? [step.id] : [];
   });
 
-const nextGeneration = (workload: Workload | undefined): number =>
-  1 +
-  Math.max(0, workload?.claim.generation ?? 0, ...(workload?.generations ?? []).map(({ claim }) => claim.generation));
+/**
+ * Nobody came to more by counting. Whoever may write to the namespace can have written any number, and what is counted on from the
+ * highest that can be read (`generationIn`) could not be read any more.
+ */
+const mostCounted = 10 ** 8;
+
+/**
+ * The number of the generation that replaces those that there are: the next one that none of them has, nor their pods, which
+ * would stay under the number that they were made with.
+ */
+function nextGeneration({ claim, deployment, generations }: Workload): number {
+  const templates = [deployment, ...generations.map(({ replicaSet }) => replicaSet)].map(({ spec }) => spec.template);
+  const taken = new Set([
+    ...[claim, ...generations.map((one) => one.claim)].map(({ generation }) => generation),
+    ...templates.map(({ metadata }) => generationIn(metadata?.annotations)),
+  ]);
+  let next = 1 + Math.max(0, ...[...taken].filter((one) => one < mostCounted));
+  while (taken.has(next)) next += 1;
+  return next;
+}
 
 /** How a server that is declared changes. `before`: the steps by which what stands behind servers is made. */
 export function decideServer(server: DeclaredServer, input: DecideInput, before: readonly StepDraft[]): Decided {
@@ -42,10 +60,11 @@ export function decideServer(server: DeclaredServer, input: DecideInput, before:
   const support = awaitedBy(name, before);
   const ready = [...support, ...publishedBefore(server, input)];
   if (workload === undefined) return enabled ? creation(server, input, ready) : nothing(name);
-  const { now } = input.observed;
+  const { now, secrets } = input.observed;
   const found = assess(server, workload, {
     ...input.context,
     now,
+    secrets,
     drift: input.drift.servers,
     pin: input.pins.get(name),
   });

@@ -6,6 +6,7 @@ import { type Change, isNonEmpty, type NextRotation, type PlanWarning, type Reas
 import { fieldPlace } from '../../model/source.ts';
 import { defined } from '../../model/values/defined.ts';
 import { meantOf } from '../model/observed.ts';
+import { strayNotices } from '../model/strays.ts';
 import { isByDefault, unlikeOnKubernetes } from '../objects/unlike.ts';
 import { onCluster } from '../objects/where.ts';
 import { agedOf, callsOf } from './assess.ts';
@@ -61,7 +62,7 @@ export function decide(input: DecideInput): KubePlan {
         : [],
     ),
     rotations: rotationsOf(input, changes),
-    warnings: [...input.warnings, ...unlikeWarnings(input, changes), ...leftWarning(left)],
+    warnings: [...strayNotices(observed), ...input.warnings, ...unlikeWarnings(input, changes), ...leftWarning(left)],
   };
 }
 

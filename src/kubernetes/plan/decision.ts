@@ -20,7 +20,7 @@ export type DecideInput = {
   /** What shall stand behind the servers, those that stay included; nothing for one that is blocked and not there. */
   readonly support: readonly KubeObject[];
   readonly drift: FoundDrift;
-  readonly context: Omit<AssessContext, 'drift' | 'now' | 'pin'>;
+  readonly context: Omit<AssessContext, 'drift' | 'now' | 'pin' | 'secrets'>;
   readonly stop: ReadonlySet<ServerName>;
   readonly keepFailed: boolean;
   /** Where pods pull images from that looms builds. */

@@ -4,8 +4,8 @@ import { withWarnings } from '../../model/plan/plan-basis.ts';
 import type { PlanWarning } from '../../model/plan.ts';
 import { requireKnown } from '../../orchestrator/common/require-known.ts';
 import type { FilesIntent, Intent } from '../../orchestrator/port.ts';
-import type { Pod } from '../model/objects.ts';
-import { type Observed, pinnedDigest, workloadOf } from '../model/observed.ts';
+import { claimsIn, isEnding, type Pod } from '../model/objects.ts';
+import { claimKey, type Observed, pinnedDigest, workloadOf } from '../model/observed.ts';
 import { listOf, observe } from '../observe/observe.ts';
 import type { KubernetesPorts } from '../ports.ts';
 import { namespaceLeft } from './namespace-left.ts';
@@ -82,12 +82,16 @@ async function planOf(ports: KubernetesPorts, intent: Intent): Promise<KubePrepa
   }
 }
 
-/** Data outlives its server; whoever wants it gone is told how. */
-function claimsLeft({ servers }: Observed, removed: readonly ServerName[]): readonly PlanWarning[] {
+/** Data outlives its server, but where somebody deletes its claim; whoever wants it gone is told how. */
+function claimsLeft({ servers, support }: Observed, removed: readonly ServerName[]): readonly PlanWarning[] {
+  const isStaying = (name: string): boolean => {
+    const claim = support.get(claimKey(name));
+    return claim === undefined || !isEnding(claim);
+  };
   const claims = servers
     .filter(({ server }) => removed.includes(server))
-    .flatMap(({ deployment }) => deployment.spec.template.spec.volumes ?? [])
-    .flatMap(({ persistentVolumeClaim: claim }) => (claim === undefined ? [] : [claim.claimName]));
+    .flatMap(({ deployment }) => claimsIn(deployment.spec.template.spec))
+    .filter(isStaying);
   const message = `volumes stay, they hold data: ${[...new Set(claims)].join(', ')}; \`looms prune --volumes\` removes them`;
   return claims.length === 0 ? [] : [{ code: 'volumes-stay', message }];
 }

@@ -4,8 +4,8 @@ import type { PlanWarning } from '../../model/plan.ts';
 import type { PruneIntent } from '../../orchestrator/port.ts';
 import type { Kind } from '../model/kinds.ts';
 import { label } from '../model/names.ts';
-import type { KubeObject, Pod, PodSpec } from '../model/objects.ts';
-import { isOurs, type Observed } from '../model/observed.ts';
+import { claimsIn, type KubeObject, type Pod, type PodSpec } from '../model/objects.ts';
+import { claimKey, isOurs, type Observed } from '../model/observed.ts';
 import { namespaceLeft } from './namespace-left.ts';
 import { type KubePlan, type StepDraft, stepText } from './steps.ts';
 import { wordFor } from './support.ts';
@@ -21,15 +21,13 @@ function namesUsed({ servers, foreign }: Observed, pods: readonly Pod[]): Readon
     ]),
   ];
   return new Set(
-    specs.flatMap(({ containers, volumes = [] }) => [
-      ...containers.flatMap(({ env = [] }) =>
+    specs.flatMap((spec) => [
+      ...spec.containers.flatMap(({ env = [] }) =>
         env.flatMap(({ valueFrom }) =>
           valueFrom?.secretKeyRef?.name === undefined ? [] : [`Secret ${valueFrom.secretKeyRef.name}`],
         ),
       ),
-      ...volumes.flatMap(({ persistentVolumeClaim: claim }) =>
-        claim === undefined ? [] : [`PersistentVolumeClaim ${claim.claimName}`],
-      ),
+      ...claimsIn(spec).map(claimKey),
     ]),
   );
 }

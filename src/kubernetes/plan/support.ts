@@ -2,7 +2,7 @@ import { asStepId, type ServerName, type StepId } from '../../model/ids.ts';
 import { type FieldDifference, isNonEmpty, type Reason, type SupportChange } from '../../model/plan.ts';
 import type { Kind } from '../model/kinds.ts';
 import { isOurLabel, label } from '../model/names.ts';
-import type { KubeObject } from '../model/objects.ts';
+import { asHeld, type KubeObject } from '../model/objects.ts';
 import { isOurs, type Observed, supportKey } from '../model/observed.ts';
 import type { FoundDrift } from './drift.ts';
 import { overObject } from './over.ts';
@@ -80,9 +80,12 @@ export function supportBefore({ observed, support, drift }: SupportInput): Suppo
     const reason = live === undefined ? ({ kind: 'missing' } as const) : driftReason(fields);
     if (reason === undefined) continue;
     const after = steps.filter((one) => one.op === 'put-object' && one.object.kind === 'Namespace').map(({ id }) => id);
-    const over = live === undefined ? {} : { over: overObject(live) };
+    const put: Operation =
+      live === undefined
+        ? { op: 'put-object', object }
+        : { op: 'put-object', object: asHeld(object, live), over: overObject(live) };
     changes.push(changeOf(object, live === undefined ? 'create' : 'replace', reason));
-    steps.push(stepFor(object, after, { op: 'put-object', object, ...over }, 'its servers stand on it'));
+    steps.push(stepFor(object, after, put, 'its servers stand on it'));
   }
   return { changes, steps };
 }

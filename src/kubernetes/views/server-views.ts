@@ -29,6 +29,7 @@ import {
   type Workload,
 } from '../model/observed.ts';
 import { amountOf } from '../model/quantity.ts';
+import { strayNotices } from '../model/strays.ts';
 import { egressPolicies } from '../objects/network-policies.ts';
 import { runFolder, scriptsFolder } from '../objects/scripts.ts';
 import { agedOf } from '../plan/assess.ts';
@@ -238,10 +239,13 @@ export function listingOf(observed: Observed, names?: readonly ServerName[]): Se
       .filter(({ server }) => names?.includes(server) !== false)
       .map((workload) => viewOf(workload, observed)),
     deleted: [],
-    notices: claiming.map(({ metadata }) => ({
-      code: 'not-ours',
-      message: `Deployment ${metadata.name} has the labels of project ${project}, but not the name of a server of looms: it is left alone`,
-    })),
+    notices: [
+      ...claiming.map(({ metadata }) => ({
+        code: 'not-ours' as const,
+        message: `Deployment ${metadata.name} has the labels of project ${project}, but not the name of a server of looms: it is left alone`,
+      })),
+      ...strayNotices(observed),
+    ],
   };
 }
 

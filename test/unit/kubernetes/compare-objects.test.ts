@@ -50,6 +50,21 @@ describe('an object that somebody changed', () => {
     expect(compareObjects(deployment(), { ...other, metadata: { name, ...(labels ? { labels } : {}) } })).toEqual([]);
   });
 
+  it('differs in nothing that others hang on it; what its pods shall have of that is told', () => {
+    const of = (more: object, ofPods: object = {}): KubeObject => {
+      const { metadata, spec, ...rest } = deployment();
+      const { template, ...others } = spec as { template: object };
+      const held = { ...template, metadata: { ...ofPods } };
+      return { ...rest, metadata: { ...metadata, ...more }, spec: { ...others, template: held } };
+    };
+    const finalizers = ['foregroundDeletion'];
+    const ownerReferences = [{ uid: 'o', kind: 'Project', name: 'team' }];
+    expect(compareObjects(of({ finalizers, ownerReferences }), of({}))).toEqual([]);
+    expect(compareObjects(of({}, { finalizers }), of({}))).toMatchObject([
+      { field: { path: 'metadata.finalizers' }, ofPods: true },
+    ]);
+  });
+
   it('tells the field, both values, who set it and when at the latest', () => {
     const live = deployment({ memory: '1Gi' }, [
       memoryOf('looms', '2026-11-28T09:00:00Z'),

@@ -54,6 +54,7 @@ function confinement({ spec = {}, labelled = 'isolated', policies = usual }: The
     project,
     servers: [workload],
     foreign: [],
+    strays: [],
     support: new Map(policies.map((one) => [supportKey(one), one])),
   } as unknown as Observed;
   return listingOf(observed).servers[0]?.confinement;

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { readClaim } from '../../../src/kubernetes/model/claims.ts';
 import { type ImageDigest, withDigest } from '../../../src/kubernetes/model/image-digest.ts';
 import { annotation, label, workloadName } from '../../../src/kubernetes/model/names.ts';
 import type { Condition, Deployment, KubeObject, Pod, ReplicaSet } from '../../../src/kubernetes/model/objects.ts';
@@ -104,6 +105,7 @@ const observed = (servers: readonly Workload[], more: Partial<Observed> = {}): O
   space,
   servers,
   foreign: [],
+  strays: [],
   support: new Map(),
   secrets: [],
   ...more,
@@ -141,6 +143,9 @@ const drifted = (name: string, of: 'ofPods' | 'beside'): DecideInput['drift'] =>
   support: new Map(),
 });
 const opsOf = (made: ReturnType<typeof plan>): readonly string[] => made.steps.map(({ op }) => op);
+
+/** Reads no record: only numbers are looked at. */
+const unread = { read: () => undefined, makerOf: () => ({ kind: 'unsigned' }) as const, hash: () => '' };
 
 /** One that can be on a cluster. */
 const fs = server('fs', { mcp: { command: 'node', args: ['server.js'] } });
@@ -182,6 +187,36 @@ describe('the plan of a server on a cluster', () => {
     ]);
   });
 
+  it.each([
+    [[3, 999_999_999], 4],
+    [[99_999_999], 100_000_000],
+    [[99_999_999, 100_000_000], 100_000_001],
+    [[999_999_999], 2],
+  ])(
+    'counts on from %j to %i: a number that nobody came to by counting is no reason to count beyond what is read',
+    (numbers, next) => {
+      const changed = server('fs', { mcp: { command: 'node', args: ['other.js'] } });
+      const all = numbers.map((generation) => there(fs, { generation }));
+      const last = all.at(-1) as Workload;
+      const at = { ...last, generations: all.flatMap(({ generations }) => generations) };
+      const [put] = plan(observed([at]), [changed]).steps;
+      expect(put).toMatchObject({ op: 'put-server', generation: next, newPods: true });
+      const annotations = { [annotation.generation]: String(next) };
+      const labels = { [label.project]: project, [label.server]: 'fs' };
+      expect(readClaim({ metadata: { name: 'looms-fs', labels, annotations } }, project, unread)?.generation).toBe(
+        next,
+      );
+    },
+  );
+
+  it('counts on from the number in its pods, whatever somebody wrote beside them', () => {
+    const { deployment, ...forged } = there(fs, { generation: 999_999_999 });
+    const template = { ...deployment.spec.template, metadata: { annotations: { [annotation.generation]: '3' } } };
+    const at = { ...forged, deployment: { ...deployment, spec: { ...deployment.spec, template } } };
+    const [put] = plan(observed([at]), [fs], { drift: drifted('fs', 'ofPods') }).steps;
+    expect(put).toMatchObject({ op: 'put-server', generation: 4 });
+  });
+
   it('goes back to nothing where nothing served', () => {
     const changed = server('fs', { mcp: { command: 'node', args: ['other.js'] } });
     expect(opsOf(plan(observed([there(fs, { ready: false })]), [changed]))).toEqual(['put-server', 'gate']);
@@ -195,6 +230,28 @@ describe('the plan of a server on a cluster', () => {
     const beside = plan(at, [fs], { drift: drifted('fs', 'beside') });
     expect(beside.changes[0]).toMatchObject({ action: 'clean-up' });
     expect(beside.steps).toMatchObject([{ op: 'put-server', newPods: false, generation: 1 }]);
+  });
+
+  it('has new pods where the Secret is gone that looms made for them, and leaves one that a person makes alone', () => {
+    const name = 'looms-fs-env-0123456789ab';
+    const naming = (secret: string): Workload => {
+      const { deployment, ...rest } = there(fs);
+      const env = [{ name: 'TOKEN', valueFrom: { secretKeyRef: { name: secret, key: 'TOKEN' } } }];
+      const template = { spec: { containers: [{ name: 'server', env }] } };
+      return { ...rest, deployment: { ...deployment, spec: { ...deployment.spec, template } } };
+    };
+    const of = (secret: string, secrets: readonly KubeObject[] = []) =>
+      plan(observed([naming(secret)], { secrets }), [fs]);
+    const fields = [{ path: `Secret ${name}`, from: 'none', to: 'there' }];
+    for (const secrets of [[], [meta('Secret', name, { deletionTimestamp: '2026-11-28T10:59:59Z' })]]) {
+      const made = of(name, secrets);
+      expect(made.changes).toMatchObject([{ action: 'replace', reasons: [{ kind: 'live-drift', fields }] }]);
+      expect(made.steps[0]).toMatchObject({ op: 'put-server', newPods: true });
+      expect(made.drift).toMatchObject([{ server: 'fs', fields }]);
+    }
+    expect(of(name, [meta('Secret', name)]).changes).toMatchObject([{ action: 'unchanged' }]);
+    expect(of('looms-fs-env').changes).toMatchObject([{ action: 'unchanged' }]);
+    expect(of('looms-other-env-0123456789ab').changes).toMatchObject([{ action: 'unchanged' }]);
   });
 
   it('starts what somebody scaled to nothing, and waits for what is not ready', () => {
@@ -243,6 +300,39 @@ describe('the plan of a server on a cluster', () => {
       mounts: [{ type: 'bind', source: '/srv', target: '/srv', readOnly: true }],
     });
     expect(why(observed([]), folder)).toMatchObject({ action: 'blocked', why: { kind: 'unsupported' } });
+  });
+
+  it('is blocked while somebody deletes its Deployment: what is written to that would go with it', () => {
+    const { deployment, ...rest } = there(fs);
+    const metadata = { ...deployment.metadata, deletionTimestamp: '2026-11-28T10:59:59Z' };
+    const at = observed([{ ...rest, deployment: { ...deployment, metadata } }]);
+    const ending = { action: 'blocked', why: { kind: 'ending', name: 'Deployment looms-fs' } };
+    const changed = server('fs', { mcp: { command: 'node', args: ['other.js'] } });
+    for (const declared of [fs, changed, { ...fs, spec: { ...fs.spec, enabled: false } }])
+      expect(plan(at, [declared])).toMatchObject({ changes: [ending], steps: [] });
+    expect(opsOf(plan(at, [], { undesired: 'remove' }))).toEqual(['delete-object', 'await-gone']);
+  });
+
+  it('is blocked while somebody deletes a claim that its pods have or would have: that goes with them', () => {
+    const claim = (more: object = {}): KubeObject =>
+      meta('PersistentVolumeClaim', 'looms-data', { labels: { [label.project]: project }, ...more });
+    const ending = claim({ deletionTimestamp: '2026-11-28T10:59:59Z' });
+    const mounts = [{ type: 'volume', source: 'data', target: '/data', readOnly: false }] as const;
+    const mounting = server('fs', { mcp: { command: 'node', args: ['server.js'] }, mounts });
+    const { deployment, ...rest } = there(fs);
+    const volumes = [{ name: 'data', persistentVolumeClaim: { claimName: 'looms-data' } }];
+    const template = { spec: { ...deployment.spec.template.spec, volumes } };
+    const mounted = { ...rest, deployment: { ...deployment, spec: { ...deployment.spec, template } } };
+    const of = (servers: readonly Workload[], declared: DeclaredServer, live: KubeObject) =>
+      plan(observed(servers, { support: new Map([['PersistentVolumeClaim looms-data', live]]) }), [declared]);
+    const blocked = { action: 'blocked', why: { kind: 'ending', name: 'PersistentVolumeClaim looms-data' } };
+    expect(of([], mounting, ending)).toMatchObject({ changes: [blocked], steps: [] });
+    expect(of([mounted], fs, ending)).toMatchObject({ changes: [blocked], steps: [] });
+    const disabled = { ...fs, spec: { ...fs.spec, enabled: false } };
+    expect(of([mounted], disabled, ending)).toMatchObject({ changes: [blocked], steps: [] });
+    expect(of([there(fs)], fs, ending).changes).toMatchObject([{ action: 'unchanged' }]);
+    expect(of([mounted], fs, claim()).changes).toMatchObject([{ action: 'unchanged' }]);
+    expect(of([], mounting, claim()).changes).toMatchObject([{ action: 'create' }]);
   });
 
   it('says what of a server is otherwise on a cluster when it is made, and not again', () => {
@@ -533,6 +623,17 @@ describe('what stands behind servers on a cluster', () => {
     expect(knowing.warnings.map(({ message }) => message)).toContain(
       "docker_backend.network.egress: names are let out by a policy of Cilium; it goes by what the cluster's name service answers",
     );
+  });
+
+  it('is set back with what others hang on it', () => {
+    const held = { finalizers: ['example.com/keep'], ownerReferences: [{ uid: 'o', kind: 'Project', name: 'team' }] };
+    const live = { ...scripts, metadata: { ...scripts.metadata, labels, ...held } };
+    const drift = { ...drifted('other', 'beside'), support: new Map([['ConfigMap looms-scripts', [field]]]) };
+    const [put] = plan(observed([there(fs)], { support: behind(live) }), [fs], {
+      support: [space, scripts],
+      drift,
+    }).steps;
+    expect(put).toMatchObject({ op: 'put-object', object: { metadata: held }, over: { resourceVersion: '1' } });
   });
 
   it('is waited for by its own server alone', () => {

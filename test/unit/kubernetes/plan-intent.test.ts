@@ -20,6 +20,8 @@ type Past = {
   readonly notes?: Readonly<Record<string, string>>;
   /** By which its pods pull its image. */
   readonly digest?: string;
+  /** Names of claims. */
+  readonly mounts?: readonly string[];
 };
 
 /** A cluster with these generations of one server, and with other objects beside it; secrets of some have changed. */
@@ -48,10 +50,11 @@ function world(
       ...(more as { annotations?: object }).annotations,
     },
   });
-  const specOf = ({ of: { image }, digest }: Past) => ({
+  const specOf = ({ of: { image }, digest, mounts = [] }: Past) => ({
     replicas: 1,
     template: {
       spec: {
+        volumes: mounts.map((claimName) => ({ name: claimName, persistentVolumeClaim: { claimName } })),
         containers: [{ name: 'server', image: digest === undefined ? image.ref : withDigest(image.ref, digest) }],
       },
     },
@@ -148,6 +151,15 @@ describe('secrets of servers on a cluster', () => {
   });
 });
 
+describe('a pod that its ReplicaSet let go of', () => {
+  it.each([label.server, label.project])('is told in a plan, also without %s', async (taken) => {
+    const { [taken]: _, ...labels } = { [label.server]: 'fs', [label.project]: project } as Record<string, string>;
+    const pods = [{ metadata: { name: 'lost', namespace, labels }, spec: { containers: [] } }];
+    const { plan } = await world([{ of: one }], { pods }).plan(start);
+    expect(plan.warnings).toMatchObject([{ code: 'not-ours', message: expect.stringMatching(/^lost has labels /) }]);
+  });
+});
+
 describe('a server that somebody deletes while it is planned for', () => {
   const files: FilesIntent = {
     kind: 'files',
@@ -217,6 +229,20 @@ describe('what is removed from a cluster', () => {
     });
     const given = await plan({ ...removal, data: 'give-up' });
     expect(given.plan.changes).toMatchObject([{ server: 'fs', action: 'remove' }]);
+  });
+});
+
+describe('volumes of what is removed from a cluster', () => {
+  it('are said to stay, but for one that somebody deletes', async () => {
+    const claims = ['looms-kept', 'looms-going'].map((name, index) => ({
+      metadata: { name, namespace, ...(index === 1 ? { deletionTimestamp: '2026-11-28T10:59:59Z' } : {}) },
+    }));
+    const mounts = ['looms-kept', 'looms-going'];
+    const { plan } = world([{ of: one, mounts }], { persistentvolumeclaims: claims });
+    const made = await plan({ kind: 'removal', project, servers: [one.spec.name], data: 'leave' });
+    expect(made.plan.warnings).toMatchObject([
+      { code: 'volumes-stay', message: expect.stringContaining('they hold data: looms-kept;') },
+    ]);
   });
 });
 

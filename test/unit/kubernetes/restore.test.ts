@@ -68,6 +68,13 @@ test('a server that slept before what it was replaced by failed its gate sleeps 
   expect(written).toMatchObject([isBack, { metadata: { annotations: { [annotation.outcome]: 'gate-failed' } } }]);
 });
 
+test('what others hang on a server stays there on its way back', async () => {
+  const finalizers = ['example.com/keep'];
+  const { written, deployment, back } = world({ scale }, { finalizers });
+  await back({ last: deployment });
+  expect(written[0]).toMatchObject({ ...isBack, metadata: { finalizers } });
+});
+
 test.each([[{}], [{ scale }]])(
   'a write of which nobody heard is gone back from, and none of somebody else',
   async (of) => {

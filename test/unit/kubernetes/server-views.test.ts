@@ -18,7 +18,7 @@ function createdAt(pods: readonly Pod[]): string {
     claim,
     generations: [{ claim, replicaSet, pods, isMeant: true }],
   };
-  const observed = { project, servers: [workload], foreign: [], support: new Map() } as unknown as Observed;
+  const observed = { project, servers: [workload], foreign: [], strays: [], support: new Map() } as unknown as Observed;
   return new Date(listingOf(observed).servers[0]?.createdAt ?? 0).toISOString().replace('.000', '');
 }
 

@@ -86,6 +86,8 @@ export function describeBlocker(blocker: Blocker): string {
       return `volume ${visible(blocker.name)} is there, and looms did not make it for this project`;
     case 'network-taken':
       return `network ${visible(blocker.name)}, and looms makes it otherwise`;
+    case 'ending':
+      return `${visible(blocker.name)} is being deleted`;
     case 'unsupported':
     case 'engine-silent':
       return visible(blocker.detail);
