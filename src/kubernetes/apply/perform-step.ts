@@ -8,7 +8,7 @@ import { defined } from '../../model/values/defined.ts';
 import type { GateOutcome } from '../../orchestrator/port.ts';
 import type { CallOptions } from '../../orchestrator/session-host.ts';
 import { label } from '../model/names.ts';
-import { isReady, type KubeObject, type Pod, runOf, serverStatus } from '../model/objects.ts';
+import { isOver, isReady, type KubeObject, type Pod, runOf, serverStatus } from '../model/objects.ts';
 import { idOfPod, type Observed } from '../model/observed.ts';
 import { isPassing } from '../model/refusals.ts';
 import { listOf } from '../observe/observe.ts';
@@ -207,8 +207,9 @@ const gateCodes: ReadonlySet<string> = new Set([
 const lookMs = 250;
 
 /**
- * Waits until no pod of a server is left; those that take longer go on ending by themselves. A look that fails for a reason that
- * may pass is made again, as long as there is time.
+ * Waits until nothing runs in any pod of a server; those that take longer go on ending by themselves. A pod that was evicted
+ * stays for the cluster to clear away, whatever its Deployment asks for. A look that fails for a reason that may pass is made
+ * again, as long as there is time.
  */
 async function awaitGone(
   step: Extract<KubeStep, { op: 'await-gone' }>,
@@ -222,7 +223,8 @@ async function awaitGone(
     const isLast = ports.monotonicMs() >= deadline;
     const query = { labelSelector: `${label.server}=${server}` };
     try {
-      const { length } = await listOf(ports.cluster, 'Pod', observed.namespace, query, options);
+      const pods = await listOf(ports.cluster, 'Pod', observed.namespace, query, options);
+      const { length } = (pods as readonly Pod[]).filter((pod) => !isOver(pod));
       if (length === 0) return done;
       if (isLast) return { result: 'ok', code: 'pods-stay', note: `${length} of its pods are still being ended` };
     } catch (error) {

@@ -11,14 +11,15 @@ const refused = new LoomsError('engine-rejected', 'no', {
   cause: Object.assign(new Error('no'), { refusal: { status: 403, reason: '' } }),
 });
 
-/** The wait for the end of a server's pods, of which one look after the other sees so many, the last for good. */
-function gone(...looks: readonly (number | LoomsError)[]) {
+/** The wait for the end of a server's pods, of which one look after the other sees so many, or these, the last for good. */
+function gone(...looks: readonly (number | readonly object[] | LoomsError)[]) {
   let ms = 0;
   let looked = 0;
   const request = async () => {
     const look = looks[Math.min(looked, looks.length - 1)] ?? 0;
     looked += 1;
     if (look instanceof LoomsError) throw look;
+    if (typeof look !== 'number') return { items: look };
     return { items: Array.from({ length: look }, (_, index) => ({ metadata: { name: `p${index}` } })) };
   };
   const pause = async (milliseconds: number) => {
@@ -34,6 +35,13 @@ describe('the wait for the end of pods', () => {
   it('ends with them, or says how many stay', async () => {
     expect(await gone(2, 1, 0)).toEqual({ result: 'ok' });
     expect(await gone(2)).toMatchObject({ result: 'ok', code: 'pods-stay', note: expect.stringMatching(/^2 of/) });
+  });
+
+  it('does not wait for pods that have ended for good and stay, as evicted ones', async () => {
+    const inPhase = (phase: string) => ({ metadata: { name: phase }, status: { phase } });
+    const [evicted, done, running] = [inPhase('Failed'), inPhase('Succeeded'), inPhase('Running')];
+    expect(await gone([evicted, done])).toEqual({ result: 'ok' });
+    expect(await gone([evicted, running])).toMatchObject({ code: 'pods-stay', note: expect.stringMatching(/^1 of/) });
   });
 
   it('passes over what the cluster may do better the next time, as long as there is time', async () => {
