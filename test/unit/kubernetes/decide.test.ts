@@ -765,6 +765,14 @@ describe('a server that is scaled by its sessions', () => {
     expect(actionOf(woken({ lastTransitionTime: '2026-11-28T10:54:00Z' }))).toBe('start');
     const refused = { type: 'ReplicaFailure', status: 'True', message: 'exceeded quota' };
     expect(actionOf(woken({ lastTransitionTime: '2026-11-28T10:59:00Z' }, [refused]))).toBe('start');
+    // Which may be a word in passing, as long as it has not been said for a while.
+    for (const [lastTransitionTime, action] of [
+      ['2026-11-28T10:59:45Z', 'unchanged'],
+      ['2026-11-28T10:59:40Z', 'start'],
+    ] as const) {
+      const said = { ...refused, lastTransitionTime };
+      expect(actionOf(woken({ lastTransitionTime: '2026-11-28T10:59:00Z' }, [said]))).toBe(action);
+    }
   });
 
   it('is as old as its oldest pod, and is rotated neither while it sleeps nor the moment it wakes', () => {

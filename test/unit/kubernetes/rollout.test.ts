@@ -3,6 +3,7 @@ import { awaitRollout } from '../../../src/kubernetes/apply/rollout.ts';
 import { label, workloadName } from '../../../src/kubernetes/model/names.ts';
 import { revisionKey, templateHash } from '../../../src/kubernetes/model/objects.ts';
 import type { Observed } from '../../../src/kubernetes/model/observed.ts';
+import { graceMs } from '../../../src/kubernetes/model/refusals.ts';
 import type { ApiRequest, Cluster } from '../../../src/kubernetes/port.ts';
 import type { KubernetesPorts } from '../../../src/kubernetes/ports.ts';
 import { LoomsError } from '../../../src/model/errors.ts';
@@ -24,6 +25,8 @@ type Look = {
   readonly gateRestarts?: number;
   /** Why the container of each pod does not begin; absent: it does. */
   readonly waiting?: readonly (string | undefined)[];
+  /** How the server's container ended the last time. */
+  readonly ended?: string;
   readonly uid?: string;
   readonly refused?: 'old' | 'meant';
   readonly error?: LoomsError;
@@ -63,6 +66,7 @@ function world(...looks: readonly [Look, ...Look[]]) {
       restarts = 0,
       gateRestarts,
       waiting = [],
+      ended,
       uid = 'a',
       refused,
     } = look();
@@ -85,6 +89,9 @@ function world(...looks: readonly [Look, ...Look[]]) {
           {
             ...{ name: 'server', ready: is || gateRestarts !== undefined, restartCount: is ? 0 : restarts },
             ...(waiting[index] === undefined ? {} : { state: { waiting: { reason: waiting[index] } } }),
+            ...(ended === undefined
+              ? {}
+              : { lastState: { terminated: { exitCode: 128, reason: ended, message: 'why' } } }),
           },
           ...(gateRestarts === undefined ? [] : [{ name: 'reach', ready: is, restartCount: gateRestarts }]),
         ],
@@ -109,6 +116,8 @@ function world(...looks: readonly [Look, ...Look[]]) {
   return {
     pauses,
     passed: () => ms,
+    /** Whether the wait ended with the first look after what may pass had not passed. */
+    isGraced: () => ms >= graceMs && ms < graceMs + 2000,
     waited: (enough: 'one' | 'all' = 'one') =>
       awaitRollout(ports, observed, fs, { timeoutMs: 60_000, enough }).then(({ pod }) => pod.metadata.name),
   };
@@ -162,16 +171,61 @@ describe('the wait for a rollout', () => {
   });
 
   it('ends where the cluster makes no pod of what is meant, and not where it makes none of what was', async () => {
-    await expect(world({ refused: 'meant' }).waited('all')).rejects.toMatchObject({
+    const quota = world({ refused: 'meant' });
+    await expect(quota.waited('all')).rejects.toMatchObject({
       code: 'container-start-failed',
       message: expect.stringContaining('exceeded quota'),
     });
+    expect(quota.isGraced()).toBe(true);
     expect(await world({ refused: 'old' }, { ready: true }).waited()).toBe('pod-a');
     // Where one is enough, that one is there and may serve; without any there is none to wait for.
     expect(await world({ refused: 'meant' }, { ready: true }).waited()).toBe('pod-a');
     await expect(world({ refused: 'meant', each: [] }).waited()).rejects.toMatchObject({
       code: 'container-start-failed',
     });
+  });
+});
+
+describe('what the cluster says in passing', () => {
+  const refused: Look = { refused: 'meant' };
+  const unbegun: Look = { waiting: ['CreateContainerConfigError'] };
+  const looks = (count: number, look: Look): readonly Look[] => Array.from({ length: count }, () => look);
+
+  it('is passed over: what makes pods, or begins containers, tries again by itself', async () => {
+    for (const look of [refused, unbegun]) {
+      expect(await world(look, { ready: true }).waited('all')).toBe('pod-a');
+      // Two words that do not last as long as one would have to, one after the other.
+      const [first, ...more] = [...looks(12, look), {}, ...looks(12, look), { ready: true }];
+      const twice = world(first ?? {}, ...more);
+      expect(await twice.waited('all')).toBe('pod-a');
+      expect(twice.passed()).toBeGreaterThan(30_000);
+    }
+  });
+
+  it('is its last word when it has not changed for a while, and no earlier', async () => {
+    for (const reason of ['CreateContainerConfigError', 'CreateContainerError', 'RunContainerError']) {
+      const one = world({ waiting: [reason] });
+      await expect(one.waited('all')).rejects.toMatchObject({
+        code: 'container-start-failed',
+        message: `fs did not become ready: ${reason}: `,
+      });
+      expect(one.isGraced()).toBe(true);
+    }
+  });
+
+  it('goes on through the tries to begin a container, of which none is an end of the server', async () => {
+    const failed: Look = { waiting: ['RunContainerError'], ended: 'StartError' };
+    const between = { ...failed, waiting: ['CrashLoopBackOff'] };
+    const again = { ...between, restarts: 1 };
+    const none = world(failed, between, between, { ...failed, restarts: 1 }, again);
+    await expect(none.waited('all')).rejects.toMatchObject({
+      code: 'container-start-failed',
+      message: 'fs did not become ready: StartError: why',
+    });
+    expect(none.isGraced()).toBe(true);
+    expect(await world(failed, between, { ended: 'StartError', restarts: 1 }, { ready: true }).waited()).toBe('pod-a');
+    const other = world(failed, between, { restarts: 2, ended: 'Error' });
+    await expect(other.waited()).rejects.toMatchObject({ code: 'server-unhealthy' });
   });
 });
 
@@ -205,7 +259,7 @@ describe('a wait for several pods', () => {
     await expect(world(look).waited('all')).rejects.toMatchObject({ code: 'container-start-failed' });
     const none = world(look, { each: [false, false], waiting: ['CreateContainerError', 'CreateContainerError'] });
     await expect(none.waited('one')).rejects.toMatchObject({ code: 'container-start-failed' });
-    expect(none.pauses).toHaveLength(1);
+    expect(none.isGraced()).toBe(true);
   });
 
   it('ends with the first that is ready where one is enough, else with the last', async () => {
