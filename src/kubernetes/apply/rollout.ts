@@ -72,7 +72,7 @@ export async function awaitRollout(
     const ready = generation?.pods.filter(isReady) ?? [];
     const pod = ready.at(-1);
     if (generation !== undefined && pod !== undefined && ready.length >= wanted) return { workload, generation, pod };
-    const trouble = generation && findTrouble(generation, ports.monotonicMs());
+    const trouble = findTrouble(workload, generation, ports.monotonicMs());
     if (trouble !== undefined) throw await failureOf(ports, server, trouble);
     if (ports.monotonicMs() >= deadline) {
       const main = generation && (generation.pods.findLast((one) => !isReady(one)) ?? mainPod(generation));

@@ -1,5 +1,7 @@
 import {
+  type Condition,
   type ContainerStatus,
+  type Deployment,
   isLive,
   type Pod,
   reachContainer,
@@ -34,7 +36,7 @@ type Known = {
   readonly backedOff: Set<string>;
   /** Those of which that was so when the wait began. */
   readonly backedOffBefore: ReadonlySet<string>;
-  /** Whether what is said of a container, or of a ReplicaSet by its uid, was said for so long that it is no word in passing. */
+  /** Whether what is said of a container, or of another object by its uid, was said for so long that it is no word in passing. */
   readonly stays: (key: string) => boolean;
 };
 
@@ -60,22 +62,40 @@ function firstKnown(workload: Workload): Omit<Known, 'stays'> {
 /**
  * Looks, one after the other from the `first` on, for what keeps a rollout from ever ending well. What the cluster tries again
  * counts once it was said at each look for `graceMs`. Where one pod is `enough`, what keeps the others from serving is no trouble
- * as long as one may come to it. `now` is of a monotonic clock.
+ * as long as one may come to it. `generation`: the one that the Deployment means, once it is there. `now` is of a monotonic clock.
  */
 export function troubleFinder(first: Workload, enough: 'one' | 'all') {
   const before = firstKnown(first);
   let since: ReadonlyMap<string, number> = new Map();
-  return (generation: Generation, now: number): Trouble | undefined => {
+  return ({ deployment }: Workload, generation: Generation | undefined, now: number): Trouble | undefined => {
     const said = new Map<string, number>();
     const stays = (key: string): boolean => {
       const began = since.get(key) ?? now;
       said.set(key, began);
       return now - began >= graceMs;
     };
-    const found = troubleOf(generation, { ...before, stays }, enough);
+    const known = { ...before, stays };
+    const found = generation === undefined ? unmade(deployment, known) : troubleOf(generation, known, enough);
     since = said;
     return found;
   };
+}
+
+/** What the cluster says of an object that it makes nothing for. */
+const refusedFor = ({ message, reason = '' }: Condition): Trouble => ({
+  code: 'container-start-failed',
+  why: message ?? reason,
+});
+
+/**
+ * Why there is no ReplicaSet of what a Deployment asks for (`FailedRSCreateReason` of its controller, which does not say then
+ * that it has seen what was asked for).
+ */
+function unmade({ metadata, status }: Deployment, known: Known): Trouble | undefined {
+  const refused = status?.conditions?.find(
+    ({ type, status: is, reason }) => type === 'Progressing' && is === 'False' && reason === 'ReplicaSetCreateError',
+  );
+  return refused !== undefined && known.stays(metadata.uid ?? '') ? refusedFor(refused) : undefined;
 }
 
 function troubleOf({ replicaSet, pods }: Generation, known: Known, enough: 'one' | 'all'): Trouble | undefined {
@@ -88,8 +108,7 @@ function troubleOf({ replicaSet, pods }: Generation, known: Known, enough: 'one'
     return trouble === undefined ? [] : [{ ...trouble, pod }];
   });
   if (enough === 'one' && troubles.length < live.length) return undefined;
-  if (!isRefused) return troubles[0];
-  return { code: 'container-start-failed', why: refused.message ?? refused.reason ?? 'the cluster makes no pod' };
+  return isRefused ? refusedFor(refused) : troubles[0];
 }
 
 const isBackedOff = (state: ContainerStatus['state']): boolean => state?.waiting?.reason === 'ImagePullBackOff';

@@ -13,6 +13,8 @@ import { project } from '../../support/planner-world.ts';
 const fs = asServerName('fs');
 const namespace = `looms-${project}`;
 const labels = { [label.project]: project, [label.server]: fs };
+const unmadeSays = 'Failed to create new replica set "meant": exceeded quota';
+const uncreated = { type: 'Progressing', status: 'False', reason: 'ReplicaSetCreateError', message: unmadeSays };
 const failure = { type: 'ReplicaFailure', status: 'True', reason: 'FailedCreate', message: 'exceeded quota' };
 
 /** What one look sees: the server's pod, by how it is, or an error. */
@@ -29,6 +31,8 @@ type Look = {
   readonly ended?: string;
   readonly uid?: string;
   readonly refused?: 'old' | 'meant';
+  /** Whether the Deployment's controller cannot make the ReplicaSet of what it was last asked for. */
+  readonly unmade?: boolean;
   readonly error?: LoomsError;
 };
 
@@ -69,16 +73,24 @@ function world(...looks: readonly [Look, ...Look[]]) {
       ended,
       uid = 'a',
       refused,
+      unmade = false,
     } = look();
     if (error !== undefined) throw error;
     if (path.endsWith(`/deployments/${workloadName(fs)}`)) {
       return {
-        metadata: of(workloadName(fs), '', { uid: 'deployment', generation: 1, annotations: { [revisionKey]: '2' } }),
+        metadata: of(workloadName(fs), '', {
+          ...{ uid: 'deployment', generation: 1, annotations: unmade ? {} : { [revisionKey]: '2' } },
+        }),
         spec: { ...spec, replicas: each.length },
-        status: { observedGeneration: 1, conditions: refused === undefined ? [] : [failure] },
+        status: {
+          observedGeneration: unmade ? 0 : 1,
+          conditions: [...(refused === undefined ? [] : [failure]), ...(unmade ? [uncreated] : [])],
+        },
       };
     }
-    if (path.endsWith('/replicasets')) return { items: [replicaSet('1', 'old'), replicaSet('2', 'meant')] };
+    if (path.endsWith('/replicasets')) {
+      return { items: [replicaSet('1', 'old'), ...(unmade ? [] : [replicaSet('2', 'meant')])] };
+    }
     if (!path.endsWith('/pods')) return { items: [] };
     const pods = each.map((is, index) => ({
       metadata: of(`pod-${uid}${index === 0 ? '' : index}`, 'meant'),
@@ -187,12 +199,13 @@ describe('the wait for a rollout', () => {
 });
 
 describe('what the cluster says in passing', () => {
+  const unmade: Look = { unmade: true };
   const refused: Look = { refused: 'meant' };
   const unbegun: Look = { waiting: ['CreateContainerConfigError'] };
   const looks = (count: number, look: Look): readonly Look[] => Array.from({ length: count }, () => look);
 
   it('is passed over: what makes pods, or begins containers, tries again by itself', async () => {
-    for (const look of [refused, unbegun]) {
+    for (const look of [refused, unbegun, unmade]) {
       expect(await world(look, { ready: true }).waited('all')).toBe('pod-a');
       // Two words that do not last as long as one would have to, one after the other.
       const [first, ...more] = [...looks(12, look), {}, ...looks(12, look), { ready: true }];
@@ -210,6 +223,14 @@ describe('what the cluster says in passing', () => {
         message: `fs did not become ready: ${reason}: `,
       });
       expect(one.isGraced()).toBe(true);
+    }
+    for (const enough of ['one', 'all'] as const) {
+      const none = world(unmade);
+      await expect(none.waited(enough)).rejects.toMatchObject({
+        code: 'container-start-failed',
+        message: `fs did not become ready: ${unmadeSays}`,
+      });
+      expect(none.isGraced()).toBe(true);
     }
   });
 
