@@ -10,13 +10,13 @@ import type { CallOptions } from '../../orchestrator/session-host.ts';
 import { label } from '../model/names.ts';
 import { isOver, isReady, type KubeObject, type Pod, runOf, serverStatus } from '../model/objects.ts';
 import { idOfPod, type Observed } from '../model/observed.ts';
-import { isPassing } from '../model/refusals.ts';
 import { listOf } from '../observe/observe.ts';
 import type { KubeStep } from '../plan/steps.ts';
 import type { KubernetesPorts } from '../ports.ts';
 import { servingPod } from '../views/serving.ts';
 import { keepLogs, keepLogsOf } from './keep-logs.ts';
 import { noteServed } from './note-served.ts';
+import { patiently } from './patience.ts';
 import { publishImage } from './publish-image.ts';
 import { putServer, putWithoutPods } from './put-server.ts';
 import { createObject, deleteObject, labelNamespace, replaceObject } from './requests.ts';
@@ -209,7 +209,7 @@ const lookMs = 250;
 /**
  * Waits until nothing runs in any pod of a server; those that take longer go on ending by themselves. A pod that was evicted
  * stays for the cluster to clear away, whatever its Deployment asks for. A look that fails for a reason that may pass is made
- * again, as long as there is time.
+ * again (`patiently`).
  */
 async function awaitGone(
   step: Extract<KubeStep, { op: 'await-gone' }>,
@@ -218,18 +218,15 @@ async function awaitGone(
 ): Promise<Done> {
   const server = requireServer(step);
   const deadline = ports.monotonicMs() + step.seconds * 1000;
+  const query = { labelSelector: `${label.server}=${server}` };
+  const look = () => listOf(ports.cluster, 'Pod', observed.namespace, query, options);
   for (;;) {
     if (options.signal?.aborted) throw new LoomsError('interrupted', `stopped waiting for the end of ${server}`);
-    const isLast = ports.monotonicMs() >= deadline;
-    const query = { labelSelector: `${label.server}=${server}` };
-    try {
-      const pods = await listOf(ports.cluster, 'Pod', observed.namespace, query, options);
-      const { length } = (pods as readonly Pod[]).filter((pod) => !isOver(pod));
-      if (length === 0) return done;
-      if (isLast) return { result: 'ok', code: 'pods-stay', note: `${length} of its pods are still being ended` };
-    } catch (error) {
-      if (!isPassing(error) || isLast) throw error;
-    }
+    const forMs = deadline - ports.monotonicMs();
+    const pods = await patiently(ports, look, { ...options, forMs, pauseMs: lookMs });
+    const { length } = (pods as readonly Pod[]).filter((pod) => !isOver(pod));
+    if (length === 0) return done;
+    if (forMs <= 0) return { result: 'ok', code: 'pods-stay', note: `${length} of its pods are still being ended` };
     await ports.pause(lookMs, options.signal);
   }
 }

@@ -13,9 +13,9 @@ import {
   type Observed,
   type Workload,
 } from '../model/observed.ts';
-import { isPassing } from '../model/refusals.ts';
 import { lookAtServer } from '../observe/observe.ts';
 import type { KubernetesPorts } from '../ports.ts';
+import { patiently } from './patience.ts';
 import { eventsOf } from './requests.ts';
 import { type Trouble, troubleFinder } from './troubles.ts';
 
@@ -36,7 +36,7 @@ export type RolledOut = { readonly workload: Workload; readonly generation: Gene
 
 /**
  * Waits until the pods that the Deployment means are ready, or one of them: `timeoutMs` for each, as they may come one by one,
- * beyond what nodes take to have them. A look that fails for a reason that may pass is made again, as long as there is time.
+ * beyond what nodes take to have them. A look that fails for a reason that may pass is made again (`patiently`).
  * Throws `server-unhealthy` when its server did not answer, `image-pull-failed`, `container-start-failed`, `server-not-found`
  * when it is gone, `engine-timeout`, `interrupted`.
  */
@@ -55,14 +55,8 @@ export async function awaitRollout(
   let findTrouble: ReturnType<typeof troubleFinder> | undefined;
   for (let wait = shortestPauseMs; ; wait = Math.min(wait * 1.5, longestPauseMs)) {
     if (signal?.aborted) throw new LoomsError('interrupted', `stopped waiting for ${server}`);
-    let workload: Workload | null;
-    try {
-      workload = await lookAtServer(ports, observed, server, { signal });
-    } catch (error) {
-      if (!isPassing(error) || ports.monotonicMs() >= deadline) throw error;
-      await ports.pause(wait, signal);
-      continue;
-    }
+    const look = () => lookAtServer(ports, observed, server, { signal });
+    const workload = await patiently(ports, look, { forMs: deadline - ports.monotonicMs(), pauseMs: wait, signal });
     if (workload === null) throw new LoomsError('server-not-found', `the Deployment of ${server} is gone`);
     // Pods that come later have been begun again by what is waited for.
     findTrouble ??= troubleFinder(workload, enough);

@@ -7,9 +7,11 @@ const unreachable = new LoomsError('engine-unreachable', 'nothing listens');
 const busy = new LoomsError('engine-rejected', 'too many requests', {
   cause: Object.assign(new Error('no'), { refusal: { status: 429, reason: '' } }),
 });
-const refused = new LoomsError('engine-rejected', 'no', {
-  cause: Object.assign(new Error('no'), { refusal: { status: 403, reason: '' } }),
-});
+const refusedWith = (status: number): LoomsError =>
+  new LoomsError('engine-rejected', 'no', {
+    cause: Object.assign(new Error('no'), { refusal: { status, reason: '' } }),
+  });
+const [refused, wrong] = [refusedWith(403), refusedWith(400)];
 
 /** The wait for the end of a server's pods, of which one look after the other sees so many, or these, the last for good. */
 function gone(...looks: readonly (number | readonly object[] | LoomsError)[]) {
@@ -45,8 +47,9 @@ describe('the wait for the end of pods', () => {
   });
 
   it('passes over what the cluster may do better the next time, as long as there is time', async () => {
-    expect(await gone(1, unreachable, busy, 0)).toEqual({ result: 'ok' });
+    expect(await gone(1, unreachable, busy, refused, 0)).toEqual({ result: 'ok' });
     await expect(gone(1, busy)).rejects.toBe(busy);
-    await expect(gone(1, refused, 0)).rejects.toBe(refused);
+    await expect(gone(1, refused)).rejects.toBe(refused);
+    await expect(gone(1, wrong, 0)).rejects.toBe(wrong);
   });
 });

@@ -148,6 +148,9 @@ describe('the wait for a rollout', () => {
       new LoomsError('engine-timeout', 'no answer'),
       refusedWith(429),
       refusedWith(500),
+      // An API server that begins again listens before it knows all roles and accounts.
+      refusedWith(403),
+      refusedWith(401),
     ];
     const [first, ...more] = errors.map((error) => ({ error }));
     expect(await world(first ?? {}, ...more, { ready: true }).waited()).toBe('pod-a');
@@ -157,9 +160,14 @@ describe('the wait for a rollout', () => {
     const away = world({ error: new LoomsError('engine-unreachable', 'nothing listens') });
     await expect(away.waited()).rejects.toMatchObject({ code: 'engine-unreachable' });
     expect(away.pauses.reduce((sum, one) => sum + one)).toBeLessThan(362_000);
-    const forbidden = world({ error: refusedWith(403) });
-    await expect(forbidden.waited()).rejects.toMatchObject({ code: 'engine-rejected' });
-    expect(forbidden.pauses).toEqual([]);
+    const wrong = world({ error: refusedWith(400) });
+    await expect(wrong.waited()).rejects.toMatchObject({ code: 'engine-rejected' });
+    expect(wrong.pauses).toEqual([]);
+    for (const status of [401, 403]) {
+      const forbidden = world({ error: refusedWith(status) });
+      await expect(forbidden.waited()).rejects.toMatchObject({ code: 'engine-rejected' });
+      expect(forbidden.isGraced()).toBe(true);
+    }
   });
 
   it('counts what a pod was begun again since it is waited for', async () => {
