@@ -9,6 +9,12 @@ type Patience = {
 };
 
 /**
+ * How patient a way back is, as a server may be down without it: an API server that begins again is back in less, and a lock
+ * lives for as long without its holder.
+ */
+export const backPatience = { forMs: 60_000, pauseMs: 1_000 } as const;
+
+/**
  * Does something with the cluster, and does it again while that fails for a reason that may pass, for `forMs` at most. That who
  * asks is not let in, or has not the right, may pass for `graceMs`: an API server that begins again listens before it knows all
  * roles and accounts, and a token may be read while it is replaced.

@@ -5,6 +5,7 @@ import type { Failure, StepProgress, StepResult } from '../../model/events.ts';
 import type { HealthFinding } from '../../model/health.ts';
 import type { ServerName, StepId } from '../../model/ids.ts';
 import { defined } from '../../model/values/defined.ts';
+import type { HeldLock } from '../../orchestrator/common/project-lock.ts';
 import type { GateOutcome } from '../../orchestrator/port.ts';
 import type { CallOptions } from '../../orchestrator/session-host.ts';
 import { label } from '../model/names.ts';
@@ -16,7 +17,7 @@ import type { KubernetesPorts } from '../ports.ts';
 import { servingPod } from '../views/serving.ts';
 import { keepLogs, keepLogsOf } from './keep-logs.ts';
 import { noteServed } from './note-served.ts';
-import { patiently } from './patience.ts';
+import { backPatience, patiently } from './patience.ts';
 import { publishImage } from './publish-image.ts';
 import { putServer, putWithoutPods } from './put-server.ts';
 import { createObject, deleteObject, labelNamespace, replaceObject } from './requests.ts';
@@ -41,10 +42,22 @@ export type StepEnvironment = {
   readonly onHealthy: (finding: HealthFinding) => void;
 };
 
-/** Steps that take something away: the lock is looked at before each. */
-export const isDestructive = (step: KubeStep): boolean =>
+/** Steps that take something away. */
+const isDestructive = (step: KubeStep): boolean =>
   ['delete-object', 'undo-create', 'restore-server', 'put-server', 'label-namespace'].includes(step.op) ||
   (step.op === 'put-object' && step.over !== undefined);
+
+/** Looks before each step that takes something away whether the lock is still held; a way back waits for that. Throws `lock-lost`. */
+export async function checkLock(
+  step: KubeStep,
+  ports: Pick<KubernetesPorts, 'monotonicMs' | 'pause'>,
+  lock: Pick<HeldLock, 'check'>,
+  options: CallOptions,
+): Promise<void> {
+  if (!isDestructive(step)) return;
+  const patience = step.onFailureOf === undefined ? { ...backPatience, forMs: 0 } : backPatience;
+  await patiently(ports, lock.check, { ...options, ...patience });
+}
 
 type Done = Extract<StepResult, { result: 'ok' }> | { readonly result: 'failed'; readonly failure: Failure };
 const done: Done = { result: 'ok' };
