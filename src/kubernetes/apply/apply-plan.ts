@@ -22,7 +22,7 @@ import { planIntent } from '../plan/plan-intent.ts';
 import { type KubePrepared, recipesOf } from '../plan/prepare.ts';
 import type { KubePlan, KubeStep } from '../plan/steps.ts';
 import type { KubernetesPorts } from '../ports.ts';
-import { isDestructive, performStep, type StepEnvironment } from './perform-step.ts';
+import { checkLock, performStep, type StepEnvironment } from './perform-step.ts';
 import { createObject } from './requests.ts';
 
 /** Steps at once unless something else is asked for: the nodes do the work, not this machine. */
@@ -88,7 +88,7 @@ async function applyLocked(
   const env = environmentOf(ports, prepared, (finding) => healthy.push(finding));
   const perform = async (step: KubeStep, answered: Failure | undefined): Promise<StepResult> => {
     try {
-      if (isDestructive(step)) await lock.check();
+      await checkLock(step, ports, lock, { signal: options.abortSignal });
       const progress = (update: StepProgress): void => options.sink({ type: 'step-progress', step, progress: update });
       return await performStep(step, env, answered, progress, { signal: options.abortSignal });
     } catch (error) {

@@ -5,12 +5,12 @@ import type { Failure, StepProgress, StepResult } from '../../model/events.ts';
 import type { HealthFinding } from '../../model/health.ts';
 import type { ServerName, StepId } from '../../model/ids.ts';
 import { defined } from '../../model/values/defined.ts';
+import type { HeldLock } from '../../orchestrator/common/project-lock.ts';
 import type { GateOutcome } from '../../orchestrator/port.ts';
 import type { CallOptions } from '../../orchestrator/session-host.ts';
 import { label } from '../model/names.ts';
-import { isReady, type KubeObject, type Pod, runOf, serverStatus } from '../model/objects.ts';
+import { isOver, isReady, type KubeObject, type Pod, runOf, serverStatus } from '../model/objects.ts';
 import { idOfPod, type Observed } from '../model/observed.ts';
-import { isPassing } from '../model/refusals.ts';
 import { listOf } from '../observe/observe.ts';
 import { signedScripts } from '../plan/own-scripts.ts';
 import type { KubeStep } from '../plan/steps.ts';
@@ -18,6 +18,7 @@ import type { KubernetesPorts } from '../ports.ts';
 import { servingPod } from '../views/serving.ts';
 import { keepLogs, keepLogsOf } from './keep-logs.ts';
 import { noteServed } from './note-served.ts';
+import { backPatience, patiently } from './patience.ts';
 import { publishImage } from './publish-image.ts';
 import { putServer, putWithoutPods } from './put-server.ts';
 import { createObject, deleteObject, labelNamespace, replaceObject } from './requests.ts';
@@ -42,10 +43,22 @@ export type StepEnvironment = {
   readonly onHealthy: (finding: HealthFinding) => void;
 };
 
-/** Steps that take something away: the lock is looked at before each. */
-export const isDestructive = (step: KubeStep): boolean =>
+/** Steps that take something away. */
+const isDestructive = (step: KubeStep): boolean =>
   ['delete-object', 'undo-create', 'restore-server', 'put-server', 'label-namespace'].includes(step.op) ||
   (step.op === 'put-object' && step.over !== undefined);
+
+/** Looks before each step that takes something away whether the lock is still held; a way back waits for that. Throws `lock-lost`. */
+export async function checkLock(
+  step: KubeStep,
+  ports: Pick<KubernetesPorts, 'monotonicMs' | 'pause'>,
+  lock: Pick<HeldLock, 'check'>,
+  options: CallOptions,
+): Promise<void> {
+  if (!isDestructive(step)) return;
+  const patience = step.onFailureOf === undefined ? { ...backPatience, forMs: 0 } : backPatience;
+  await patiently(ports, lock.check, { ...options, ...patience });
+}
 
 type Done = Extract<StepResult, { result: 'ok' }> | { readonly result: 'failed'; readonly failure: Failure };
 const done: Done = { result: 'ok' };
@@ -210,8 +223,9 @@ const gateCodes: ReadonlySet<string> = new Set([
 const lookMs = 250;
 
 /**
- * Waits until no pod of a server is left; those that take longer go on ending by themselves. A look that fails for a reason that
- * may pass is made again, as long as there is time.
+ * Waits until nothing runs in any pod of a server; those that take longer go on ending by themselves. A pod that was evicted
+ * stays for the cluster to clear away, whatever its Deployment asks for. A look that fails for a reason that may pass is made
+ * again (`patiently`).
  */
 async function awaitGone(
   step: Extract<KubeStep, { op: 'await-gone' }>,
@@ -220,17 +234,15 @@ async function awaitGone(
 ): Promise<Done> {
   const server = requireServer(step);
   const deadline = ports.monotonicMs() + step.seconds * 1000;
+  const query = { labelSelector: `${label.server}=${server}` };
+  const look = () => listOf(ports.cluster, 'Pod', observed.namespace, query, options);
   for (;;) {
     if (options.signal?.aborted) throw new LoomsError('interrupted', `stopped waiting for the end of ${server}`);
-    const isLast = ports.monotonicMs() >= deadline;
-    const query = { labelSelector: `${label.server}=${server}` };
-    try {
-      const { length } = await listOf(ports.cluster, 'Pod', observed.namespace, query, options);
-      if (length === 0) return done;
-      if (isLast) return { result: 'ok', code: 'pods-stay', note: `${length} of its pods are still being ended` };
-    } catch (error) {
-      if (!isPassing(error) || isLast) throw error;
-    }
+    const forMs = deadline - ports.monotonicMs();
+    const pods = await patiently(ports, look, { ...options, forMs, pauseMs: lookMs });
+    const { length } = (pods as readonly Pod[]).filter((pod) => !isOver(pod));
+    if (length === 0) return done;
+    if (forMs <= 0) return { result: 'ok', code: 'pods-stay', note: `${length} of its pods are still being ended` };
     await ports.pause(lookMs, options.signal);
   }
 }

@@ -12,6 +12,7 @@ import { contentOf } from '../plan/over.ts';
 import type { KubeStep } from '../plan/steps.ts';
 import type { KubernetesPorts } from '../ports.ts';
 import { keepLogsOf } from './keep-logs.ts';
+import { backPatience, patiently } from './patience.ts';
 import { restored, writeTries } from './put-server.ts';
 import { annotate, replaceObject } from './requests.ts';
 import { awaitRollout } from './rollout.ts';
@@ -33,8 +34,8 @@ type Place = { readonly ports: KubernetesPorts; readonly observed: Observed };
 
 /**
  * Takes a server back to the pods that served, waits until one of them does unless it slept, and notes on those that failed
- * what they failed with. Throws `engine-conflict` where somebody has changed the Deployment since it was `left`: a person may be
- * mending it.
+ * what they failed with. An API server that is away is waited for (`backPatience`): it may be what the step before failed for.
+ * Throws `engine-conflict` where somebody has changed the Deployment since it was `left`: a person may be mending it.
  */
 export async function restoreServer(
   place: Place,
@@ -45,34 +46,50 @@ export async function restoreServer(
   options: CallOptions,
 ): Promise<void> {
   const { ports, observed } = place;
-  for (let tries = 1; ; tries += 1) {
-    const { there, target } = await lookForTarget(place, server, step, left, options);
-    const meant = meantOf(there);
-    // Nothing was written: the step that should have did not come to it.
-    if (meant === target && there.claim.generation !== left.begun) return;
-    // What was written the Deployment's controller may not have seen yet.
-    const failed = meant === target ? undefined : meant;
-    await keepLogsOf(place, there, (pod) => failed?.pods.includes(pod) === true, options);
-    const { uid = '', resourceVersion = '' } = there.deployment.metadata;
-    const again = restored(there.deployment, target);
-    const object = step.sleeps ? withReplicas(again, 0) : again;
-    try {
-      await replaceObject(ports.cluster, object, { uid, resourceVersion }, options);
-    } catch (error) {
-      if (!isFailure(error, 'engine-conflict') || tries >= writeTries) throw error;
-      continue;
+  const patience = { ...options, ...backPatience };
+  const back = await patiently(ports, writerBack(place, server, step, left, options), patience);
+  if (back === undefined) return;
+  const { failed } = back;
+  if (failed !== undefined) await patiently(ports, () => noteFailure(place, failed, answered, options), patience);
+  if (!step.sleeps) await awaitRollout(ports, observed, server, { ...options, timeoutMs: againMs, enough: 'one' });
+}
+
+/** What was gone back from; no generation where the Deployment's controller had not made it yet. */
+type Back = { readonly failed: Generation | undefined };
+
+/** Writes what served over a Deployment, once however often it is called; undefined: nothing else was written since. */
+function writerBack(place: Place, server: ServerName, step: RestoreStep, left: Left, options: CallOptions) {
+  // What it has begun to write over: the answer to a write can be lost.
+  let begun: Back | undefined;
+  return async (): Promise<Back | undefined> => {
+    for (let tries = 1; ; tries += 1) {
+      const { there, target } = await lookForTarget(place, server, step, options);
+      if (begun !== undefined && there.claim.generation === step.generation) return begun;
+      if (!isAsLeft(there, left)) throw changedSince(step);
+      const meant = meantOf(there);
+      // Nothing was written: the step that should have did not come to it.
+      if (meant === target && there.claim.generation !== left.begun) return undefined;
+      // What was written the Deployment's controller may not have seen yet.
+      const failed = meant === target ? undefined : meant;
+      await keepLogsOf(place, there, (pod) => failed?.pods.includes(pod) === true, options);
+      const { uid = '', resourceVersion = '' } = there.deployment.metadata;
+      const again = restored(there.deployment, target);
+      const object = step.sleeps ? withReplicas(again, 0) : again;
+      begun = { failed };
+      try {
+        await replaceObject(place.ports.cluster, object, { uid, resourceVersion }, options);
+        return begun;
+      } catch (error) {
+        if (!isFailure(error, 'engine-conflict') || tries >= writeTries) throw error;
+      }
     }
-    if (failed !== undefined) await noteFailure(place, failed, answered, options);
-    if (!step.sleeps) await awaitRollout(ports, observed, server, { ...options, timeoutMs: againMs, enough: 'one' });
-    return;
-  }
+  };
 }
 
 async function lookForTarget(
   { ports, observed }: Place,
   server: ServerName,
   step: RestoreStep,
-  left: Left,
   options: CallOptions,
 ): Promise<{ readonly there: Workload; readonly target: Generation }> {
   const there = await lookAtServer(ports, observed, server, options);
@@ -82,17 +99,13 @@ async function lookForTarget(
       hint: 'looms apply makes it as declared',
     });
   }
-  if (!isAsLeft(there, left)) {
-    throw new LoomsError(
-      'engine-conflict',
-      `somebody has changed Deployment ${step.name} meanwhile: it is left as it is`,
-      {
-        hint: 'looms diff shows it',
-      },
-    );
-  }
   return { there, target };
 }
+
+const changedSince = ({ name }: RestoreStep): LoomsError =>
+  new LoomsError('engine-conflict', `somebody has changed Deployment ${name} meanwhile: it is left as it is`, {
+    hint: 'looms diff shows it',
+  });
 
 /** Whether nobody asked for something else since; how many pods a server has that is scaled says whoever serves it. */
 function isAsLeft({ deployment, claim }: Workload, { last, begun }: Left): boolean {

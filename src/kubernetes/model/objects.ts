@@ -118,6 +118,9 @@ export type ReplicaSet = KubeObject & {
   readonly status?: { readonly conditions?: readonly Condition[] };
 };
 
+/** How a container ended. */
+type Ended = { readonly exitCode: number; readonly reason?: string; readonly message?: string };
+
 export type ContainerStatus = {
   readonly name: string;
   readonly ready?: boolean;
@@ -126,9 +129,9 @@ export type ContainerStatus = {
   readonly state?: {
     readonly running?: { readonly startedAt?: string };
     readonly waiting?: { readonly reason?: string; readonly message?: string };
-    readonly terminated?: { readonly exitCode: number; readonly reason?: string; readonly finishedAt?: string };
+    readonly terminated?: Ended & { readonly finishedAt?: string };
   };
-  readonly lastState?: { readonly terminated?: { readonly exitCode: number; readonly reason?: string } };
+  readonly lastState?: { readonly terminated?: Ended };
 };
 
 export type Pod = KubeObject & {

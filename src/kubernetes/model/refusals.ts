@@ -16,6 +16,13 @@ export const isUnknownUser = (error: unknown): boolean => refusalOf(error)?.stat
 /** Whether the API server has no more of what is asked for (410): a watch from a version that is too old by now. */
 export const isExpired = (error: unknown): boolean => refusalOf(error)?.status === 410;
 
+/**
+ * How long the cluster may go on to say that something cannot be, until that is taken for its last word, ms. It tries again by
+ * itself: a node to begin a container after 10 to 15 s (`backOffPeriod` of the kubelet, with its jitter), and both that and what
+ * makes pods in ever longer pauses while an account, a webhook or a quota that is being changed is not there yet.
+ */
+export const graceMs = 20_000;
+
 /** Whether an error of the cluster may be gone at the next look: it was not there, had too much to do, or broke. */
 export function isPassing(error: unknown): boolean {
   if (isFailure(error, 'engine-unreachable', 'engine-timeout')) return true;

@@ -5,6 +5,7 @@ import { awakeBounds, type Bounds, boundsOf, within } from '../../model/replicas
 import { defined } from '../../model/values/defined.ts';
 import { generationIn } from '../model/claims.ts';
 import { workloadName } from '../model/names.ts';
+import { revisionKey } from '../model/objects.ts';
 import {
   askedOf,
   type Generation,
@@ -15,7 +16,7 @@ import {
   shownOf,
   type Workload,
 } from '../model/observed.ts';
-import { hasServed } from '../model/served.ts';
+import { hasServed, isGood } from '../model/served.ts';
 import { type Assessed, assess } from './assess.ts';
 import { type Decided, type DecideInput, endSeconds, stepOf } from './decision.ts';
 import { publishedBefore } from './images.ts';
@@ -208,11 +209,25 @@ const sleepingOf = (workload: Workload): Generation | undefined => {
 };
 
 /**
- * Back to what serves now, or sleeps, where other pods are meant or will be (`replaces`); none where nothing does.
+ * What served last before the pods that are meant now, of which none has ever served: a run was killed before it could go back
+ * from them, and had stopped the others first.
+ */
+function abandonedOf(workload: Workload): Generation | undefined {
+  const meant = meantOf(workload);
+  // One that the Deployment's controller has named, and that is not known here, may have served.
+  const isNew =
+    meant === undefined ? workload.deployment.metadata.annotations?.[revisionKey] === undefined : !hasServed(meant);
+  return isNew ? workload.generations.findLast((one) => !one.isMeant && isGood(one)) : undefined;
+}
+
+/**
+ * Back to what serves now, or sleeps, else to what served last, where other pods are meant or will be (`replaces`); none where
+ * there is no such thing.
  */
 function wayBack(workload: Workload, answers: readonly StepDraft[], replaces: boolean): readonly StepDraft[] {
   const awake = servingOf(workload);
-  const serving = awake ?? sleepingOf(workload);
+  const sleeping = awake === undefined ? sleepingOf(workload) : undefined;
+  const serving = awake ?? sleeping ?? abandonedOf(workload);
   if (serving === undefined || (serving.isMeant && !replaces)) return [];
   return [
     stepOf(
@@ -224,7 +239,7 @@ function wayBack(workload: Workload, answers: readonly StepDraft[], replaces: bo
         name: workloadName(workload.server),
         replicaSet: serving.replicaSet.metadata.uid ?? '',
         generation: serving.claim.generation,
-        ...(awake === undefined ? { sleeps: true } : {}),
+        ...(serving === sleeping ? { sleeps: true } : {}),
       },
       { onFailureOf: answers.map(({ id }) => id) },
     ),

@@ -7,18 +7,21 @@ const unreachable = new LoomsError('engine-unreachable', 'nothing listens');
 const busy = new LoomsError('engine-rejected', 'too many requests', {
   cause: Object.assign(new Error('no'), { refusal: { status: 429, reason: '' } }),
 });
-const refused = new LoomsError('engine-rejected', 'no', {
-  cause: Object.assign(new Error('no'), { refusal: { status: 403, reason: '' } }),
-});
+const refusedWith = (status: number): LoomsError =>
+  new LoomsError('engine-rejected', 'no', {
+    cause: Object.assign(new Error('no'), { refusal: { status, reason: '' } }),
+  });
+const [refused, wrong] = [refusedWith(403), refusedWith(400)];
 
-/** The wait for the end of a server's pods, of which one look after the other sees so many, the last for good. */
-function gone(...looks: readonly (number | LoomsError)[]) {
+/** The wait for the end of a server's pods, of which one look after the other sees so many, or these, the last for good. */
+function gone(...looks: readonly (number | readonly object[] | LoomsError)[]) {
   let ms = 0;
   let looked = 0;
   const request = async () => {
     const look = looks[Math.min(looked, looks.length - 1)] ?? 0;
     looked += 1;
     if (look instanceof LoomsError) throw look;
+    if (typeof look !== 'number') return { items: look };
     return { items: Array.from({ length: look }, (_, index) => ({ metadata: { name: `p${index}` } })) };
   };
   const pause = async (milliseconds: number) => {
@@ -36,9 +39,17 @@ describe('the wait for the end of pods', () => {
     expect(await gone(2)).toMatchObject({ result: 'ok', code: 'pods-stay', note: expect.stringMatching(/^2 of/) });
   });
 
+  it('does not wait for pods that have ended for good and stay, as evicted ones', async () => {
+    const inPhase = (phase: string) => ({ metadata: { name: phase }, status: { phase } });
+    const [evicted, done, running] = [inPhase('Failed'), inPhase('Succeeded'), inPhase('Running')];
+    expect(await gone([evicted, done])).toEqual({ result: 'ok' });
+    expect(await gone([evicted, running])).toMatchObject({ code: 'pods-stay', note: expect.stringMatching(/^1 of/) });
+  });
+
   it('passes over what the cluster may do better the next time, as long as there is time', async () => {
-    expect(await gone(1, unreachable, busy, 0)).toEqual({ result: 'ok' });
+    expect(await gone(1, unreachable, busy, refused, 0)).toEqual({ result: 'ok' });
     await expect(gone(1, busy)).rejects.toBe(busy);
-    await expect(gone(1, refused, 0)).rejects.toBe(refused);
+    await expect(gone(1, refused)).rejects.toBe(refused);
+    await expect(gone(1, wrong, 0)).rejects.toBe(wrong);
   });
 });

@@ -409,6 +409,38 @@ describe('the plan of a server on a cluster', () => {
     expect(made.changes[0]?.action).toBe('start');
     expect(made.steps).toMatchObject([{ op: 'gate' }, { op: 'restore-server', generation: 1 }]);
   });
+
+  it('goes back to what served last where a run was killed that had stopped it first', () => {
+    const changed = server('fs', { mcp: { command: 'node', args: ['other.js'] } });
+    const past = (generation: number, more: There) => {
+      const [one] = there(fs, { generation, pods: 0, ...more }).generations as readonly [Generation];
+      return { ...one, isMeant: false };
+    };
+    const noted = ({ replicaSet, ...one }: Generation, outcome: string): Generation => {
+      const annotations = { ...replicaSet.metadata.annotations, [annotation.outcome]: outcome };
+      return { ...one, replicaSet: { ...replicaSet, metadata: { ...replicaSet.metadata, annotations } } };
+    };
+    const good = past(2, { served: true });
+    const killed = (more: There, before: readonly Generation[]): Workload => {
+      const now = there(changed, { generation: 4, ready: false, ...more });
+      return { ...now, generations: [...before, ...now.generations] };
+    };
+    const stepsOf = (workload: Workload, declared = changed) => plan(observed([workload]), [declared]).steps;
+    const before = [past(1, { served: true }), good, noted(past(3, { served: true }), 'gate-failed')];
+    const back = { op: 'restore-server', replicaSet: good.replicaSet.metadata.uid, generation: 2 };
+    const [gate, wayBack] = stepsOf(killed({}, before));
+    expect([gate?.op, wayBack]).toEqual(['gate', expect.objectContaining({ ...back, onFailureOf: ['fs/gate'] })]);
+    expect(wayBack).not.toHaveProperty('sleeps');
+    // Its pods are as good as not there before the controller has made their ReplicaSet, and where others are to follow.
+    const { deployment, ...unseen } = { ...killed({}, before), generations: before };
+    const unnamed = { ...deployment, metadata: { ...deployment.metadata, annotations: {} } };
+    expect(stepsOf({ ...unseen, deployment: unnamed })).toMatchObject([{ op: 'gate' }, back]);
+    expect(stepsOf({ ...unseen, deployment }).map(({ op }) => op)).toEqual(['gate']);
+    expect(stepsOf(killed({}, before), fs)).toMatchObject([{ op: 'put-server' }, { op: 'gate' }, back]);
+    // What has served is not given up since it is down now, and what never did is nothing to go back to.
+    expect(stepsOf(killed({ served: true }, before)).map(({ op }) => op)).toEqual(['gate']);
+    expect(stepsOf(killed({}, [past(1, {})])).map(({ op }) => op)).toEqual(['gate']);
+  });
 });
 
 describe('images that are built for a cluster', () => {
@@ -834,6 +866,14 @@ describe('a server that is scaled by its sessions', () => {
     expect(actionOf(woken({ lastTransitionTime: '2026-11-28T10:54:00Z' }))).toBe('start');
     const refused = { type: 'ReplicaFailure', status: 'True', message: 'exceeded quota' };
     expect(actionOf(woken({ lastTransitionTime: '2026-11-28T10:59:00Z' }, [refused]))).toBe('start');
+    // Which may be a word in passing, as long as it has not been said for a while.
+    for (const [lastTransitionTime, action] of [
+      ['2026-11-28T10:59:45Z', 'unchanged'],
+      ['2026-11-28T10:59:40Z', 'start'],
+    ] as const) {
+      const said = { ...refused, lastTransitionTime };
+      expect(actionOf(woken({ lastTransitionTime: '2026-11-28T10:59:00Z' }, [said]))).toBe(action);
+    }
   });
 
   it('is as old as its oldest pod, and is rotated neither while it sleeps nor the moment it wakes', () => {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { performStep, type StepEnvironment } from '../../../src/kubernetes/apply/perform-step.ts';
+import { checkLock, performStep, type StepEnvironment } from '../../../src/kubernetes/apply/perform-step.ts';
 import { restoreServer } from '../../../src/kubernetes/apply/restore.ts';
 import { annotation, label, workloadName } from '../../../src/kubernetes/model/names.ts';
 import { type Deployment, revisionKey } from '../../../src/kubernetes/model/objects.ts';
@@ -7,6 +7,7 @@ import type { Observed } from '../../../src/kubernetes/model/observed.ts';
 import type { KubeStep } from '../../../src/kubernetes/plan/steps.ts';
 import type { ApiRequest } from '../../../src/kubernetes/port.ts';
 import type { KubernetesPorts } from '../../../src/kubernetes/ports.ts';
+import { LoomsError } from '../../../src/model/errors.ts';
 import type { Failure } from '../../../src/model/events.ts';
 import { asServerName } from '../../../src/model/ids.ts';
 import { project, server } from '../../support/planner-world.ts';
@@ -16,27 +17,42 @@ const namespace = `looms-${project}`;
 
 const scale = { min: 0, max: 5, sessionsPerReplica: 2, idleSeconds: 60 };
 
+/** What the API server says instead of its answers: to the first requests, to all, to the writes that it takes. */
+type Answers = { readonly failures: LoomsError[]; always?: LoomsError; lost?: LoomsError };
+
 /** A server whose Deployment means the second of two generations, and what is written to go back to the first. */
 function world(of: { readonly scale?: typeof scale }, changed: Partial<Deployment['metadata']> = {}) {
   const declared = server('fs', { ...of, mcp: { command: 'run' } });
+  const labels = { [label.project]: project, [label.server]: fs };
   const meta = (name: string, revision: string, more: object = {}) => ({
     ...{ name, namespace, uid: name, resourceVersion: '1', generation: 1, ...more },
-    labels: { [label.project]: project, [label.server]: fs },
+    labels,
     annotations: { [revisionKey]: revision, [annotation.record]: 'record', [annotation.generation]: revision },
   });
-  const templateOf = (image: string) => ({ spec: { containers: [{ name: 'server', image }] } });
+  const templateOf = (image: string) => ({ metadata: { labels }, spec: { containers: [{ name: 'server', image }] } });
   const ownerReferences = [{ uid: workloadName(fs), kind: 'Deployment', name: '', controller: true }];
-  const deployment: Deployment = {
+  let deployment: Deployment = {
     metadata: { ...meta(workloadName(fs), '2'), ...changed },
     spec: { replicas: 1, template: templateOf('new:1') },
   };
+  const first = deployment;
   const sets = ['old:1', 'new:1'].map((image, index) => ({
     metadata: meta(`set-${index + 1}`, String(index + 1), { ownerReferences }),
     spec: { template: templateOf(image) },
   }));
   const written: unknown[] = [];
+  const answers: Answers = { failures: [] };
+  let ms = 0;
   const request = async ({ method, path, body }: ApiRequest): Promise<unknown> => {
+    const failure = answers.failures.shift() ?? answers.always;
+    if (failure !== undefined) throw failure;
     if (method === 'PUT' || method === 'PATCH') written.push(body);
+    if (method === 'PUT' && answers.lost !== undefined) {
+      // As the API server keeps it: another generation, and no word of the controller's yet.
+      const { metadata, spec } = body as Deployment;
+      deployment = { metadata: { ...first.metadata, ...metadata, generation: 2 }, spec };
+      throw answers.lost;
+    }
     if (path.endsWith('/replicasets')) return { items: sets };
     return path.includes('/deployments/') ? deployment : { items: [] };
   };
@@ -45,6 +61,10 @@ function world(of: { readonly scale?: typeof scale }, changed: Partial<Deploymen
     cluster: { request },
     settings: { records: { read: () => recorded, makerOf: () => ({ kind: 'here' }), hash: () => declared.hash } },
     mask: (text: string) => text,
+    monotonicMs: () => ms,
+    pause: async (milliseconds: number) => {
+      ms += milliseconds;
+    },
   } as unknown as KubernetesPorts;
   const step = {
     ...{ id: 'fs/restore-server', text: '', after: [], cause: { kind: 'change', server: fs } },
@@ -55,7 +75,9 @@ function world(of: { readonly scale?: typeof scale }, changed: Partial<Deploymen
     ports,
     step,
     written,
-    deployment,
+    answers,
+    deployment: first,
+    passed: () => ms,
     back: (left: Parameters<typeof restoreServer>[3]) => restoreServer(place, fs, step, left, undefined, {}),
   };
 }
@@ -134,4 +156,56 @@ test('what a run began to write is known to its way back, but where the cluster 
   await expect(does(back, conflict)).rejects.toMatchObject({ code: 'engine-conflict' });
   expect(await does(back, { ...conflict, code: 'engine-timeout' })).toEqual({ result: 'ok' });
   expect(there.written[0]).toMatchObject(isBack);
+});
+
+const away = new LoomsError('engine-unreachable', 'nothing listens');
+const refusedWith = (status: number): LoomsError =>
+  new LoomsError('engine-rejected', 'no', {
+    cause: Object.assign(new Error('no'), { refusal: { status, reason: '' } }),
+  });
+const isNoted = { metadata: { annotations: { [annotation.outcome]: 'gate-failed' } } };
+
+test('an API server that is away, or knows nobody yet, is waited for by a way back', async () => {
+  const there = world({});
+  there.answers.failures.push(away, away, away, refusedWith(403), refusedWith(401));
+  await there.back({ last: there.deployment });
+  expect(there.written).toMatchObject([isBack, isNoted]);
+});
+
+test('it is waited for a minute, one that refuses for less, and not where it refuses what it is asked for', async () => {
+  const passedWith = async (always: LoomsError): Promise<number> => {
+    const one = world({});
+    one.answers.always = always;
+    await expect(one.back({ last: one.deployment })).rejects.toBe(always);
+    return one.passed();
+  };
+  expect(await passedWith(away)).toBe(60_000);
+  expect(await passedWith(refusedWith(403))).toBe(20_000);
+  expect(await passedWith(refusedWith(422))).toBe(0);
+});
+
+test('a way back of which nobody heard is none of somebody else, and is not written again', async () => {
+  const there = world({});
+  there.answers.lost = away;
+  await there.back({ last: there.deployment });
+  expect(there.written).toMatchObject([isBack, isNoted]);
+});
+
+test('the lock is looked at before each step that takes something away, and waited for by a way back alone', async () => {
+  const { ports, step, passed } = world({});
+  const checked = (of: object, ...failures: LoomsError[]): Promise<void> => {
+    const check = async (): Promise<void> => {
+      const failure = failures.shift();
+      if (failure !== undefined) throw failure;
+    };
+    return checkLock(of as KubeStep, ports, { check }, {});
+  };
+  const back = { ...step, onFailureOf: ['fs/gate'] };
+  await checked(back, away, away);
+  expect(passed()).toBe(2000);
+  const lost = new LoomsError('lock-lost', 'taken');
+  await expect(checked(back, lost)).rejects.toBe(lost);
+  await expect(checked({ op: 'put-server' }, away)).rejects.toBe(away);
+  await checked({ op: 'gate' }, away);
+  expect(passed()).toBe(2000);
 });

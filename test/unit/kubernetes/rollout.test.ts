@@ -3,6 +3,7 @@ import { awaitRollout } from '../../../src/kubernetes/apply/rollout.ts';
 import { label, workloadName } from '../../../src/kubernetes/model/names.ts';
 import { revisionKey, templateHash } from '../../../src/kubernetes/model/objects.ts';
 import type { Observed } from '../../../src/kubernetes/model/observed.ts';
+import { graceMs } from '../../../src/kubernetes/model/refusals.ts';
 import type { ApiRequest, Cluster } from '../../../src/kubernetes/port.ts';
 import type { KubernetesPorts } from '../../../src/kubernetes/ports.ts';
 import { LoomsError } from '../../../src/model/errors.ts';
@@ -12,6 +13,8 @@ import { project } from '../../support/planner-world.ts';
 const fs = asServerName('fs');
 const namespace = `looms-${project}`;
 const labels = { [label.project]: project, [label.server]: fs };
+const unmadeSays = 'Failed to create new replica set "meant": exceeded quota';
+const uncreated = { type: 'Progressing', status: 'False', reason: 'ReplicaSetCreateError', message: unmadeSays };
 const failure = { type: 'ReplicaFailure', status: 'True', reason: 'FailedCreate', message: 'exceeded quota' };
 
 /** What one look sees: the server's pod, by how it is, or an error. */
@@ -24,8 +27,12 @@ type Look = {
   readonly gateRestarts?: number;
   /** Why the container of each pod does not begin; absent: it does. */
   readonly waiting?: readonly (string | undefined)[];
+  /** How the server's container ended the last time. */
+  readonly ended?: string;
   readonly uid?: string;
   readonly refused?: 'old' | 'meant';
+  /** Whether the Deployment's controller cannot make the ReplicaSet of what it was last asked for. */
+  readonly unmade?: boolean;
   readonly error?: LoomsError;
 };
 
@@ -63,18 +70,27 @@ function world(...looks: readonly [Look, ...Look[]]) {
       restarts = 0,
       gateRestarts,
       waiting = [],
+      ended,
       uid = 'a',
       refused,
+      unmade = false,
     } = look();
     if (error !== undefined) throw error;
     if (path.endsWith(`/deployments/${workloadName(fs)}`)) {
       return {
-        metadata: of(workloadName(fs), '', { uid: 'deployment', generation: 1, annotations: { [revisionKey]: '2' } }),
+        metadata: of(workloadName(fs), '', {
+          ...{ uid: 'deployment', generation: 1, annotations: unmade ? {} : { [revisionKey]: '2' } },
+        }),
         spec: { ...spec, replicas: each.length },
-        status: { observedGeneration: 1, conditions: refused === undefined ? [] : [failure] },
+        status: {
+          observedGeneration: unmade ? 0 : 1,
+          conditions: [...(refused === undefined ? [] : [failure]), ...(unmade ? [uncreated] : [])],
+        },
       };
     }
-    if (path.endsWith('/replicasets')) return { items: [replicaSet('1', 'old'), replicaSet('2', 'meant')] };
+    if (path.endsWith('/replicasets')) {
+      return { items: [replicaSet('1', 'old'), ...(unmade ? [] : [replicaSet('2', 'meant')])] };
+    }
     if (!path.endsWith('/pods')) return { items: [] };
     const pods = each.map((is, index) => ({
       metadata: of(`pod-${uid}${index === 0 ? '' : index}`, 'meant'),
@@ -85,6 +101,9 @@ function world(...looks: readonly [Look, ...Look[]]) {
           {
             ...{ name: 'server', ready: is || gateRestarts !== undefined, restartCount: is ? 0 : restarts },
             ...(waiting[index] === undefined ? {} : { state: { waiting: { reason: waiting[index] } } }),
+            ...(ended === undefined
+              ? {}
+              : { lastState: { terminated: { exitCode: 128, reason: ended, message: 'why' } } }),
           },
           ...(gateRestarts === undefined ? [] : [{ name: 'reach', ready: is, restartCount: gateRestarts }]),
         ],
@@ -109,6 +128,8 @@ function world(...looks: readonly [Look, ...Look[]]) {
   return {
     pauses,
     passed: () => ms,
+    /** Whether the wait ended with the first look after what may pass had not passed. */
+    isGraced: () => ms >= graceMs && ms < graceMs + 2000,
     waited: (enough: 'one' | 'all' = 'one') =>
       awaitRollout(ports, observed, fs, { timeoutMs: 60_000, enough }).then(({ pod }) => pod.metadata.name),
   };
@@ -127,6 +148,9 @@ describe('the wait for a rollout', () => {
       new LoomsError('engine-timeout', 'no answer'),
       refusedWith(429),
       refusedWith(500),
+      // An API server that begins again listens before it knows all roles and accounts.
+      refusedWith(403),
+      refusedWith(401),
     ];
     const [first, ...more] = errors.map((error) => ({ error }));
     expect(await world(first ?? {}, ...more, { ready: true }).waited()).toBe('pod-a');
@@ -136,9 +160,14 @@ describe('the wait for a rollout', () => {
     const away = world({ error: new LoomsError('engine-unreachable', 'nothing listens') });
     await expect(away.waited()).rejects.toMatchObject({ code: 'engine-unreachable' });
     expect(away.pauses.reduce((sum, one) => sum + one)).toBeLessThan(362_000);
-    const forbidden = world({ error: refusedWith(403) });
-    await expect(forbidden.waited()).rejects.toMatchObject({ code: 'engine-rejected' });
-    expect(forbidden.pauses).toEqual([]);
+    const wrong = world({ error: refusedWith(400) });
+    await expect(wrong.waited()).rejects.toMatchObject({ code: 'engine-rejected' });
+    expect(wrong.pauses).toEqual([]);
+    for (const status of [401, 403]) {
+      const forbidden = world({ error: refusedWith(status) });
+      await expect(forbidden.waited()).rejects.toMatchObject({ code: 'engine-rejected' });
+      expect(forbidden.isGraced()).toBe(true);
+    }
   });
 
   it('counts what a pod was begun again since it is waited for', async () => {
@@ -162,16 +191,70 @@ describe('the wait for a rollout', () => {
   });
 
   it('ends where the cluster makes no pod of what is meant, and not where it makes none of what was', async () => {
-    await expect(world({ refused: 'meant' }).waited('all')).rejects.toMatchObject({
+    const quota = world({ refused: 'meant' });
+    await expect(quota.waited('all')).rejects.toMatchObject({
       code: 'container-start-failed',
       message: expect.stringContaining('exceeded quota'),
     });
+    expect(quota.isGraced()).toBe(true);
     expect(await world({ refused: 'old' }, { ready: true }).waited()).toBe('pod-a');
     // Where one is enough, that one is there and may serve; without any there is none to wait for.
     expect(await world({ refused: 'meant' }, { ready: true }).waited()).toBe('pod-a');
     await expect(world({ refused: 'meant', each: [] }).waited()).rejects.toMatchObject({
       code: 'container-start-failed',
     });
+  });
+});
+
+describe('what the cluster says in passing', () => {
+  const unmade: Look = { unmade: true };
+  const refused: Look = { refused: 'meant' };
+  const unbegun: Look = { waiting: ['CreateContainerConfigError'] };
+  const looks = (count: number, look: Look): readonly Look[] => Array.from({ length: count }, () => look);
+
+  it('is passed over: what makes pods, or begins containers, tries again by itself', async () => {
+    for (const look of [refused, unbegun, unmade]) {
+      expect(await world(look, { ready: true }).waited('all')).toBe('pod-a');
+      // Two words that do not last as long as one would have to, one after the other.
+      const [first, ...more] = [...looks(12, look), {}, ...looks(12, look), { ready: true }];
+      const twice = world(first ?? {}, ...more);
+      expect(await twice.waited('all')).toBe('pod-a');
+      expect(twice.passed()).toBeGreaterThan(30_000);
+    }
+  });
+
+  it('is its last word when it has not changed for a while, and no earlier', async () => {
+    for (const reason of ['CreateContainerConfigError', 'CreateContainerError', 'RunContainerError']) {
+      const one = world({ waiting: [reason] });
+      await expect(one.waited('all')).rejects.toMatchObject({
+        code: 'container-start-failed',
+        message: `fs did not become ready: ${reason}: `,
+      });
+      expect(one.isGraced()).toBe(true);
+    }
+    for (const enough of ['one', 'all'] as const) {
+      const none = world(unmade);
+      await expect(none.waited(enough)).rejects.toMatchObject({
+        code: 'container-start-failed',
+        message: `fs did not become ready: ${unmadeSays}`,
+      });
+      expect(none.isGraced()).toBe(true);
+    }
+  });
+
+  it('goes on through the tries to begin a container, of which none is an end of the server', async () => {
+    const failed: Look = { waiting: ['RunContainerError'], ended: 'StartError' };
+    const between = { ...failed, waiting: ['CrashLoopBackOff'] };
+    const again = { ...between, restarts: 1 };
+    const none = world(failed, between, between, { ...failed, restarts: 1 }, again);
+    await expect(none.waited('all')).rejects.toMatchObject({
+      code: 'container-start-failed',
+      message: 'fs did not become ready: StartError: why',
+    });
+    expect(none.isGraced()).toBe(true);
+    expect(await world(failed, between, { ended: 'StartError', restarts: 1 }, { ready: true }).waited()).toBe('pod-a');
+    const other = world(failed, between, { restarts: 2, ended: 'Error' });
+    await expect(other.waited()).rejects.toMatchObject({ code: 'server-unhealthy' });
   });
 });
 
@@ -205,7 +288,7 @@ describe('a wait for several pods', () => {
     await expect(world(look).waited('all')).rejects.toMatchObject({ code: 'container-start-failed' });
     const none = world(look, { each: [false, false], waiting: ['CreateContainerError', 'CreateContainerError'] });
     await expect(none.waited('one')).rejects.toMatchObject({ code: 'container-start-failed' });
-    expect(none.pauses).toHaveLength(1);
+    expect(none.isGraced()).toBe(true);
   });
 
   it('ends with the first that is ready where one is enough, else with the last', async () => {
