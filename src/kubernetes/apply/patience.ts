@@ -1,4 +1,4 @@
-import { graceMs, isBarred, isPassing, isUnknownUser } from '../model/refusals.ts';
+import { graceMs, isPassing, isShutOut } from '../model/refusals.ts';
 import type { KubernetesPorts } from '../ports.ts';
 
 /** How patient a caller is, and for how long it leaves the cluster alone between two tries, ms. */
@@ -31,7 +31,7 @@ export async function patiently<T>(
       return await act();
     } catch (error) {
       const now = monotonicMs();
-      refusedSince = isBarred(error) || isUnknownUser(error) ? (refusedSince ?? now) : undefined;
+      refusedSince = isShutOut(error) ? (refusedSince ?? now) : undefined;
       const isLast = refusedSince === undefined ? !isPassing(error) : now - refusedSince >= graceMs;
       if (isLast || now - began >= forMs) throw error;
     }

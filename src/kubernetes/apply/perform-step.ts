@@ -10,7 +10,7 @@ import type { GateOutcome } from '../../orchestrator/port.ts';
 import type { CallOptions } from '../../orchestrator/session-host.ts';
 import { label } from '../model/names.ts';
 import { isOver, isReady, type KubeObject, type Pod, runOf, serverStatus } from '../model/objects.ts';
-import { idOfPod, type Observed } from '../model/observed.ts';
+import { controllerOf, idOfPod, type Observed } from '../model/observed.ts';
 import { listOf } from '../observe/observe.ts';
 import { signedScripts } from '../plan/own-scripts.ts';
 import type { KubeStep } from '../plan/steps.ts';
@@ -224,7 +224,7 @@ const lookMs = 250;
 
 /**
  * Waits until nothing runs in any pod of a server; those that take longer go on ending by themselves. A pod that was evicted
- * stays for the cluster to clear away, whatever its Deployment asks for. A look that fails for a reason that may pass is made
+ * stays for the cluster to clear away, whatever its Deployment asks for, and one that no ReplicaSet keeps for whoever made it so. A look that fails for a reason that may pass is made
  * again (`patiently`).
  */
 async function awaitGone(
@@ -240,7 +240,7 @@ async function awaitGone(
     if (options.signal?.aborted) throw new LoomsError('interrupted', `stopped waiting for the end of ${server}`);
     const forMs = deadline - ports.monotonicMs();
     const pods = await patiently(ports, look, { ...options, forMs, pauseMs: lookMs });
-    const { length } = (pods as readonly Pod[]).filter((pod) => !isOver(pod));
+    const { length } = (pods as readonly Pod[]).filter((pod) => !isOver(pod) && controllerOf(pod) !== undefined);
     if (length === 0) return done;
     if (forMs <= 0) return { result: 'ok', code: 'pods-stay', note: `${length} of its pods are still being ended` };
     await ports.pause(lookMs, options.signal);

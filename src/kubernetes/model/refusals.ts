@@ -13,6 +13,9 @@ export const isBarred = (error: unknown): boolean => [400, 403, 422].includes(re
 /** Whether the API server does not know who asks (401). */
 export const isUnknownUser = (error: unknown): boolean => refusalOf(error)?.status === 401;
 
+/** Whether the API server does not know who asks (401), or does not let that one do it (403). */
+export const isShutOut = (error: unknown): boolean => [401, 403].includes(refusalOf(error)?.status ?? 0);
+
 /** Whether the API server has no more of what is asked for (410): a watch from a version that is too old by now. */
 export const isExpired = (error: unknown): boolean => refusalOf(error)?.status === 410;
 

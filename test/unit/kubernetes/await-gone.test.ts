@@ -13,6 +13,8 @@ const refusedWith = (status: number): LoomsError =>
   });
 const [refused, wrong] = [refusedWith(403), refusedWith(400)];
 
+const kept = { ownerReferences: [{ uid: 'r', kind: 'ReplicaSet', name: 'r', controller: true }] };
+
 /** The wait for the end of a server's pods, of which one look after the other sees so many, or these, the last for good. */
 function gone(...looks: readonly (number | readonly object[] | LoomsError)[]) {
   let ms = 0;
@@ -22,7 +24,7 @@ function gone(...looks: readonly (number | readonly object[] | LoomsError)[]) {
     looked += 1;
     if (look instanceof LoomsError) throw look;
     if (typeof look !== 'number') return { items: look };
-    return { items: Array.from({ length: look }, (_, index) => ({ metadata: { name: `p${index}` } })) };
+    return { items: Array.from({ length: look }, (_, index) => ({ metadata: { name: `p${index}`, ...kept } })) };
   };
   const pause = async (milliseconds: number) => {
     ms += milliseconds;
@@ -40,10 +42,14 @@ describe('the wait for the end of pods', () => {
   });
 
   it('does not wait for pods that have ended for good and stay, as evicted ones', async () => {
-    const inPhase = (phase: string) => ({ metadata: { name: phase }, status: { phase } });
+    const inPhase = (phase: string) => ({ metadata: { name: phase, ...kept }, status: { phase } });
     const [evicted, done, running] = [inPhase('Failed'), inPhase('Succeeded'), inPhase('Running')];
     expect(await gone([evicted, done])).toEqual({ result: 'ok' });
     expect(await gone([evicted, running])).toMatchObject({ code: 'pods-stay', note: expect.stringMatching(/^1 of/) });
+  });
+
+  it('does not wait for pods that their ReplicaSet let go of, which nothing ends', async () => {
+    expect(await gone([{ metadata: { name: 'stray' }, status: { phase: 'Running' } }])).toEqual({ result: 'ok' });
   });
 
   it('passes over what the cluster may do better the next time, as long as there is time', async () => {
