@@ -1,8 +1,8 @@
 import { LoomsError } from '../../model/errors.ts';
 import type { ContainerId } from '../../model/ids.ts';
 import type { CallOptions, ExecRequest, ExecSession } from '../../orchestrator/session-host.ts';
-import type { Pod } from '../model/objects.ts';
-import type { Cluster } from '../port.ts';
+import { isEnding, type Pod } from '../model/objects.ts';
+import { type Cluster, refusalOf } from '../port.ts';
 import { isRunning, statusIn, userIn } from './container.ts';
 import { podNamed, readPod } from './look.ts';
 import { needsPrelude, prelude, preludeInput } from './prelude.ts';
@@ -20,6 +20,24 @@ function requireFit(pod: Pod, container: string, { user }: ExecRequest): void {
       `a process in pod ${name} runs as the user of its container (${own ?? 'that of its image'}), and not as ${user}`,
     );
   }
+}
+
+/**
+ * Why a process was not begun. A node answers 500 for a container that has ended, which the API server may not have heard of yet:
+ * of a pod that is being ended, as when it was replaced, that is what it stands for. Throws `engine-not-found` where it is gone.
+ */
+async function whyNot(
+  error: unknown,
+  cluster: Cluster,
+  id: ContainerId,
+  container: string,
+  options: CallOptions,
+): Promise<unknown> {
+  if (refusalOf(error)?.status !== 500) return error;
+  const pod = await readPod(cluster, id, options);
+  if (isRunning(statusIn(pod, container)) && !isEnding(pod)) return error;
+  const message = `container ${container} of pod ${pod.metadata.name} does not run any more`;
+  return new LoomsError('server-not-running', message, { cause: error });
 }
 
 /**
@@ -53,7 +71,7 @@ export async function execInPod(
       (late) => late.destroy(),
       () => {},
     );
-    throw error;
+    throw await whyNot(error, cluster, id, container, options);
   } finally {
     options.signal?.removeEventListener('abort', stop);
   }

@@ -93,6 +93,28 @@ describe('a process in a pod', () => {
     expect(execs).toEqual([['looms-a', 'looms-fs-1', 'server', 'true']]);
   });
 
+  it.each<[string, object | undefined, string]>([
+    ['has ended', { state: { terminated: { exitCode: 0 } } }, 'server-not-running'],
+    ['is gone', undefined, 'engine-not-found'],
+    ['runs', { state: running }, 'engine-rejected'],
+  ])('that a node refuses is of one that does not run where that %s by then', async (_, later, code) => {
+    let looks = 0;
+    const pod = async () => {
+      looks += 1;
+      if (looks === 1) return podOf({ state: running });
+      if (later === undefined) throw gone();
+      return podOf(later);
+    };
+    const { sessions } = clusterOf(pod, { exec: () => Promise.reject(refused(500)) });
+    await expect(sessions.exec(id, { argv: ['true'] })).rejects.toMatchObject({ code });
+  });
+
+  it('that a node refuses is of one that does not run where its pod is being ended', async () => {
+    const ending = async () => podOf({ state: running }, { deletionTimestamp: startedAt });
+    const { sessions } = clusterOf(ending, { exec: () => Promise.reject(refused(500)) });
+    await expect(sessions.exec(id, { argv: ['true'] })).rejects.toMatchObject({ code: 'server-not-running' });
+  });
+
   it.each<[string, () => Promise<unknown>, string]>([
     ['one that is gone', () => Promise.reject(gone()), 'engine-not-found'],
     ['another one of its name', async () => podOf({ state: running }, { uid: 'u2' }), 'engine-not-found'],
