@@ -7,7 +7,7 @@ import { rotationDue } from '../../model/plan/rotation.ts';
 import { type FieldDifference, isNonEmpty, type NonEmpty, type Reason } from '../../model/plan.ts';
 import { boundsOf, compareCounts, within } from '../../model/replicas.ts';
 import { withDigest } from '../model/image-digest.ts';
-import { isSecretName, secretName } from '../model/names.ts';
+import { annotation, isSecretName, secretName } from '../model/names.ts';
 import { isEnding, isLive, isReady, type KubeObject, serverStatus, timeOf } from '../model/objects.ts';
 import { askedOf, type Generation, idOfPod, isAsleep, mainPod, meantOf, type Workload } from '../model/observed.ts';
 import { hasServed } from '../model/served.ts';
@@ -129,7 +129,16 @@ function rotationReasons(server: DeclaredServer, workload: Workload, context: As
   return due === undefined ? [] : [due];
 }
 
-/** Why the pods that are meant do not serve yet, or others are still there beside them. */
+/**
+ * Whether a looms made a generation and was killed before its gate: it serves, and nothing would go back to it. What others
+ * applied has no number (`looms export`), and a restart by `kubectl` has the number of what it began anew.
+ */
+function isUngated({ claim, replicaSet }: Generation, { generations }: Workload): boolean {
+  const isCounted = replicaSet.metadata.annotations?.[annotation.generation] !== undefined;
+  return isCounted && !generations.some((one) => one.claim.generation === claim.generation && hasServed(one));
+}
+
+/** Why the pods that are meant do not serve yet, or have not passed their gate, or others are still there beside them. */
 function waitReasons(workload: Workload, now: EngineTime): readonly Reason[] {
   const meant = meantOf(workload);
   const ready = meant?.pods.filter(isReady).length ?? 0;
@@ -138,7 +147,7 @@ function waitReasons(workload: Workload, now: EngineTime): readonly Reason[] {
     const isLeaving = others.some(isLive);
     // Once it has passed, one that is lost comes back by itself while the others serve.
     const isHalf = ready < askedOf(workload) && !hasServed(meant);
-    return isLeaving || isHalf ? [{ kind: 'gate-pending' }] : [];
+    return isLeaving || isHalf || isUngated(meant, workload) ? [{ kind: 'gate-pending' }] : [];
   }
   if (meant !== undefined && hasServed(meant) && isWaking(workload, now)) return [];
   const ended = meant && mainPod(meant);

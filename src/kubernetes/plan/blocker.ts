@@ -10,11 +10,11 @@ import { onCluster } from '../objects/where.ts';
 import type { DecideInput } from './decision.ts';
 import { serverOf, takenNames } from './support.ts';
 
-const takenBy = (what: KubeObject, name: string, image: string, hint: string): Blocker => ({
+const takenBy = (what: KubeObject, name: string, hint: string): Blocker => ({
   kind: 'name-taken',
   name,
   id: asContainerId(what.metadata.uid ?? ''),
-  image,
+  image: '',
   owner: what.metadata.labels?.[label.managedBy] ?? 'unknown',
   hint,
 });
@@ -36,17 +36,22 @@ function blockerOf(server: DeclaredServer, input: BlockerInput): Blocker | undef
   const { space, foreign, project, namespace } = input.observed;
   if (space != null && !isOurs(space, project)) {
     const hint = `label it looms.dev/project=${project} if looms may have it, or use another --project`;
-    return takenBy(space, `namespace ${namespace}`, '', hint);
+    return takenBy(space, `namespace ${namespace}`, hint);
   }
   const taken = foreign.find(({ metadata }) => metadata.name === workloadName(spec.name));
   if (taken !== undefined) {
-    const image = taken.spec.template.spec.containers[0]?.image ?? '';
-    return takenBy(taken, `Deployment ${taken.metadata.name}`, image, 'remove or rename it, or rename the server');
+    const { name, labels = {} } = taken.metadata;
+    const labelled = `\`kubectl -n ${namespace} label deployment ${name} ${label.project}=${project} ${label.server}=${spec.name} --overwrite\``;
+    const hint =
+      labels[label.managedBy] === 'looms'
+        ? `if looms made it, and somebody took its labels: ${labelled}; else remove or rename it`
+        : 'remove or rename it, or rename the server';
+    return takenBy(taken, `Deployment ${name}`, hint);
   }
-  const other = takenNames(input).find((one) =>
-    [undefined, spec.name].includes(serverOf(one) as ServerName | undefined),
+  const other = takenNames(input).find(({ wanted }) =>
+    [undefined, spec.name].includes(serverOf(wanted) as ServerName | undefined),
   );
-  if (other !== undefined) return takenBy(other, supportKey(other), '', 'remove or rename it');
+  if (other !== undefined) return takenBy(other.live, supportKey(other.live), 'remove or rename it');
   const ending = endingOf(server, input.observed);
   if (ending !== undefined) return ending;
   const where = onCluster(input.registry, input.observed.engine);

@@ -220,14 +220,21 @@ function abandonedOf(workload: Workload): Generation | undefined {
   return isNew ? workload.generations.findLast((one) => !one.isMeant && isGood(one)) : undefined;
 }
 
+/** What is meant, where it has served: its pods may be just coming back, as after their node was lost. */
+const returningOf = (workload: Workload): Generation | undefined => {
+  const meant = meantOf(workload);
+  return meant !== undefined && isGood(meant) && askedOf(workload) > 0 ? meant : undefined;
+};
+
 /**
- * Back to what serves now, or sleeps, else to what served last, where other pods are meant or will be (`replaces`); none where
- * there is no such thing.
+ * Back to what serves now, or sleeps, else to what served last, where other pods are meant or will be (`replaces`), or those that
+ * are meant have never passed a gate; none where there is no such thing.
  */
 function wayBack(workload: Workload, answers: readonly StepDraft[], replaces: boolean): readonly StepDraft[] {
-  const awake = servingOf(workload);
-  const sleeping = awake === undefined ? sleepingOf(workload) : undefined;
-  const serving = awake ?? sleeping ?? abandonedOf(workload);
+  const ready = servingOf(workload);
+  const awake = ready?.isMeant === true && !replaces ? undefined : ready;
+  const sleeping = ready === undefined ? sleepingOf(workload) : undefined;
+  const serving = awake ?? sleeping ?? (replaces ? returningOf(workload) : undefined) ?? abandonedOf(workload);
   if (serving === undefined || (serving.isMeant && !replaces)) return [];
   return [
     stepOf(

@@ -54,11 +54,14 @@ export const serverOf = ({ metadata }: KubeObject): string | undefined => metada
 const isForeign = (live: KubeObject | null | undefined, { project }: Observed): boolean =>
   live != null && !isOurs(live, project);
 
-/** What has a name that servers need and is somebody else's. */
-export const takenNames = ({ observed, support }: Pick<SupportInput, 'observed' | 'support'>): readonly KubeObject[] =>
+/** What has a name that servers need and is somebody else's, with what is wanted in its place. */
+export const takenNames = ({
+  observed,
+  support,
+}: Pick<SupportInput, 'observed' | 'support'>): readonly { readonly wanted: KubeObject; readonly live: KubeObject }[] =>
   support.flatMap((wanted) => {
     const live = wanted.kind === 'Namespace' ? undefined : observed.support.get(supportKey(wanted));
-    return live !== undefined && isForeign(live, observed) ? [live] : [];
+    return live !== undefined && isForeign(live, observed) ? [{ wanted, live }] : [];
   });
 
 /** What is made or set right before the servers: the namespace first, as all else is in it. */

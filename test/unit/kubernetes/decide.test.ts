@@ -76,6 +76,18 @@ function there(
   return { server: name, deployment, claim, generations: [{ claim, replicaSet, pods, isMeant: true }] };
 }
 
+/** As looms itself made it: its generation has a number. */
+function counted({ generations, ...workload }: Workload, more: Readonly<Record<string, string>> = {}): Workload {
+  return {
+    ...workload,
+    generations: generations.map(({ replicaSet, ...one }) => {
+      const number = { [annotation.generation]: String(one.claim.generation) };
+      const annotations = { ...replicaSet.metadata.annotations, ...number, ...more };
+      return { ...one, replicaSet: { ...replicaSet, metadata: { ...replicaSet.metadata, annotations } } };
+    }),
+  };
+}
+
 /** The pod that sessions go to. */
 const mainOf = ({ generations }: Workload) => idOfPod(generations[0]?.pods[0] as Pod);
 
@@ -292,6 +304,9 @@ describe('the plan of a server on a cluster', () => {
     const why = (at: Observed, one = fs) => plan(at, [one]).changes[0];
     const taken: Deployment = { ...there(fs).deployment };
     expect(why(observed([], { foreign: [taken] }))).toMatchObject({ action: 'blocked', why: { kind: 'name-taken' } });
+    const unlabelled = { ...taken, metadata: { ...taken.metadata, labels: { [label.managedBy]: 'looms' } } };
+    const how = 'label deployment looms-fs looms.dev/project=test looms.dev/server=fs --overwrite';
+    expect(why(observed([], { foreign: [unlabelled] }))).toMatchObject({ why: { hint: expect.stringContaining(how) } });
     expect(why(observed([], { space: meta('Namespace', 'looms-test') }))).toMatchObject({
       why: { kind: 'name-taken' },
     });
@@ -440,6 +455,24 @@ describe('the plan of a server on a cluster', () => {
     // What has served is not given up since it is down now, and what never did is nothing to go back to.
     expect(stepsOf(killed({ served: true }, before)).map(({ op }) => op)).toEqual(['gate']);
     expect(stepsOf(killed({}, [past(1, {})])).map(({ op }) => op)).toEqual(['gate']);
+    // Others are to follow what served and is down now: back to that.
+    const meant = { op: 'restore-server', generation: 4 };
+    expect(stepsOf(killed({ served: true }, before), fs)).toMatchObject([{ op: 'put-server' }, { op: 'gate' }, meant]);
+    // What became ready by itself after the run was killed has its gate yet to pass.
+    const ready = counted(killed({ ready: true }, before));
+    expect(stepsOf(ready)).toMatchObject([{ op: 'gate' }, back]);
+  });
+
+  it('passes its gate later where the run that made it was killed, and is left alone where no looms made it', () => {
+    const served = { [annotation.served]: '2026-11-28T10:00:00Z' };
+    expect(opsOf(plan(observed([counted(there(fs))]), [fs]))).toEqual(['gate']);
+    expect(opsOf(plan(observed([counted(there(fs), served)]), [fs]))).toEqual([]);
+    expect(opsOf(plan(observed([there(fs)]), [fs]))).toEqual([]);
+    // Made anew by `kubectl rollout restart`: the number is that of what it was before.
+    const restarted = counted(there(fs));
+    const before = counted(there(fs), served).generations.map((one) => ({ ...one, pods: [], isMeant: false }));
+    const at = { ...restarted, generations: [...before, ...restarted.generations] };
+    expect(opsOf(plan(observed([at]), [fs]))).toEqual([]);
   });
 });
 
@@ -678,6 +711,13 @@ describe('what stands behind servers on a cluster', () => {
     const support = behind(meta('ConfigMap', 'looms-scripts'));
     const made = plan(observed([], { support }), [fs], { support: [space, scripts] });
     expect(made.changes[0]).toMatchObject({ action: 'blocked', why: { kind: 'name-taken' } });
+  });
+
+  it('blocks no server that needs another name', () => {
+    const own: KubeObject = meta('Service', 'looms-other', { labels: { ...labels, [label.server]: 'other' } });
+    const support = behind(meta('Service', 'looms-other'));
+    const made = plan(observed([], { support }), [fs, server('other')], { support: [space, own] });
+    expect(made.changes.map(({ server: name, action }) => `${name} ${action}`)).toEqual(['fs create', 'other blocked']);
   });
 
   const enforce = 'pod-security.kubernetes.io/enforce';

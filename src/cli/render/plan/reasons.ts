@@ -81,6 +81,8 @@ function beyondKeep(keep: number): string {
 export function describeBlocker(blocker: Blocker): string {
   switch (blocker.kind) {
     case 'name-taken':
+      // Of a cluster: an object that no image tells, by its kind and name.
+      if (blocker.image === '') return `${visible(blocker.name)} is there, which ${ownerText(blocker.owner)}`;
       return `the name ${visible(blocker.name)} is held by container ${shortId(blocker.id)} (${visible(blocker.image)}), which ${ownerText(blocker.owner)}`;
     case 'volume-taken':
       return `volume ${visible(blocker.name)} is there, and looms did not make it for this project`;
