@@ -6,7 +6,7 @@ import { linkStdio } from './stdio-link.ts';
 /** Who gives up early, and the bound of connecting as a message names it, ms. */
 type LinkBounds = { readonly signal: AbortSignal | undefined; readonly limitMs: number };
 
-/** Opens links. Throws `interrupted`, `handshake-timeout` for an engine that takes too long, and what the engine throws. */
+/** Opens links. Throws `interrupted`, `engine-timeout` for an engine that takes too long, and what the engine throws. */
 export type LinkSource = (
   target: LinkTarget,
   options: LinkOptions,
@@ -23,7 +23,7 @@ export const openLink: LinkSource = async (target, options, { signal, limitMs })
     if (!options.signal.aborted) throw error;
     const interrupted = signal?.aborted === true;
     throw new LoomsError(
-      interrupted ? 'interrupted' : 'handshake-timeout',
+      interrupted ? 'interrupted' : 'engine-timeout',
       interrupted
         ? `stopped connecting to ${target.spec.name}`
         : `the engine did not start a session of ${target.spec.name} within ${duration(limitMs)}`,

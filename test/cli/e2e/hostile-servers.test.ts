@@ -102,13 +102,14 @@ describe.skipIf(withoutEngine())('looms serve in front of servers that do what n
     await expect(call(client, 'deaf')).rejects.toThrow(/took longer than 8s/);
     const big = { text: 'x'.repeat(4 * 1024 * 1024) };
     const used: number[] = [];
-    for (let i = 0; i < 5; i += 1) {
+    for (let i = 0; i < 9; i += 1) {
       const calls = await Promise.allSettled(Array.from({ length: 10 }, () => call(client, 'odd', big)));
       expect(calls.map(({ status }) => status)).toEqual(calls.map(() => 'rejected'));
       used.push(memory());
     }
-    const [, ...later] = used;
-    expect(Math.max(...later) - Math.min(...later)).toBeLessThan(150);
+    // The least of several rounds: when memory is given back is the collector's to say. Each round sends 40 MiB.
+    const least = (rounds: readonly number[]): number => Math.min(...rounds);
+    expect(least(used.slice(5)) - least(used.slice(1, 5))).toBeLessThan(100);
     await expect(call(client, 'odd', big)).rejects.toThrow(/does not read what it was sent before/);
   });
 

@@ -292,6 +292,17 @@ describe('what goes wrong in a stdio session', () => {
     expect(processesWith(mark)).toEqual([]);
   });
 
+  it('holds an engine that begins nothing against no server', async () => {
+    const { engine } = localEngine();
+    const exec: typeof engine.exec = (_id, _request, { signal } = {}) =>
+      new Promise((_, reject) => signal?.addEventListener('abort', () => reject(signal.reason)));
+    const error = await failureOf(openSession(targetFor({ ...engine, exec }, argv()), { connectTimeoutMs: 100 }));
+    expect(error).toMatchObject({
+      code: 'engine-timeout',
+      message: expect.stringMatching(/^the engine did not start a session/),
+    });
+  });
+
   it('shows what a server printed instead of messages', async () => {
     const error = await failureOf(
       openSession(targetFor(localEngine().engine, argv('--garbage')), { connectTimeoutMs: 3_000 }),
