@@ -49,3 +49,6 @@ export const hostNameOf = (container: ContainerId): string => container.slice(0,
 
 /** Stands in the argv of an exec that is no session of its container, but keeps those of a program. */
 export const keeperName = 'looms-keeper';
+
+/** What a process is called that carries connections, followed by of how many sessions they are. */
+export const carrierName = 'looms-carrier';

@@ -37,6 +37,8 @@ export type DialRequest = {
   readonly deadline: number;
   /** Aborted: stop connecting. Has no effect on a connection that is made. */
   readonly signal: AbortSignal;
+  /** Whether answers come on a stream that is open all the time, as by the HTTP transport of 2024: it is never idle then. */
+  readonly answersOnStream?: boolean;
   /** Until it aborts, what carries the connection stays for the next one; all who dial one container may share it. */
   readonly held: AbortSignal;
 };

@@ -98,7 +98,7 @@ async function dial(address: RelayAddress, shared: Shared, call: Call): Promise<
   for (let [begins, pauses] = [1, 0]; ; ) {
     const left = Math.max(0, deadline - performance.now());
     const trying = currentCarrier(address, shared).then((carrier) =>
-      carrier.open(port, Math.min(patienceSeconds, Math.ceil(left / 1000))),
+      carrier.open(port, Math.min(patienceSeconds, Math.ceil(left / 1000)), call.answersOnStream === true),
     );
     const outcome = await inTime(trying, left, signal);
     if (outcome instanceof Duplex) return outcome;
@@ -159,7 +159,7 @@ type Attempt = Duplex | 'refused' | 'broken' | { readonly exitCode: number | nul
 /** One process in the relay with its connections. */
 type Carrier = {
   /** One try; `refused` when nothing listened for so many seconds, `broken` when the relay does not say what it may. */
-  readonly open: (port: number, patience: number) => Promise<Attempt>;
+  readonly open: (port: number, patience: number, answersOnStream: boolean) => Promise<Attempt>;
   /** Says how many hold it, for whoever counts sessions there; without any it ends. */
   readonly isHeldBy: (holders: number) => void;
 };
@@ -251,7 +251,7 @@ async function startCarrier({ relays, relay, host }: RelayAddress, onEnd: () => 
   exec.stderr.resume();
 
   return {
-    async open(port, patience) {
+    async open(port, patience, answersOnStream) {
       last += 1;
       const id = last;
       const outcome = new Promise<'open' | 'refused'>((resolve) => {
@@ -261,7 +261,7 @@ async function startCarrier({ relays, relay, host }: RelayAddress, onEnd: () => 
         );
       });
       const { stream } = open.get(id) as Connection;
-      send(id, 'O', numbers(port, patience, downWindow));
+      send(id, 'O', numbers(port, patience, downWindow, answersOnStream ? 1 : 0));
       const found = await Promise.race([outcome, violation.promise, isOver]);
       // It may be over by now: what opens it and what ends it can come at once.
       if (found === 'open') return stream.destroyed ? 'broken' : stream;

@@ -1,27 +1,33 @@
-/** What a process is called that carries connections, followed by of how many sessions they are. */
-export const carrierName = 'looms-carrier';
+import { carrierName } from '../model/ids.ts';
 
 /**
  * Carries many TCP connections to one host over the streams of one exec in the relay container. Arguments: host, seconds
  * of its lease. Frames both ways: number of the connection, a letter, length, data (`N a N/a*`).
  *
- * To it: O opens (port, seconds to go on trying, window), D data, W bytes of the server's that were read, E no more data,
- * X drops, L renews the lease (seconds), N says of how many sessions the connections are, which stands in its name for whoever
- * counts them. From it: O it is open, R nothing listened in time, D, W as above, E it is over.
+ * To it: O opens (port, seconds to go on trying, window, 1 where the server answers on a stream that is open all the time),
+ * D data, W bytes of the server's that were read, E no more data, X drops, L renews the lease (seconds), N says of how many
+ * sessions the connections are, which stands in its name for whoever counts them. From it: O it is open, R nothing listened
+ * in time, D, W as above, E it is over.
  *
  * It is one process, bounded by its own alarm, which the kernel keeps: where several carry a connection, one that is
  * killed, or a signal that comes between a shell's fork and exec and is lost, leaves another that nothing bounds. It holds
  * no more than the window of each connection in the client's direction, and a quarter of a MiB in the other for all of
  * them. The end of its input ends it. Whichever side of a connection ends first ends that: what the server sent before its
- * end is still handed on, and a server gets a second to take what the client sent before its own. Numbers instead of
- * Socket's names, as loading that takes three times as long as all of the rest.
+ * end is still handed on, and a server gets a second to take what the client sent before its own.
+ *
+ * A TERM, of which there may be many, has it leave once nothing waits for an answer. The head of a request tells what may:
+ * a stream that was asked for with GET or `subscriptions/listen` only brings news, but where answers come on it. It ends with the code of the
+ * signal, so that what was about to be opened, on which nothing was sent yet, is tried once more.
+ *
+ * Numbers instead of Socket's names, as loading that takes three times as long as all of the rest.
  */
 export const relayProgram = `use strict;
 use Fcntl;
 my ($host, $lease) = @ARGV;
 alarm $lease;
 $SIG{PIPE} = 'IGNORE';
-my ($in, $out, $over, %all) = ('', '', 0);
+my ($in, $out, $over, $leaving, %all) = ('', '', 0, 0);
+$SIG{TERM} = sub { $leaving = 1 };
 sub unblock { fcntl($_, F_SETFL, O_NONBLOCK | fcntl($_, F_GETFL, 0)) for @_ }
 sub put { $out .= pack 'N a N/a*', @_ }
 sub begin {
@@ -39,11 +45,15 @@ sub take {
   if ($type eq 'L') { alarm unpack 'N', $data }
   elsif ($type eq 'N') { $0 = '${carrierName} ' . unpack 'N', $data }
   elsif ($type eq 'O') {
-    my ($port, $patience, $window) = unpack 'N N N', $data;
-    begin($all{$id} = { port => $port, until => time + $patience, window => $window, up => '' });
+    my ($port, $patience, $window, $awaited) = unpack 'N N N N', $data;
+    begin($all{$id} = { port => $port, until => time + $patience, window => $window, up => '', awaited => $awaited });
   }
   elsif (!$one) { }
-  elsif ($type eq 'D') { $one->{up} .= $data }
+  elsif ($type eq 'D') {
+    $one->{up} .= $data;
+    $one->{news} = !$one->{awaited} && ($1 eq 'GET' || $data =~ m{^mcp-method: subscriptions/listen\\r$}im)
+      if $data =~ m{^([A-Z]+) \\S+ HTTP/1};
+  }
   elsif ($type eq 'W') { $one->{window} += unpack 'N', $data }
   elsif ($type eq 'E') { $one->{last} = 1 }
   elsif ($type eq 'X') { $one->{last} = $one->{dropped} = 1; $one->{until} = time + 1 }
@@ -51,6 +61,7 @@ sub take {
 unblock *STDIN, *STDOUT;
 for (;;) {
   exit if $over && !%all;
+  exit 143 if $leaving && !length $out && !grep { $_->{open} && !$_->{news} } values %all;
   my ($readable, $writable, $wait) = ('', '');
   vec($readable, 0, 1) = 1 unless $over;
   vec($writable, 1, 1) = 1 if length $out;

@@ -1,6 +1,6 @@
 // What runs in the pods of a server besides it: written for `sh`, as small as in BusyBox, and for Perl without modules.
 
-import { keeperName } from '../../model/ids.ts';
+import { carrierName, keeperName } from '../../model/ids.ts';
 
 /** Where the scripts are in a pod, and the folder in memory that they may write to. */
 export const scriptsFolder = '/opt/looms';
@@ -27,17 +27,6 @@ const statelessList = request('looms-gate-2', 'tools/list', {
     'io.modelcontextprotocol/clientCapabilities': {},
   },
 });
-
-/**
- * PID 1 of a stdio server's pod: it waits for what ends there, as nobody else would, and goes when it is told to, as
- * `sleep` as PID 1 does not.
- */
-const idleScript = `trap 'kill "$!" 2>/dev/null; exit 0' TERM INT
-while :; do
-  sleep 3600 &
-  wait $!
-done
-`;
 
 /**
  * The log of a container, for what a server says to its gate: a server may say its secrets, and what a probe prints stands in an
@@ -198,6 +187,31 @@ export const eachSession = `for dir in /proc/[1-9]*; do
   words=
   read -r words 2>/dev/null <"$dir/cmdline"
   case $words in "/bin/sh${scriptsFolder}/"* | "perl${scriptsFolder}/"* | "sh-c${lookMark}") continue ;; esac`;
+
+/**
+ * PID 1 of a stdio server's container, and of the one beside a server over HTTP: it waits for what ends there, as nobody else would,
+ * and goes when it is told to, as `sleep` as PID 1 does not. What carries connections would be cut with it: until none is left,
+ * each is told to leave (`relayProgram`), again and again as another one may have begun. The grace period of the pod bounds that.
+ * Not every `sleep` knows fractions.
+ */
+const idleScript = `leave() {
+  kill "$!" 2>/dev/null
+  while carries; do sleep .2 2>/dev/null || sleep 1; done
+  exit 0
+}
+carries() {
+  found=1
+${eachSession}
+  case $words in "${carrierName} "*) kill "$id" 2>/dev/null && found=0 ;; esac
+done
+return $found
+}
+trap leave TERM INT
+while :; do
+  sleep 3600 &
+  wait $!
+done
+`;
 
 /** Runs before a pod is told to end: waits until no session is left in it, at most so many seconds. */
 const drainScript = `left=$1

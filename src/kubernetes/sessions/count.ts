@@ -1,9 +1,8 @@
 import { LoomsError } from '../../model/errors.ts';
-import type { ContainerId } from '../../model/ids.ts';
+import { type ContainerId, carrierName } from '../../model/ids.ts';
 import { boundedText } from '../../model/values/bounded-text.ts';
 import { orAborted } from '../../model/values/or-aborted.ts';
 import type { CallOptions, ExecSession } from '../../orchestrator/session-host.ts';
-import { carrierName } from '../../relay/program.ts';
 import { reachContainer, serverContainer } from '../model/objects.ts';
 import { eachSession, lookMark } from '../objects/scripts.ts';
 import type { Cluster } from '../port.ts';

@@ -42,6 +42,7 @@ export function linkHttp(
         reach,
         deadline: first ? options.deadline : performance.now() + laterConnectMs,
         signal: first ? AbortSignal.any([options.signal, closing.signal]) : closing.signal,
+        answersOnStream: http.kind === 'sse',
         held: holding.signal,
       });
       if (first) options.onConnected();

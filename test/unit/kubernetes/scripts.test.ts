@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -8,6 +8,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { runFolder, scripts } from '../../../src/kubernetes/objects/scripts.ts';
+import { carrierName } from '../../../src/model/ids.ts';
 import { eventually } from '../../support/eventually.ts';
 import { emptyFolder } from '../../support/looms.ts';
 
@@ -153,4 +154,29 @@ it('what is idle ends when it is told to', async () => {
   try {
     process.kill(waiting);
   } catch {}
+});
+
+it('what is idle tells what carries connections to leave, and ends after it', async () => {
+  const folder = emptyFolder();
+  writeFileSync(join(folder, 'idle.sh'), scripts['idle.sh'].replaceAll('/proc', join(folder, 'proc')));
+  const told = `process.on('SIGTERM', () => process.stdout.write('told\\n')); process.stdin.on('end', () => process.exit()).resume(); process.stdout.write('ready\\n');`;
+  const carrier = spawn(process.execPath, ['-e', told], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const lines = createInterface({ input: carrier.stdout })[Symbol.asyncIterator]();
+  const line = async (): Promise<unknown> => (await lines.next()).value;
+  expect(await line()).toBe('ready');
+  const dir = join(folder, 'proc', String(carrier.pid));
+  mkdirSync(dir, { recursive: true });
+  writeFileSync(join(dir, 'stat'), `${carrier.pid} (perl) S 0 1 1 0 -1\n`);
+  writeFileSync(join(dir, 'cmdline'), `${carrierName} 1\0`);
+
+  const idle = spawn('sh', [join(folder, 'idle.sh')], { stdio: 'ignore' });
+  const exited = once(idle, 'exit');
+  await eventually(() => expect(readFileSync(`/proc/${idle.pid}/task/${idle.pid}/children`, 'utf8')).toMatch(/^\d+ $/));
+  idle.kill('SIGTERM');
+  // Twice: what begins meanwhile hears of it as well.
+  expect([await line(), await line()]).toEqual(['told', 'told']);
+  expect(idle.exitCode).toBe(null);
+  rmSync(dir, { recursive: true });
+  expect(await exited).toEqual([0, null]);
+  carrier.stdin.end();
 });

@@ -8,8 +8,7 @@ import { networkDial } from '../../../src/docker/engine/exec/network-dial.ts';
 import { openSession } from '../../../src/mcp/client/connect.ts';
 import { runGate } from '../../../src/mcp/client/gate.ts';
 import type { Session, SessionTarget } from '../../../src/mcp/client/session.ts';
-import { asContainerId, asServerName } from '../../../src/model/ids.ts';
-import { carrierName } from '../../../src/relay/program.ts';
+import { asContainerId, asServerName, carrierName } from '../../../src/model/ids.ts';
 import { eventually } from '../../support/eventually.ts';
 import { fixture, localEngine, targetFor } from './local-engine.ts';
 

@@ -11,9 +11,8 @@ import { type Cluster, podId } from '../../../../src/kubernetes/port.ts';
 import { countScript } from '../../../../src/kubernetes/sessions/count.ts';
 import { kubernetesSessions } from '../../../../src/kubernetes/sessions/sessions.ts';
 import { LoomsError } from '../../../../src/model/errors.ts';
-import { asContainerId, asServerName, keeperName } from '../../../../src/model/ids.ts';
+import { asContainerId, asServerName, carrierName, keeperName } from '../../../../src/model/ids.ts';
 import type { ExecSession, LogQuery } from '../../../../src/orchestrator/session-host.ts';
-import { carrierName } from '../../../../src/relay/program.ts';
 import { emptyFolder } from '../../../support/looms.ts';
 
 const id = podId({ uid: 'u1', namespace: 'looms-a', name: 'looms-fs-1' });
