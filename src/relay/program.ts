@@ -16,8 +16,8 @@ import { carrierName } from '../model/ids.ts';
  * end is still handed on, and a server gets a second to take what the client sent before its own.
  *
  * A TERM, of which there may be many, has it leave once nothing waits for an answer. The head of a request tells what may:
- * a stream that was asked for with GET or `subscriptions/listen` only brings news, but where answers come on it. It ends with the code of the
- * signal, so that what was about to be opened, on which nothing was sent yet, is tried once more.
+ * a stream that was asked for with GET or `subscriptions/listen` only brings news, but where answers come on it. It ends with the
+ * code of the signal, so that what was about to be opened, on which nothing was sent yet, is tried once more.
  *
  * Numbers instead of Socket's names, as loading that takes three times as long as all of the rest.
  */
