@@ -9,7 +9,7 @@ import type { HeldLock } from '../../orchestrator/common/project-lock.ts';
 import type { GateOutcome } from '../../orchestrator/port.ts';
 import type { CallOptions } from '../../orchestrator/session-host.ts';
 import { label } from '../model/names.ts';
-import { isOver, isReady, type KubeObject, type Pod, runOf, serverStatus } from '../model/objects.ts';
+import { isEnding, isOver, isReady, type KubeObject, type Pod, runOf, serverStatus } from '../model/objects.ts';
 import { controllerOf, idOfPod, type Observed } from '../model/observed.ts';
 import { listOf } from '../observe/observe.ts';
 import { signedScripts } from '../plan/own-scripts.ts';
@@ -222,8 +222,11 @@ const gateCodes: ReadonlySet<string> = new Set([
 /** Between two looks at pods that end, ms. */
 const lookMs = 250;
 
+/** Whether a pod goes, or has to: one that was evicted stays as it is over, until it is cleared away itself. */
+const goes = (pod: Pod): boolean => controllerOf(pod) !== undefined && (isEnding(pod) || !isOver(pod));
+
 /**
- * Waits until nothing runs in any pod of a server; those that take longer go on ending by themselves. A pod that was evicted
+ * Waits until all pods of a server are gone; those that take longer go on ending by themselves. A pod that was evicted
  * stays for the cluster to clear away, whatever its Deployment asks for, and one that no ReplicaSet keeps for whoever made it so. A look that fails for a reason that may pass is made
  * again (`patiently`).
  */
@@ -240,7 +243,7 @@ async function awaitGone(
     if (options.signal?.aborted) throw new LoomsError('interrupted', `stopped waiting for the end of ${server}`);
     const forMs = deadline - ports.monotonicMs();
     const pods = await patiently(ports, look, { ...options, forMs, pauseMs: lookMs });
-    const { length } = (pods as readonly Pod[]).filter((pod) => !isOver(pod) && controllerOf(pod) !== undefined);
+    const { length } = (pods as readonly Pod[]).filter(goes);
     if (length === 0) return done;
     if (forMs <= 0) return { result: 'ok', code: 'pods-stay', note: `${length} of its pods are still being ended` };
     await ports.pause(lookMs, options.signal);

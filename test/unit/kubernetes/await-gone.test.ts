@@ -45,6 +45,8 @@ describe('the wait for the end of pods', () => {
     const inPhase = (phase: string) => ({ metadata: { name: phase, ...kept }, status: { phase } });
     const [evicted, done, running] = [inPhase('Failed'), inPhase('Succeeded'), inPhase('Running')];
     expect(await gone([evicted, done])).toEqual({ result: 'ok' });
+    const ended = { ...done, metadata: { ...done.metadata, deletionTimestamp: '2026-11-28T10:00:00Z' } };
+    expect(await gone([ended])).toMatchObject({ code: 'pods-stay' });
     expect(await gone([evicted, running])).toMatchObject({ code: 'pods-stay', note: expect.stringMatching(/^1 of/) });
   });
 
