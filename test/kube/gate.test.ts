@@ -79,26 +79,45 @@ describe.skipIf(kubectlProgram === '')('a new generation that comes to nothing',
     expect(await apply(fs(160))).toExit(0);
   }, 240_000);
 
-  it('is taken back by the next apply where its run was killed, and its server had to stop first', async () => {
-    expect(await apply(stored('works'))).toExit(0);
-    await says('stored', 'before');
-    const killed = applying(stored('dies'));
-    await eventually(async () => {
-      const deployment = await kubectlJson<Noted>(['-n', namespace, 'get', 'deployment', 'looms-stored']);
-      expect(generationOf(deployment), killed.stdout()).toBe('2');
-    }, longMs);
+  const generationNow = async (server: string): Promise<string | undefined> =>
+    generationOf(await kubectlJson<Noted>(['-n', namespace, 'get', 'deployment', `looms-${server}`]));
+  /** Applies, and kills that once a generation is written, which then is all that there is or is meant. */
+  const applyKilled = async (server: string, document: string, generation: string): Promise<void> => {
+    const killed = applying(document);
+    await eventually(async () => expect(await generationNow(server), killed.stdout()).toBe(generation), longMs);
     killed.child.kill('SIGKILL');
     await killed.finished;
     await eventually(async () => {
-      const of = ['-n', namespace, 'get', 'pods', '-l', 'looms.dev/server=stored'];
+      const of = ['-n', namespace, 'get', 'pods', '-l', `looms.dev/server=${server}`];
       const { items } = await kubectlJson<{ items: readonly Pod[] }>(of);
-      expect(items.map((pod) => [generationOf(pod), pod.metadata.deletionTimestamp])).toEqual([['2', undefined]]);
+      const pods = items.map((pod) => [generationOf(pod), pod.metadata.deletionTimestamp]);
+      expect(pods).toEqual([[generation, undefined]]);
     }, longMs);
+  };
+
+  it('passes its gate with the next apply where its run was killed, and is what is gone back to from then on', async () => {
+    const late = (memoryMiB: number, kind: 'works' | 'dies' = 'works'): string =>
+      tinySpec({ name: 'late', memoryMiB, kind, timeoutSeconds: 5 });
+    expect(await apply(late(128))).toExit(0);
+    await applyKilled('late', late(160), '2');
+    await ofProject('rollout', 'status', 'deployment', 'looms-late', `--timeout=${longMs}ms`);
+    const pending = await run('diff', '-f', 'mcp.yaml');
+    expect([pending.code, pending.stdout]).toEqual([2, expect.stringContaining('late')]);
+    expect(await apply(late(160))).toExit(0);
+    expect((await run('diff', '-f', 'mcp.yaml')).code).toBe(0);
+    expect(await apply(late(160, 'dies'))).toExit(4);
+    expect(await generationNow('late')).toBe('2');
+    await says('late', 'back');
+  }, 300_000);
+
+  it('is taken back by the next apply where its run was killed, and its server had to stop first', async () => {
+    expect(await apply(stored('works'))).toExit(0);
+    await says('stored', 'before');
+    await applyKilled('stored', stored('dies'), '2');
 
     const next = await apply(stored('dies'));
     expect(next, next.stdout + next.stderr).toExit(4);
     await says('stored', 'after');
-    const deployment = await kubectlJson<Noted>(['-n', namespace, 'get', 'deployment', 'looms-stored']);
-    expect(generationOf(deployment)).toBe('1');
+    expect(await generationNow('stored')).toBe('1');
   }, 300_000);
 });
