@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { stringify } from 'yaml';
+import { clusterVolume } from '../support/cluster-volume.ts';
 import { eventually } from '../support/eventually.ts';
 import { kubectl, kubectlJson, kubectlProgram, kubectlSays } from '../support/kubectl.ts';
 import { emptyFolder, looms } from '../support/looms.ts';
@@ -23,7 +23,7 @@ const longMs = 90_000;
 describe.skipIf(kubectlProgram === '')('what somebody deletes of a server, or lets go of', () => {
   const project = `ending-${randomBytes(3).toString('hex')}`;
   const namespace = `looms-${project}`;
-  const volume = { apiVersion: 'v1', kind: 'PersistentVolume', metadata: { name: `${namespace}-data` } };
+  const volume = clusterVolume(namespace);
   const cwd = emptyFolder();
   const env = {
     KUBECONFIG: process.env.KUBECONFIG ?? '',
@@ -78,20 +78,13 @@ describe.skipIf(kubectlProgram === '')('what somebody deletes of a server, or le
     tinySpec({ name: 'data', memoryMiB, backend: { volume_mounts: [{ source: 'data', target: '/data' }] } });
 
   beforeAll(async () => {
-    // Nothing makes volumes on a cluster for tests.
-    const spec = {
-      capacity: { storage: '1Gi' },
-      accessModes: ['ReadWriteOnce'],
-      hostPath: { path: emptyFolder(), type: 'DirectoryOrCreate' },
-      claimRef: { namespace, name: 'looms-data' },
-    };
-    await kubectlSays(['apply', '-f', '-'], stringify({ ...volume, spec }));
+    await volume.make();
     await apply(fs, web(), data());
   }, 240_000);
   afterAll(async () => {
     await kubectl(['-n', namespace, 'patch', 'deployment', 'looms-web', '-p', '{"metadata":{"finalizers":null}}']);
     await kubectl(['delete', 'namespace', namespace, '--wait=false']);
-    await kubectl(['delete', 'persistentvolume', volume.metadata.name, '--wait=false']);
+    await volume.remove();
   });
 
   it('is no ReplicaSet that labels were taken from: its server goes on', async () => {

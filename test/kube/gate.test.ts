@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { stringify } from 'yaml';
+import { clusterVolume } from '../support/cluster-volume.ts';
 import { eventually } from '../support/eventually.ts';
 import { kubectl, kubectlJson, kubectlProgram, kubectlSays } from '../support/kubectl.ts';
 import { emptyFolder, type Finished, looms, startLooms } from '../support/looms.ts';
@@ -18,7 +18,7 @@ const longMs = 90_000;
 describe.skipIf(kubectlProgram === '')('a new generation that comes to nothing', () => {
   const project = `gate-${randomBytes(3).toString('hex')}`;
   const namespace = `looms-${project}`;
-  const volume = { apiVersion: 'v1', kind: 'PersistentVolume', metadata: { name: `${namespace}-data` } };
+  const volume = clusterVolume(namespace);
   const cwd = emptyFolder();
   const env = { KUBECONFIG: process.env.KUBECONFIG ?? '' };
   const flags = ['--project', project, '--context', 'kubernetes:'];
@@ -41,18 +41,11 @@ describe.skipIf(kubectlProgram === '')('a new generation that comes to nothing',
     });
 
   beforeAll(async () => {
-    // Nothing makes volumes on a cluster for tests.
-    const spec = {
-      capacity: { storage: '1Gi' },
-      accessModes: ['ReadWriteOnce'],
-      hostPath: { path: emptyFolder(), type: 'DirectoryOrCreate' },
-      claimRef: { namespace, name: 'looms-data' },
-    };
-    await kubectlSays(['apply', '-f', '-'], stringify({ ...volume, spec }));
+    await volume.make();
   });
   afterAll(async () => {
     await kubectl(['delete', 'namespace', namespace, '--ignore-not-found', '--wait=false']);
-    await kubectl(['delete', 'persistentvolume', volume.metadata.name, '--wait=false']);
+    await volume.remove();
   });
 
   it('says within a minute why the cluster makes none of it, and what serves goes on', async () => {

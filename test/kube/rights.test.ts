@@ -2,10 +2,10 @@ import { randomBytes } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { stringify } from 'yaml';
 import { type Right, rightOf } from '../../src/kubernetes/client/rights.ts';
 import { probeRights, projectRights } from '../../src/kubernetes/model/rights.ts';
 import type { ApiRequest } from '../../src/kubernetes/port.ts';
+import { clusterVolume } from '../support/cluster-volume.ts';
 import { eventually } from '../support/eventually.ts';
 import { kubectl, kubectlProgram, kubectlSays } from '../support/kubectl.ts';
 import { type LeastRights, leastRights, linesOf } from '../support/least-rights.ts';
@@ -33,7 +33,7 @@ const linesIn = (asked: readonly Asked[]): readonly string[] =>
 describe.skipIf(kubectlProgram === '')('a user with the rights of the recipe', () => {
   const project = `rights-${randomBytes(3).toString('hex')}`;
   const namespace = `looms-${project}`;
-  const volume = { apiVersion: 'v1', kind: 'PersistentVolume', metadata: { name: `${namespace}-data` } };
+  const volume = clusterVolume(namespace);
   const cwd = emptyFolder();
   let user: LeastRights;
 
@@ -60,18 +60,11 @@ describe.skipIf(kubectlProgram === '')('a user with the rights of the recipe', (
 
   beforeAll(async () => {
     user = await leastRights(project);
-    // Nothing makes volumes on a cluster for tests.
-    const spec = {
-      capacity: { storage: '1Gi' },
-      accessModes: ['ReadWriteOnce'],
-      hostPath: { path: emptyFolder(), type: 'DirectoryOrCreate' },
-      claimRef: { namespace, name: 'looms-data' },
-    };
-    await kubectlSays(['apply', '-f', '-'], stringify({ ...volume, spec }));
+    await volume.make();
   });
   afterAll(async () => {
     await user?.clean();
-    await kubectl(['delete', 'persistentvolume', volume.metadata.name, '--wait=false']);
+    await volume.remove();
   });
 
   it('applies a project whose namespace is there, and talks to its servers', async () => {

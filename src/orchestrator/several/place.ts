@@ -173,7 +173,7 @@ export function placeServers(servers: readonly DeclaredServer[], engines: readon
 /** That nothing is taken away of a server whose files are on several engines: nobody but a person knows which of them count. */
 function filesTwice({ spec: { name } }: DeclaredServer, stays: string, others: readonly Answering[]): PlanWarning {
   const names = others.map((one) => one.name);
-  const message = `it is on ${stays}, and on ${names.join(', ')} as well, with files of its own on each: none is taken away; bring the files that count to one of them, and \`looms delete ${name} --context ENGINE\` it on the other`;
+  const message = `it is on ${stays}, and on ${names.join(', ')} as well, with files of its own on each: none is taken away; bring the files that count to one of them, and \`looms delete ${name}\` it on the other, by the --host or --context of that engine`;
   return { code: 'files-on-two-engines', server: name, message };
 }
 

@@ -106,7 +106,7 @@ test('of a server with files on two engines nothing is taken away, and somebody 
         code: 'files-on-two-engines',
         server: 'x',
         message:
-          'it is on b, and on a as well, with files of its own on each: none is taken away; bring the files that count to one of them, and `looms delete x --context ENGINE` it on the other',
+          'it is on b, and on a as well, with files of its own on each: none is taken away; bring the files that count to one of them, and `looms delete x` it on the other, by the --host or --context of that engine',
       },
     ]);
   }
