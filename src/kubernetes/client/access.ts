@@ -27,8 +27,9 @@ export type ClusterAccess = {
   /** A proxy over HTTP that connections go through. */
   readonly proxy?: URL;
   /**
-   * Asked before each request, since tokens and certificates change while a program runs; `refused` is an answer of before that
-   * was not let in: another one, where there can be one. Throws `engine-rejected` when it cannot be had, `usage` when what is written is none.
+   * Asked before each request, since tokens and certificates change while a program runs. `refused`: an earlier answer that was not
+   * let in; another one is given, where there can be one. Throws `engine-rejected` when it cannot be had, `usage` when what is
+   * written is none.
    */
   readonly identity: (refused?: Identity) => Promise<Identity>;
 };
