@@ -16,6 +16,12 @@ export const limits = {
 
 export type Bound = CallOptions & { readonly limitMs?: number };
 
+/** What `engine-timeout` says. */
+export const tooLate = (what: string, limitMs: number): LoomsError =>
+  new LoomsError('engine-timeout', `the engine did not ${what} within ${duration(limitMs)}`, {
+    hint: 'it may be overloaded or hung: `docker info` shows whether it answers at all',
+  });
+
 /**
  * Runs one call to the engine under the caller's signal and a time limit, so that a hung engine is an error and not a
  * hang. `send` gets a signal that aborts the request itself. Throws `interrupted` when the caller's signal aborted,
@@ -33,11 +39,7 @@ export async function call<T>(what: string, bound: Bound, send: (signal: AbortSi
     controller.abort();
   };
   const onAbort = (): void => giveUp(interrupted());
-  const late = (): LoomsError =>
-    new LoomsError('engine-timeout', `the engine did not ${what} within ${duration(limitMs)}`, {
-      hint: 'it may be overloaded or hung: `docker info` shows whether it answers at all',
-    });
-  const timer = setTimeout(() => giveUp(late()), limitMs);
+  const timer = setTimeout(() => giveUp(tooLate(what, limitMs)), limitMs);
   signal?.addEventListener('abort', onAbort, { once: true });
   try {
     return await Promise.race([send(controller.signal), givenUp]);

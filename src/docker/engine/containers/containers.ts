@@ -4,7 +4,7 @@ import { label, type Role } from '../../model/labels.ts';
 import type { ShapeMount } from '../../model/shape.ts';
 import type { ContainerRun, CreateContainer } from '../../port.ts';
 import { ask, askList, get, post, remove } from '../connection/ask.ts';
-import { limits, orNull } from '../connection/call.ts';
+import { limits, orNull, poll, tooLate } from '../connection/call.ts';
 import { type Client, unsignalled } from '../connection/connection.ts';
 import { statusOf } from '../connection/errors.ts';
 import { ownerOf, putSecrets } from './container-files.ts';
@@ -128,11 +128,15 @@ export async function stopContainer(client: Client, id: ContainerId, graceSecond
 export const isBeingRemoved = ({ State: state }: InspectedContainer): boolean =>
   state.Dead === true || state.Status === 'removing' || state.Status === 'dead';
 
-/** Waits for a removal that someone began. */
+/**
+ * Waits for a removal that someone began, by asking: the engine's own wait for it never ends where the container has gone
+ * between being looked up and being waited for (Engine 20.10). Throws `engine-timeout` after 60,000 ms.
+ */
 export async function waitUntilRemoved(client: Client, id: string): Promise<void> {
-  const what = `see container ${shortId(id)} removed`;
-  const patient = { ...client, limitMs: limits.removal };
-  await orNull(ask(patient, what, post(`/containers/${id}/wait`, { condition: 'removed' })));
+  const isGone = async (): Promise<true | undefined> =>
+    (await inspectContainer(client, id)) === null ? true : undefined;
+  if (await poll(isGone, { everyMs: 20, limitMs: limits.removal })) return;
+  throw tooLate(`see container ${shortId(id)} removed`, limits.removal);
 }
 
 /** Removes a container and its anonymous volumes, also when it runs; resolves when it is gone, by whomever. */
