@@ -79,7 +79,9 @@ async function testOn(target, { from, env, files }) {
 async function ownEngine(host) {
   const run = randomBytes(6).toString('hex');
   const { version } = await pingEngine(host);
-  const stop = () => removeTestLeftovers(host, run);
+  const stop = async () => {
+    for (const reason of (await removeTestLeftovers(host, run)).failed) note(`could not remove ${reason}`);
+  };
   return { version, enter: [], env: { DOCKER_HOST: host, LOOMS_TEST_RUN: run }, stop };
 }
 

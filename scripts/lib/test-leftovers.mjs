@@ -1,4 +1,5 @@
 import { call } from './engine-api.mjs';
+import { endTestProcesses } from './test-processes.mjs';
 
 const label = 'looms.test';
 const projectLabel = 'looms.project';
@@ -32,20 +33,20 @@ const madeMs = ({ Created, CreatedAt }) =>
 const isHeldByNobody = ({ status, body }) => status === 403 && body?.message?.includes('has active endpoints');
 
 /**
- * Removes from an engine what the tests of one run made, and what runs left there more than a day ago: it carries the
- * label `looms.test`, whose value ends with the run, or is of a project whose name has the run in it (test/support/images.ts).
- * Tests of another run may be at work.
+ * Ends the processes of one run of tests that are left, then removes from an engine what that run made, and what runs left
+ * there more than a day ago: it carries the label `looms.test`, whose value ends with the run, or is of a project whose name
+ * has the run in it (test/support/images.ts). Tests of another run may be at work.
  *
  * @param {string} host
  * @param {string} run
  * @returns {Promise<{ removed: Record<string, number>, failed: string[] }>} counts by kind; what could not be removed and why
  */
 export async function removeTestLeftovers(host, run) {
+  const failed = (await endTestProcesses(run)).map((pid) => `process ${pid}: it does not end`);
   const project = new RegExp(`^e2e-.*-${run.slice(0, 6)}[0-9a-f]{4}$`);
   const isOfRun = ({ Labels }) => Labels[label]?.endsWith(`.${run}`) || project.test(Labels[projectLabel] ?? '');
   const isAbandoned = (item) => item.Labels[label] !== undefined && Date.now() - madeMs(item) > abandonedAfterMs;
   const removed = {};
-  const failed = [];
   for (const kind of kinds) {
     const found = await Promise.all([label, projectLabel].map((one) => listOf(host, kind, one)));
     const ids = new Set(
