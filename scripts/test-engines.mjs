@@ -14,6 +14,7 @@ import { runVitest } from './lib/run-vitest.mjs';
 import { ensureEngineRoot, startSecondEngine } from './lib/second-engine.mjs';
 import { secondEngines } from './lib/second-engines.mjs';
 import { removeTestLeftovers } from './lib/test-leftovers.mjs';
+import { endTestProcesses } from './lib/test-processes.mjs';
 
 const own = { name: 'own', title: 'The engine of this machine', projects: ['engine-alone', 'engine', 'cli', 'fault'] };
 const targets = [own, ...secondEngines];
@@ -75,9 +76,11 @@ async function testOn(target, { from, env, files }) {
   return { ...result, milliseconds: performance.now() - start };
 }
 
+const nameRun = () => randomBytes(6).toString('hex');
+
 /** The one that is there, and goes on. */
 async function ownEngine(host) {
-  const run = randomBytes(6).toString('hex');
+  const run = nameRun();
   const { version } = await pingEngine(host);
   const stop = async () => {
     for (const reason of (await removeTestLeftovers(host, run)).failed) note(`could not remove ${reason}`);
@@ -97,8 +100,14 @@ async function secondEngine(target, from) {
     throw error;
   }
   note(`copied ${tags.length} images`);
+  const run = nameRun();
+  const stop = async () => {
+    await endTestProcesses(run);
+    await engine.stop();
+  };
   // Tests that bring an engine of the machine's own program have nothing to say about this one.
-  return { ...engine, env: { ...target.env, DOCKER_HOST: engine.host, LOOMS_SECOND_ENGINE: target.name } };
+  const env = { ...target.env, DOCKER_HOST: engine.host, LOOMS_SECOND_ENGINE: target.name, LOOMS_TEST_RUN: run };
+  return { ...engine, env, stop };
 }
 
 function summarise(results) {
