@@ -381,15 +381,22 @@ export const plannerCase: fc.Arbitrary<PlannerCase> = fc
     return { ...one, [fc.toStringMethod]: () => describeCase(one) };
   });
 
-/** A server that runs, and in each run has another list, another transport or other mounts. */
-const altered = declared('a', {
-  enabled: fc.constant(true),
-  ref: fc.constant('example:1'),
-  mode: fc.constant('isolated'),
-  egress: fc.constantFrom(...egressChoices.filter(isNonEmpty)),
-  mounts: fc.constantFrom([], [volume('own', false)], [volume('own', false)]),
-  preserve: fc.constantFrom([], [], [], ['/state']),
-});
+/** Lists of hosts as one server has them from run to run, often one more of them than a server's network has room for. */
+const listsInTurn: fc.Arbitrary<readonly (readonly EgressTarget[])[]> = fc.oneof(
+  fc.shuffledSubarray(egressChoices.filter(isNonEmpty), { minLength: 4 }),
+  fc.array(fc.constantFrom(...egressChoices.filter(isNonEmpty)), { minLength: 3, maxLength: 5 }),
+);
+
+/** A server that runs, and in each run has another transport or other mounts. */
+const altered = (egress: readonly EgressTarget[]): fc.Arbitrary<DeclaredServer> =>
+  declared('a', {
+    enabled: fc.constant(true),
+    ref: fc.constant('example:1'),
+    mode: fc.constant('isolated'),
+    egress: fc.constant(egress),
+    mounts: fc.constantFrom([], [volume('own', false)], [volume('own', false)]),
+    preserve: fc.constantFrom([], [], [], ['/state']),
+  });
 
 /** Runs that end before their generation has its server's name. */
 const unfinished: fc.Arbitrary<RunCase> = fc.oneof(
@@ -398,29 +405,23 @@ const unfinished: fc.Arbitrary<RunCase> = fc.oneof(
 );
 
 /** One server that serves or did, with what several runs left beside it that were killed or failed. Chance seldom makes one. */
-export const crowdedCase: fc.Arbitrary<PlannerCase> = fc
-  .record({
-    first: altered,
-    tries: fc.array(fc.record({ file: altered, keepFailed: fc.boolean(), run: unfinished }), {
-      minLength: 1,
-      maxLength: 3,
-    }),
-    last: altered,
-    run: runCase,
+export const crowdedCase: fc.Arbitrary<PlannerCase> = listsInTurn
+  .chain((lists) => {
+    const attempt = fc.record({ keepFailed: fc.boolean(), run: unfinished });
+    const attempts = fc.array(attempt, { minLength: lists.length - 2, maxLength: lists.length - 2 });
+    return fc.record({ versions: fc.tuple(...lists.map(altered)), attempts, run: runCase });
   })
-  .map(({ first, tries, last, run }) => {
-    const began = afterPast(newEngine(), { kind: 'run', files: [first], request: plainRequest, run: { order: [0] } });
-    const observed = tries
-      .map(
-        ({ file, keepFailed, run }): Past => ({
-          kind: 'run',
-          files: [file],
-          request: { ...plainRequest, keepFailed },
-          run,
-        }),
-      )
-      .reduce(afterPast, began);
-    const one: PlannerCase = { observed, run, ...ask([last], plainRequest, observed) };
+  .map(({ versions, attempts, run }) => {
+    const ran = (file: DeclaredServer | undefined, change: Partial<Request>, run: RunCase): Past => ({
+      kind: 'run',
+      files: file === undefined ? [] : [file],
+      request: { ...plainRequest, ...change },
+      run,
+    });
+    const [first, ...tried] = versions.slice(0, -1);
+    const pasts = attempts.map(({ keepFailed, run }, index) => ran(tried[index], { keepFailed }, run));
+    const observed = [ran(first, {}, { order: [0] }), ...pasts].reduce(afterPast, newEngine());
+    const one: PlannerCase = { observed, run, ...ask(versions.slice(-1), plainRequest, observed) };
     return { ...one, [fc.toStringMethod]: () => describeCase(one) };
   });
 

@@ -1,6 +1,8 @@
 import { blockOf, hasForwarder, isIpv4 } from '../../../model/container/egress.ts';
 import type { DeclaredServer } from '../../../model/desired.ts';
+import type { ServerName } from '../../../model/ids.ts';
 import type { Blocker } from '../../../model/plan.ts';
+import { isSettled } from '../../model/generations.ts';
 import type { Observed } from '../../model/observed.ts';
 import { blockTakenBy, type StandIn } from '../../model/stand-in.ts';
 import { type EgressSubnets, wayOutOf } from '../../model/way-out.ts';
@@ -25,6 +27,17 @@ function addressBlocker(standIn: StandIn, observed: Observed, earlier: readonly 
   );
 }
 
+/** Three lists have a place in a server's subnet, and each generation that serves or runs finds its hosts in its own. */
+function noPlace(server: ServerName, { project, containers }: Observed): Blocker {
+  const newest = containers
+    .filter((one) => one.role === 'server' && one.server === server && !isSettled(project, server)(one))
+    .reduce((newer, one) => (one.generation > newer.generation ? one : newer));
+  return unsupported(
+    'network.egress: three generations of the server have a list of their own, and there is no place for a fourth',
+    `apply one of these lists again, or \`docker rm -f ${newest.name}\`, which does not serve`,
+  );
+}
+
 /**
  * Why a server cannot be led to what it lists, when it cannot. `earlier` are servers of the plan that come before it: of two
  * that list one address, one has it.
@@ -42,6 +55,7 @@ export function egressBlocker(
     );
   }
   const way = wayOutOf(spec, observed, egressSubnets);
+  if (way === undefined && egressSubnets.has(spec.name)) return noPlace(spec.name, observed);
   if (way === undefined) {
     return unsupported(
       'the engine has no subnet left for network.egress: 128 servers have one, in 169.254.64.0/18',

@@ -1,8 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
 import { isUp, servingOf, slotsOf } from '../../../../src/docker/model/generations.ts';
-import { containerName, dataName } from '../../../../src/docker/model/labels.ts';
+import { containerName, dataName, egressNetworkName } from '../../../../src/docker/model/labels.ts';
 import type { Observed, ObservedContainer } from '../../../../src/docker/model/observed.ts';
+import { isUsedBy } from '../../../../src/docker/model/way-out.ts';
 import type { DockerPlan, DockerStep } from '../../../../src/docker/steps.ts';
 import { isHttp } from '../../../../src/model/desired.ts';
 import { asContainerId, asServerName } from '../../../../src/model/ids.ts';
@@ -365,6 +366,38 @@ describe('a volume of a server that speaks HTTP', () => {
       }
       const began = writingTogether(one.observed);
       expect(states.flatMap(writingTogether).filter((pair) => !began.includes(pair))).toEqual([]);
+    });
+  });
+});
+
+/** Who answers a container's questions for names, and so says where it finds the hosts that it may reach. */
+function ledBy({ id, server }: ObservedContainer, { containers, networks }: Observed): ObservedContainer[] {
+  const network = networks.find(({ name }) => server !== undefined && name === egressNetworkName(project, server));
+  const led = containers.find((one) => one.id === id);
+  if (network === undefined || led === undefined) return [];
+  return containers.filter((one) => one.role === 'forwarder' && isUsedBy(one, led, network));
+}
+
+describe('a server that lists hosts, and serves or runs', () => {
+  it('finds its own ones where it was told, whatever list is tried beside it', () => {
+    onEngines(['a list more than there are places'], (one, saw) => {
+      const made = planFor(one);
+      const { order, ...faults } = one.run;
+      const { states } = simulate(made, one.observed, { ...faults, pick: orderOf(order) });
+      const own = one.observed.containers.filter(({ role }) => role === 'server');
+      const places = new Set(own.flatMap((container) => ledBy(container, one.observed)));
+      const isReplaced = made.support.some(({ kind, action }) => kind === 'forwarder' && action === 'replace');
+      if (places.size > 2 && isReplaced) saw('a list more than there are places');
+      const needing = own.filter(
+        (container) =>
+          isUp(container) || container.name === containerName(project, container.server ?? asServerName('none')),
+      );
+      for (const container of needing) {
+        const [forwarder] = ledBy(container, one.observed);
+        if (forwarder === undefined) continue;
+        const lists = states.flatMap((state) => ledBy(container, state).map(({ egress }) => egress));
+        expect(new Set(lists)).toEqual(new Set([forwarder.egress]));
+      }
     });
   });
 });
