@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { reportOf } from '../../../../src/docker/apply/apply-report.ts';
 import { executePlan } from '../../../../src/docker/execute/execute-plan.ts';
 import type { StepEnvironment } from '../../../../src/docker/execute/perform-step.ts';
 import type { Observed } from '../../../../src/docker/model/observed.ts';
@@ -152,6 +153,41 @@ describe('walking a plan', () => {
     });
     expect(calls.slice(-2)).toEqual([`renameContainer ${oldId}`, 'renameContainer new-1']);
     expect(ended).toMatchObject({ 'a/rename': 'ok', 'a/discard': 'skipped', 'a/remove:old': 'skipped' });
+  });
+
+  describe('where the registry has a newer image that cannot be pulled', () => {
+    const newer = { ...before, registry: { 'example:1': { answer: 'newer' as const } } };
+    const failPull =
+      (code: 'image-pull-failed' | 'interrupted'): NonNullable<Setup['onCall']> =>
+      (call) => {
+        if (call.startsWith('pullImage')) throw new LoomsError(code, 'no matching manifest');
+      };
+
+    it('leaves a server as it is that would be replaced for it alone', async () => {
+      const made = plan([httpServer('a', volume)], newer);
+      const { calls, ended, results } = await run(made, newer, { onCall: failPull('image-pull-failed') });
+      expect(calls).toEqual(['pullImage example:1']);
+      expect(ended).toMatchObject({ 'image:example:1': 'failed', 'a/create': 'skipped', 'a/rename': 'skipped' });
+      const { servers } = reportOf(made, results, new Set(before.containers.map(({ id }) => id)));
+      expect(servers).toMatchObject([{ server: 'a', outcome: 'failed', note: 'what served before still does' }]);
+    });
+
+    it('makes one of the local image that is replaced for another reason too, or does not run', async () => {
+      const made = plan([httpServer('a', { ...volume, limits: { memoryMiB: 256 } })], newer);
+      const { ended, results } = await run(made, newer, { onCall: failPull('image-pull-failed') });
+      expect(ended).toMatchObject({ 'image:example:1': 'ok', 'a/rename': 'ok' });
+      expect([...results.values()][0]).toMatchObject({ code: 'local-image-used' });
+      const state = { status: 'exited', exitCode: 1, finishedAt: 5, oomKilled: false } as const;
+      const down = { ...newer, containers: newer.containers.map((one) => ({ ...one, state })) };
+      const again = await run(plan([httpServer('a', volume)], down), down, { onCall: failPull('image-pull-failed') });
+      expect(again.ended).toMatchObject({ 'image:example:1': 'ok', 'a/rename': 'ok' });
+    });
+
+    it('makes nothing of the local image when the pull was interrupted', async () => {
+      const made = plan([httpServer('a', { ...volume, limits: { memoryMiB: 256 } })], newer);
+      const { calls } = await run(made, newer, { onCall: failPull('interrupted') });
+      expect(calls).toEqual(['pullImage example:1']);
+    });
   });
 
   it('takes nothing away once the lock is lost', async () => {
