@@ -12,7 +12,7 @@ import type { LoopView } from '../watch/loop-record.ts';
 /** How long the lock of somebody else's run is waited for, ms: a person waits for the answer. */
 const lockPatienceMs = 10_000;
 
-type Signals = { readonly stop: AbortSignal; readonly abort: AbortSignal };
+type Signals = { readonly stop: AbortSignal; readonly abort: AbortSignal; readonly atOnce: AbortSignal };
 
 /** Ports whose trail names the command that would do the same as the page does, and the principal for whom it is done. */
 const asCommand = (ports: Ports, command: string, principal: string): Ports => ({
@@ -23,13 +23,14 @@ const asCommand = (ports: Ports, command: string, principal: string): Ports => (
 async function carryOut(
   ports: Ports,
   work: Work,
-  { stop, abort, accept }: Signals & { readonly accept: (plan: Plan) => boolean },
+  { stop, abort, atOnce, accept }: Signals & { readonly accept: (plan: Plan) => boolean },
 ): Promise<PageDone> {
   const report = await applyWork(ports, work, {
     lockTimeoutMs: lockPatienceMs,
     acceptNewPlan: accept,
     stopSignal: stop,
     abortSignal: abort,
+    atOnceSignal: atOnce,
     sink: () => {},
     onLockWait: () => {},
   });

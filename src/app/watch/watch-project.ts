@@ -22,7 +22,7 @@ import { createWake, hearEngine, type Trigger } from './wake.ts';
 import { planWithinRules } from './within-rules.ts';
 
 export type WatchOptions = SourceOptions &
-  Pick<RunOptions, 'timeoutMs' | 'abort'> & {
+  Pick<RunOptions, 'timeoutMs' | 'abort' | 'atOnce'> & {
     readonly prune: PruneRules;
     readonly keep: number | undefined;
     /** Between two looks when nothing calls for one, ms; a tenth of it is left to chance. */

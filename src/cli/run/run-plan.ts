@@ -155,6 +155,7 @@ async function execute(
     acceptNewPlan: (plan) => question !== undefined && (flags.yes || goesAhead(plan)),
     stopSignal: interruption.stop,
     abortSignal: interruption.abort,
+    atOnceSignal: interruption.atOnce,
     sink: (event) => {
       times.record(event);
       progress.sink(event);

@@ -125,6 +125,7 @@ const options = {
   acceptNewPlan: () => false,
   stopSignal: new AbortController().signal,
   abortSignal: new AbortController().signal,
+  atOnceSignal: new AbortController().signal,
   sink: () => undefined,
   onLockWait: () => undefined,
 };

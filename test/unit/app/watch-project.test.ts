@@ -83,6 +83,7 @@ function world(servers: readonly DeclaredServer[], options: Partial<WatchOptions
       record,
       stop: stop.signal,
       abort: new AbortController().signal,
+      atOnce: new AbortController().signal,
       ...options,
     });
   return { a, b, it, changes, told, status, run, stop };
