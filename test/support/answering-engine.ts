@@ -9,11 +9,11 @@ export type Asked = { readonly method: string; readonly path: string };
 
 /**
  * A connection to an engine that says of itself the time `systemTime`, and answers all else as `answer` has it: JSON, a text as it
- * stands, undefined for 404. `asked` has each request, without the API version and the query.
+ * stands, undefined for 404 with the words `notFound`. `asked` has each request, without the API version and the query.
  */
 export async function answeringEngine(
   answer: (asked: Asked) => unknown,
-  { systemTime = '2026-01-01T00:00:00Z', prepare = (_: Server): void => {} } = {},
+  { systemTime = '2026-01-01T00:00:00Z', notFound = 'no such thing', prepare = (_: Server): void => {} } = {},
 ) {
   const folder = await mkdtemp(join(tmpdir(), 'looms-answering-'));
   const path = join(folder, 'engine.sock');
@@ -28,7 +28,7 @@ export async function answeringEngine(
           ? { SystemTime: systemTime, ID: 'e' }
           : answer(one);
     if (said === undefined) response.statusCode = 404;
-    response.end(typeof said === 'string' ? said : JSON.stringify(said ?? { message: `no such thing: ${one.path}` }));
+    response.end(typeof said === 'string' ? said : JSON.stringify(said ?? { message: notFound }));
   });
   prepare(server);
   await new Promise<void>((resolve) => server.listen(path, resolve));

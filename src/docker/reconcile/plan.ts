@@ -165,6 +165,7 @@ export function makePlan(input: PlanInput): DockerPlan {
   const needsForwarder = running.some(({ server }) => hasForwarder(server.spec));
   const images = planImages(
     slots.filter(({ decision }) => makesContainer(decision)),
+    desired,
     [...(needsRelay ? [input.relayImage] : []), ...(needsForwarder ? [input.forwarderImage] : [])],
     observed,
   );

@@ -36,6 +36,33 @@ describe('a server that is not there', () => {
     `);
   });
 
+  describe('of an image that the engine has for another architecture', () => {
+    const engine = emptyEngine({ images: { 'example:1': { ...image('example:1'), architecture: 'arm64' } } });
+    const pulls = (...servers: Parameters<typeof plan>[0]) =>
+      plan(servers, engine).steps.flatMap((step) =>
+        step.op === 'pull-image' ? [{ ref: step.ref, platform: step.platform, cause: step.cause }] : [],
+      );
+
+    it('waits for the one of its platform', () => {
+      expect(pulls(server('a', { platform: 'linux/amd64' }))).toEqual([
+        {
+          ref: 'example:1',
+          platform: 'linux/amd64',
+          cause: expect.objectContaining({ why: 'the one on the engine is for arm64' }),
+        },
+      ]);
+    });
+
+    it.each([
+      ['it is of its platform under another name of that', [server('a', { platform: 'linux/aarch64' })]],
+      ['nothing says which platform', [server('a')]],
+      ['nothing may be pulled', [server('a', { platform: 'linux/amd64', pullPolicy: 'never' })]],
+      ['another server has the name for its platform', [server('a', { platform: 'linux/amd64' }), server('b')]],
+    ])('pulls none where %s', (_, servers) => {
+      expect(pulls(...servers)).toEqual([]);
+    });
+  });
+
   it('waits for its image, its volume and, when it speaks HTTP, for its relay', () => {
     const declared = httpServer('a', {
       image: { kind: 'image', ref: 'absent:1' },
