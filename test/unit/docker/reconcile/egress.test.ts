@@ -125,6 +125,26 @@ describe('a server that lists hosts', () => {
     ]);
   });
 
+  it('is blocked where the rules of its entries are longer than one argument of a program', () => {
+    const listing = (count: number) => {
+      const egress = [...Array(count).keys()].map((port) => ({
+        ...target('db.example.com', 20_000 + port),
+        tls: true,
+      }));
+      return plan([server('a', { network: { egress } })], emptyEngine()).changes;
+    };
+    expect(listing(130)).toMatchObject([{ action: 'create' }]);
+    expect(listing(160)).toMatchObject([
+      {
+        action: 'blocked',
+        why: {
+          kind: 'unsupported',
+          detail: expect.stringMatching(/egress.*160 entries have \d+ bytes, and a forwarder takes 131071$/),
+        },
+      },
+    ]);
+  });
+
   it('is blocked by a network of its name that leads elsewhere', () => {
     const end = running(led('a', 'db'));
     const open = end.networks.map((one) => (one.name === 'looms-test-a.egress' ? { ...one, internal: false } : one));
