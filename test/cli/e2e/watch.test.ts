@@ -274,6 +274,28 @@ describe.skipIf(withoutEngine())('looms watch', () => {
     expect(await loop.ended()).toBe(130);
   }, 180_000);
 
+  test('a looms.yaml that is gone does not make room for what it forbids', async () => {
+    const one = project();
+    const folder = specFolder(tinySpec({ name: 'fs', memoryMiB: 64 }));
+    const rules = join(folder, 'looms.yaml');
+    writeFileSync(rules, 'policy: { max_memory_mb: 64 }\n');
+    const loop = watching(one, folder);
+    await loop.told('changed');
+    rmSync(rules);
+    await loop.told('source-unusable');
+    expect(loop.of('source-unusable')[0]).toMatchObject({ keeps: 1, failure: { code: 'file-not-found' } });
+    writeFileSync(join(folder, 'mcp.yaml'), specs(tinySpec({ name: 'fs', memoryMiB: 96 })));
+    await one.container('fs').stop({ t: 0 });
+    await eventually(async () => expect(await isRunning(one, 'fs')).toBe(true), soonMs);
+    expect((await one.container('fs').inspect()).HostConfig.Memory).toBe(64 * 1024 ** 2);
+    writeFileSync(rules, 'policy: { max_memory_mb: 96 }\n');
+    await eventually(
+      async () => expect((await one.container('fs').inspect()).HostConfig.Memory).toBe(96 * 1024 ** 2),
+      soonMs,
+    );
+    expect(await loop.ended()).toBe(130);
+  }, 180_000);
+
   test('a secret that is missing is told once and keeps no other server from being repaired, nor does a rule', async () => {
     const one = project();
     const needy = tinySpec({ name: 'fs', env: { API_TOKEN: '${secret:nobody_has_it}' } });
