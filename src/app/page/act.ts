@@ -4,6 +4,7 @@ import type { PageAct, PageDone } from '../../model/page/deeds.ts';
 import { isInSync, type Plan } from '../../model/plan.ts';
 import type { Policies } from '../../model/policy.ts';
 import { applyWork } from '../apply/apply-plan.ts';
+import { noteStopped } from '../apply/record-change.ts';
 import { doesWhatWasSaid } from '../plan/does-what-was-said.ts';
 import { planWork, type Work } from '../plan/plan-work.ts';
 import type { Ports } from '../ports.ts';
@@ -70,9 +71,12 @@ export async function actOn(
       hint: `\`looms mcp ${deed} ${server}\` shows the plan, and asks`,
     });
   }
-  if (isInSync(work.plan))
+  const asPerson = asCommand(ports, `looms mcp ${deed}`, principal);
+  if (isInSync(work.plan)) {
+    await noteStopped(asPerson, work);
     return { outcome: 'done', servers: [{ server, outcome: 'unchanged', failure: null }], notices: [] };
-  return carryOut(asCommand(ports, `looms mcp ${deed}`, principal), work, { ...signals, accept });
+  }
+  return carryOut(asPerson, work, { ...signals, accept });
 }
 
 /** Carries out the plan of a digest, which a loop found last, for a principal. Throws `plan-stale`, and what `apply` throws. */

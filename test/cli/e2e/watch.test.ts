@@ -114,6 +114,25 @@ describe.skipIf(withoutEngine())('looms watch', () => {
     expect(await loop.ended()).toBe(130);
   }, 180_000);
 
+  test('what somebody stopped with looms while it was down stays down', async () => {
+    const one = project();
+    const folder = specFolder(tinySpec({ name: 'fs' }), tinySpec({ name: 'web' }));
+    expect((await one.run(['apply', '-f', folder, '--yes'])).code).toBe(0);
+    await one.container('fs').stop({ t: 0 });
+    expect(await one.run(['mcp', 'stop', 'fs', '--dry-run'])).toExit(0);
+    await one.container('web').stop({ t: 0 });
+    expect(await one.run(['mcp', 'stop', 'web'])).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining('web is stopped already'),
+    });
+    const loop = watching(one, folder);
+    await loop.told('changed');
+    expect(loop.of('left-alone')).toMatchObject([{ server: 'web', left: { why: 'stopped-by-person' } }]);
+    expect(await isRunning(one, 'fs')).toBe(true);
+    expect(await isRunning(one, 'web')).toBe(false);
+    expect(await loop.ended()).toBe(130);
+  }, 180_000);
+
   test('what a file disabled is started again once a file enables it', async () => {
     const one = project();
     const folder = specFolder(tinySpec({ name: 'fs' }), tinySpec({ name: 'web' }));
