@@ -39,7 +39,7 @@ export async function getAllProjects(
     (await orchestrator.projects()).map(async (project) => {
       const { servers, now, notices } = await orchestrator.servers(project);
       // What is wrong with the trail is said by `looms audit`; the engine's answer stands without it.
-      const callsToday = await ports.auditReader.countCalls({ project, since }).catch(() => null);
+      const callsToday = await ports.auditReader.countCalls({ project, backTo: since }).catch(() => null);
       // As a plan counts: what runs takes something, whatever is declared of it.
       const specs = servers.flatMap(({ recorded, status: { status } }) =>
         recorded === undefined ? [] : [{ ...recorded.spec, enabled: status === 'running' || status === 'restarting' }],
