@@ -11,7 +11,14 @@ import { type PruneRules, planAnyway, planWork, type Work } from '../plan/plan-w
 import type { Ports } from '../ports.ts';
 import { createBackOff } from './back-off.ts';
 import { followSource } from './follow-remote.ts';
-import { declaredAs, heldBack, requireNoneHeld, rotationPauseMs, stoppedElsewhere } from './hold-back.ts';
+import {
+  declaredAs,
+  heldBack,
+  requireNoneHeld,
+  rotationPauseMs,
+  stoppedByPerson,
+  stoppedElsewhere,
+} from './hold-back.ts';
 import { createKeeper } from './keeper.ts';
 import { createProbes } from './probes.ts';
 import { behindServers, createRun, type RunOptions } from './run.ts';
@@ -108,7 +115,8 @@ export async function watchProject(ports: Ports, options: WatchOptions): Promise
     if (dryRun) {
       const work = await plan(now);
       said.warned(work.plan.warnings);
-      record.looked({ servers: loaded.servers, plan: work.plan, work, dryRun, left: new Map() });
+      const left = await stoppedByPerson(ports, work.plan);
+      record.looked({ servers: loaded.servers, plan: work.plan, work, dryRun, left });
       return { whole: work.plan, work, isWithinRules: true };
     }
     const planPart = (part?: readonly ServerName[], source = now): ReturnType<typeof planWithinRules<Work>> =>

@@ -91,20 +91,40 @@ function world(servers: readonly DeclaredServer[], options: Partial<WatchOptions
 /** Never asked by a probe in the time of a test. */
 const quiet = (name: string): DeclaredServer => server(name, { lifecycle: { healthCheckIntervalSeconds: 1e9 } });
 
+const stopOfX: Partial<ChangeRecord> = {
+  time: '2026-11-21T11:00:00.000Z',
+  user: 'ada',
+  command: 'looms mcp stop',
+  engine: 'several',
+  servers: [{ server: x, action: 'stop' }],
+  result: 'done',
+  outcomes: [{ server: x, outcome: 'done' }],
+};
+
+test('what somebody stopped is neither down nor drift to a loop that only tells of differences', async () => {
+  const { a, it, changes, status, run, stop } = world([quiet('x'), quiet('y')], { dryRun: true });
+  for (const one of [x, asServerName('y')]) {
+    a.servers.set(one, 0);
+    a.stopped.add(one);
+  }
+  changes.push(stopOfX);
+  const running = run();
+  await eventually(async () => expect(status.isReady()).toBe(true));
+  expect(status.servers()).toMatchObject([
+    { server: x, state: 'stopped', isDown: false, drift: [] },
+    { server: 'y', state: 'down', isDown: true, drift: ['exited'] },
+  ]);
+  stop.abort();
+  await running;
+  expect(it.log).toEqual([]);
+});
+
 test('what somebody stopped is taken away on an engine that is back, and stays stopped on the one that it had moved to', async () => {
   const { a, b, it, changes, told, status, run, stop } = world([quiet('x')]);
   a.servers.set(x, 0);
   b.servers.set(x, 900);
   b.stopped.add(x);
-  changes.push({
-    time: '2026-11-21T11:00:00.000Z',
-    user: 'ada',
-    command: 'looms mcp stop',
-    engine: 'several',
-    servers: [{ server: x, action: 'stop' }],
-    result: 'done',
-    outcomes: [{ server: x, outcome: 'done' }],
-  });
+  changes.push(stopOfX);
   const running = run();
   await eventually(async () => expect(told.map(({ type }) => type)).toContain('changed'));
   // The look after that finds the server where it is stopped alone.
