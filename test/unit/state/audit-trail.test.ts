@@ -147,6 +147,22 @@ describe('the audit trail', () => {
     expect((await callsOf({ ...asked, backTo: at(0) })).map(({ seq }) => seq)).toEqual([5, 1]);
   });
 
+  it('lets everything else have its turn while a long part of it is read', async () => {
+    await writeCalls(folder, 1);
+    tamper(`WITH RECURSIVE n(i) AS (VALUES (3) UNION ALL SELECT i + 1 FROM n WHERE i < 2001)
+      INSERT INTO audit SELECT i, json_set(record, '$.call', 'c' || i), hash FROM n, audit WHERE seq = 1`);
+    let turns = 0;
+    let others = setImmediate(function again() {
+      turns += 1;
+      others = setImmediate(again);
+    });
+    const turnsAt: number[] = [];
+    for await (const _ of trailIn(folder).reader.calls({})) turnsAt.push(turns);
+    clearImmediate(others);
+    expect(turnsAt).toHaveLength(2_000);
+    expect(new Set(turnsAt).size).toBeGreaterThan(9);
+  });
+
   it('says which record is the newest, however soon after the last look another one is written', async () => {
     const { reader } = trailIn(folder);
     expect(await reader.newest()).toBe(0);
