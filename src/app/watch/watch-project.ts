@@ -123,12 +123,14 @@ export async function watchProject(ports: Ports, options: WatchOptions): Promise
     // out for servers beside the files.
     const beside = work.plan.warnings.filter(({ server }) => server === undefined || !declared.includes(server));
     said.warned([...whole.plan.warnings, ...beside]);
-    const held = await heldBack(work, holdingBack(now));
+    const holding = holdingBack(now);
+    const held = await heldBack(work, holding);
     said.left(held);
     record.looked({ servers: loaded.servers, plan: whole.plan, work: whole, dryRun, left: held });
     const waits = [...held.values()].flatMap((left) => (left.why === 'waiting' ? [left.forMs] : []));
     if (waits.length > 0) wake.markAt('retry', ports.monotonicMs() + Math.min(...waits));
-    if ([...held.values()].some(({ why }) => why === 'rotation-turn')) {
+    // Where one may begin now, the look after it says when the next one may.
+    if (!holding.mayRotate && [...held.values()].some(({ why }) => why === 'rotation-turn')) {
       wake.markAt('timer', lastRotation + rotationPauseMs);
     }
     if (held.size === 0) return { whole: whole.plan, work, isWithinRules: refusal === undefined };
