@@ -68,7 +68,7 @@ export type Leg = {
   readonly answer: (message: Message) => boolean;
   /**
    * Goes over to this container, or this run of it, or what is beside it, where another one is talked to; what is under way ends on the old one.
-   * False: to be tried again.
+   * Where nothing is open any more, it opens this one for what was subscribed to. False: to be tried again soon.
    */
   readonly follow: (serves: Successor) => Promise<boolean>;
   readonly isBusy: () => boolean;
@@ -392,7 +392,9 @@ export function createLeg(server: ServerName, upstreams: Upstreams, hooks: LegHo
       const before = current;
       if (opening !== undefined || moving !== undefined) return false;
       if (before === undefined || isClosed) {
-        if (!isClosed) tools.replaced(serves);
+        // Its process has ended, and nobody but a new one tells of what was subscribed to. A later look tries again.
+        if (!isClosed && memory.subscriptions.size > 0) await openNext().catch(() => {});
+        if (!isClosed && current === undefined) tools.replaced(serves);
         return true;
       }
       const alike = [serves, ...(serves.beside ?? [])];
