@@ -9,7 +9,7 @@ import { type CryptoKey, exportJWK, generateKeyPair, SignJWT } from 'jose';
 import { afterEach, describe, expect, test } from 'vitest';
 import { madeTokens } from '../../../src/app/serve/tokens.ts';
 import { tokenDigest } from '../../../src/model/secrets/token-digest.ts';
-import { type CallRule, type ServeSettings, usualServe } from '../../../src/model/serve-settings.ts';
+import { type CallRule, type ServeLimits, type ServeSettings, usualServe } from '../../../src/model/serve-settings.ts';
 import { isMeant } from '../../../src/model/values/scopes.ts';
 import { coverOf } from '../../../src/secrets/cover.ts';
 import { createRedactor } from '../../../src/secrets/redact.ts';
@@ -346,6 +346,24 @@ describe('limits', () => {
     expect(take('b', true).taken).toBe(true);
     now = 30_000;
     expect(take('a', true).taken).toBe(true);
+  });
+
+  test('a limit that is set or lowered later has nobody wait longer than a minute for what was called before', () => {
+    const settings: { limits: ServeLimits } = { limits: {} };
+    const { take } = createLimits(settings, () => 0);
+    const call = (times: number): readonly boolean[] =>
+      Array.from({ length: times }, () => {
+        const taken = take('a', true);
+        if (taken.taken) taken.done();
+        return taken.taken;
+      });
+    expect(call(1_000)).not.toContain(false);
+    settings.limits = { callsPerMinute: 60 };
+    expect(call(59)).not.toContain(false);
+    settings.limits = { callsPerMinute: 6_000 };
+    expect(call(5_900)).not.toContain(false);
+    settings.limits = { callsPerMinute: 6 };
+    expect(take('a', true)).toMatchObject({ taken: false, retryAfterSeconds: 10 });
   });
 
   test('what is too much is 429 with how long to wait; a body that is too long is 413; others notice nothing', async () => {
