@@ -87,7 +87,9 @@ export function createMcpRequests({
     }
     try {
       const text = await session.initialize(message);
-      if (text.includes('"error"') && 'error' in JSON.parse(text)) await sessions.end(session);
+      const isRefused = text.includes('"error"') && 'error' in JSON.parse(text);
+      // Of a client that has left, nobody learns the id.
+      if (isRefused || response.closed) await sessions.end(session);
       else response.setHeader('mcp-session-id', session.id);
       replyTo(response, place).answer(text);
     } catch (error) {
