@@ -207,7 +207,14 @@ export function statelessTalk(channel: Channel, server: string, handshake: Clien
       ...(offers('resources', 'listChanged') ? { resourcesListChanged: true } : {}),
       ...(uris.size === 0 ? {} : { resourceSubscriptions: [...uris] }),
     };
-    if (Object.keys(notifications).length === 0) return done();
+    if (Object.keys(notifications).length === 0) {
+      const over = listening;
+      // A request that is not acknowledged yet is given up once it is.
+      listening = undefined;
+      latest = undefined;
+      if (over !== undefined) giveUp(over);
+      return done();
+    }
     const id = newId('listen');
     latest = id;
     acknowledged.set(id, done);
