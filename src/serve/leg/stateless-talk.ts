@@ -20,8 +20,9 @@ import {
 const mostRounds = 10;
 /** How long is waited before a request is sent again that came back without a question, ms: as the SDK's clients do. */
 const pauseMs = 250;
-/** How long is waited before changes are asked for again, after a server ended its telling of them, ms. */
+/** How long after a server ended its telling of changes it is asked for them again, ms; twice as long after each try in vain. */
 const listenAgainMs = 1_000;
+const longestListenAgainMs = 60_000;
 
 /** Resources of one server that a client may hear of: what it subscribed to is told again to each new process. */
 export const mostSubscriptions = 1_000;
@@ -223,9 +224,19 @@ export function statelessTalk(channel: Channel, server: string, handshake: Clien
       if (waits) return done(error ?? undefined);
       if (listening !== id) return;
       listening = undefined;
-      later(listenAgainMs, () => listen(() => {}).catch(() => {})); // Its end is the end of the channel.
+      listenAgain(listenAgainMs);
     });
   };
+  /** Asks for changes that the server has told before, until it says that it tells them. */
+  const listenAgain = (ms: number): void =>
+    later(ms, () => {
+      // What was subscribed to meanwhile was asked for together with the rest.
+      if (listening !== undefined) return;
+      const done = (error?: unknown): void => {
+        if (error !== undefined) listenAgain(Math.min(2 * ms, longestListenAgainMs));
+      };
+      listen(done).catch(() => {}); // Its end is the end of the channel.
+    });
   /** Tells the server that nobody waits for an answer any more. */
   const giveUp = (id: Id): void => {
     calls.delete(id);

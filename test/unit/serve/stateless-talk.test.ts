@@ -19,6 +19,7 @@ const message = (method: string, params: object = {}): ClientRequest => ({
   params,
 });
 const uri = 'x://one';
+const failure = { code: -32603, message: 'the connection broke' };
 
 /** A conversation that is begun with a server of these capabilities. */
 async function begin(capabilities: object) {
@@ -41,6 +42,7 @@ async function begin(capabilities: object) {
     listens: () => channel.sent.filter(({ method }) => method === 'subscriptions/listen').map(({ id }) => id),
     acknowledge: (id: unknown) => tell('notifications/subscriptions/acknowledged', id),
     update: (id: unknown) => tell('notifications/resources/updated', id, { uri }),
+    end: (id: unknown) => channel.say({ id, error: failure }),
     said: (method: string) => said.filter((one) => one.method === method || one.id === method),
   };
 }
@@ -65,4 +67,28 @@ test('with its last subscription a server that tells of no lists is listened to 
   update(second);
   expect(dropped).toEqual([first, second]);
   expect(said('notifications/resources/updated')).toHaveLength(1);
+});
+
+test('a server that ended its telling is asked again until it tells again, less and less often', async () => {
+  const { talk, listens, acknowledge, update, end, said } = await begin({ resources: { subscribe: true } });
+  await talk.send(message('resources/subscribe', { uri }));
+  acknowledge(listens().at(-1));
+  for (const pauseMs of [1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 60_000, 60_000]) {
+    const before = listens();
+    end(before.at(-1));
+    await vi.advanceTimersByTimeAsync(pauseMs - 1);
+    expect(listens()).toEqual(before);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(listens()).toHaveLength(before.length + 1);
+  }
+  const last = listens().at(-1);
+  acknowledge(last);
+  update(last);
+  expect(said('notifications/resources/updated')).toHaveLength(1);
+  end(last);
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect(listens().at(-1)).not.toBe(last);
+  end(listens().at(-1));
+  talk.close();
+  expect(vi.getTimerCount()).toBe(0);
 });
