@@ -14,7 +14,7 @@ import { isMeant } from '../../../src/model/values/scopes.ts';
 import { coverOf } from '../../../src/secrets/cover.ts';
 import { createRedactor } from '../../../src/secrets/redact.ts';
 import { type Bearers, createBearers } from '../../../src/serve/access/bearers.ts';
-import type { Guarding } from '../../../src/serve/access/guard.ts';
+import { createGuards, type Guarding, ownGrant } from '../../../src/serve/access/guard.ts';
 import { createLimits } from '../../../src/serve/access/limits.ts';
 import { createIssued } from '../../../src/serve/access/oidc.ts';
 import { createScan } from '../../../src/serve/access/scan.ts';
@@ -280,6 +280,26 @@ test('a token of the state folder is kept as a digest, by its owner alone, and e
   expect(await bearers(value)).toMatchObject({ kind: 'unknown' });
   expect(kept.revoke('ci')).toBe(true);
   expect(kept.revoke('ci')).toBe(false);
+});
+
+test('groups and scopes are sets: in another order they are those of the same principal, and any other is another one', async () => {
+  const keyOf = (groups: readonly string[], scopes: readonly string[]): string =>
+    createGuards({})({ ...ownGrant, kind: 'oidc', name: 'ann', groups, scopes }).key;
+  const key = keyOf(['a', 'b'], ['fs:*', 'web:*']);
+  expect(keyOf(['b', 'a', 'b'], ['web:*', 'fs:*'])).toBe(key);
+  for (const other of [
+    keyOf(['a'], ['fs:*', 'web:*']),
+    keyOf(['a', 'b'], ['fs:*']),
+    keyOf(['a', 'b', 'fs:*'], ['web:*']),
+  ])
+    expect(other).not.toBe(key);
+  let scopes = ['fs:*', 'web:*'];
+  const found = await createBearers(() => [{ name: 'ci', sha256: tokenDigest('secret'), scopes }])('secret');
+  const isValid = (): boolean => found.kind === 'known' && found.grant.isValid();
+  scopes = ['web:*', 'fs:*'];
+  expect(isValid()).toBe(true);
+  scopes = ['web:*'];
+  expect(isValid()).toBe(false);
 });
 
 describe('rules for calls', () => {
