@@ -424,7 +424,8 @@ describe('tokens of an issuer', () => {
     http: Server;
     asked: () => number;
   };
-  const issuer = async (): Promise<Issuer> => {
+  /** One whose first place of metadata has them, or what a single-page app answers everywhere, or leads elsewhere. */
+  const issuer = async (first: 'metadata' | 'page' | 'elsewhere' = 'metadata'): Promise<Issuer> => {
     const keys = new Map<string, { privateKey: CryptoKey; publicKey: CryptoKey }>();
     let current = 0;
     let asked = 0;
@@ -440,7 +441,11 @@ describe('tokens of an issuer', () => {
         kid,
         alg: 'ES256',
       }));
-      const document = incoming.url?.endsWith('openid-configuration')
+      if (first !== 'metadata' && incoming.url?.endsWith('openid-configuration')) {
+        outgoing.writeHead(first === 'page' ? 200 : 302, { location: '/login' }).end('<html>');
+        return;
+      }
+      const document = incoming.url?.startsWith('/.well-known/')
         ? { issuer: url, jwks_uri: `${url}/keys` }
         : { keys: await Promise.all(known) };
       outgoing.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(document));
@@ -502,6 +507,15 @@ describe('tokens of an issuer', () => {
     );
   });
 
+  test.each(['page', 'elsewhere'] as const)(
+    'are found at the place of RFC 8414 where that of OpenID has something else: %s',
+    async (first) => {
+      const idp = await issuer(first);
+      const bearers = createIssued(settingsFor(idp.url).oidc);
+      expect(await bearers(await idp.sign())).toMatchObject({ kind: 'known' });
+    },
+  );
+
   test('of another audience, issuer or key, of the past, without an end, or signed with nothing let nobody in', async () => {
     const idp = await issuer();
     const bearers = createIssued(settingsFor(idp.url).oidc, 0);
@@ -537,7 +551,8 @@ describe('tokens of an issuer', () => {
     expect(await bearers(await idp.sign())).toMatchObject({ kind: 'known' });
     const token = await idp.sign();
     const silent = createIssued(settingsFor('http://127.0.0.1:9').oidc);
-    expect(await silent(token)).toMatchObject({ kind: 'unavailable', why: expect.stringContaining('cannot be had') });
+    const why = /cannot be had: \S+openid-configuration: .+; \S+oauth-authorization-server: /;
+    expect(await silent(token)).toMatchObject({ kind: 'unavailable', why: expect.stringMatching(why) });
     const { client } = await gatewayWith(
       createBearers(() => [], silent),
       { settings: settingsFor('http://127.0.0.1:9') },
