@@ -87,6 +87,8 @@ export const trustFlags = {
 export const answerFlags = {
   answer: Flags.string({
     multiple: true,
+    // Else it takes the arguments of the tool that stand behind it, and the tool is called without them.
+    multipleNonGreedy: true,
     description: 'an answer to a question of the server, by the name of its field; repeatable',
     helpValue: 'KEY=VALUE',
   }),

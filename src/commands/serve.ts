@@ -119,6 +119,7 @@ export default class Serve extends BaseCommand {
         root: this.config.root,
         stop,
         abort: interruption.abort,
+        atOnce: interruption.atOnce,
       },
       near: (warm, engine) =>
         nearCommands({

@@ -88,7 +88,7 @@ async function readCopies(
   directory: string,
 ): Promise<readonly ContextFile[]> {
   const root = await realpath(directory).catch((error) => unreadable('the folder of the spec', directory, error));
-  const ignore = await ignoreFileOf(root);
+  const ignore = await ignoreFileOf(directory, root);
   const budget: Budget = { what: 'copy_files', bytes: 0 };
   const files: ContextFile[] = [];
   for (const [index, { source: from }] of source.copy.entries()) {
@@ -129,7 +129,7 @@ async function readDockerfile(path: string, directory: string): Promise<ReadFile
   const entry = basename(dockerfile);
   const content = await readInside(dockerfile, directory, `dockerfile_path names ${path}`);
   const root = await insideOf(dirname(dockerfile), directory, `dockerfile_path names ${path}`);
-  const ignore = await ignoreFileOf(root, `${entry}.dockerignore`);
+  const ignore = await ignoreFileOf(directory, root, `${entry}.dockerignore`);
   const rule: IgnoreRule = (file) => ignore.rule(slashes(relative(root, file)));
   const budget: Budget = { what: `the folder of ${path}`, bytes: 0 };
   const below = await walk(root, '', rule, ignore.hasExceptions, budget);
@@ -149,12 +149,15 @@ type IgnoreFile = {
   readonly content: Uint8Array | undefined;
 };
 
-/** The first of these that exists: `<Dockerfile>.dockerignore` goes before `.dockerignore`, as in Docker. */
-async function ignoreFileOf(folder: string, ...preferred: readonly string[]): Promise<IgnoreFile> {
+/**
+ * The first of these that exists: `<Dockerfile>.dockerignore` goes before `.dockerignore`, as in Docker. It is sent like
+ * the rest, so it has to be in `directory`, the spec's own folder.
+ */
+async function ignoreFileOf(directory: string, folder: string, ...preferred: readonly string[]): Promise<IgnoreFile> {
   for (const name of [...preferred, '.dockerignore']) {
     const path = join(folder, name);
     if (!(await exists(path))) continue;
-    const content = await read(path, name);
+    const content = await readInside(path, directory, name);
     const text = new TextDecoder().decode(content);
     return { rule: ignoreRules(text), hasExceptions: hasExceptions(text), content };
   }

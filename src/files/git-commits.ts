@@ -15,7 +15,7 @@ const gitSays = (args: readonly string[]): Promise<string> =>
 const settings = ['-c', 'safe.bareRepository=explicit', '-c', 'core.fsmonitor=false'];
 
 /** How many fields stand before the path, by the kind of an entry of `git status --porcelain=v2`. */
-const fieldsBeforePath: Readonly<Record<string, number>> = { '1': 8, '2': 9, u: 10, '?': 1 };
+const fieldsBeforePath: Readonly<Record<string, number>> = { '1': 8, '2': 9, u: 10, '?': 1, '!': 1 };
 
 /** The path that an entry of `git status --porcelain=v2 -z` is about; '' for a header. */
 function pathOf(entry: string): string {
@@ -39,6 +39,9 @@ async function commitsIn(
     '--porcelain=v2',
     '--branch',
     '-z',
+    // Whatever the settings of a user say: what no commit has, left out of them on purpose or not, is of none.
+    '--untracked-files=all',
+    '--ignored=matching',
     '--',
   ];
   try {
@@ -48,8 +51,11 @@ async function commitsIn(
       .find((oid) => oid !== undefined);
     if (commit === undefined) return [];
     // Git tells paths from the top of the checkout; within one folder the last part says which file it is.
-    const dirty = new Set(entries.map((entry) => basename(pathOf(entry))));
-    return named.map(({ file, name }) => [file, dirty.has(name) ? `${commit}+dirty` : commit] as const);
+    const paths = entries.map(pathOf);
+    const dirty = new Set(paths.map((path) => basename(path)));
+    // A folder is told for its files where no commit has any of them.
+    const isAllDirty = paths.some((path) => path.endsWith('/'));
+    return named.map(({ file, name }) => [file, isAllDirty || dirty.has(name) ? `${commit}+dirty` : commit] as const);
   } catch {
     return [];
   }

@@ -37,6 +37,8 @@ function shownUrl(url: string): string {
 }
 
 const isHttp = /^https?:/i;
+/** Who asks for a repository over HTTP: no part of which one it is, and a token there may be another one at each start. */
+const login = /^(https?:\/\/)[^/?#]*@/i;
 /** The name in a URL that Git says: it asks for a password by it. */
 const namesInUrls = /(https?:\/\/)[^\s/@]*@/gi;
 
@@ -66,7 +68,7 @@ export async function followGit(
       : new LoomsError('file-not-found', `${called} is not there`, {
           hint: 'it is named by --branch; `git ls-remote --heads` shows those that are there',
         });
-  const wanted = join(place.folder, digest([url, branch, path]).slice(0, 16));
+  const wanted = join(place.folder, digest([url.replace(login, '$1'), branch, path]).slice(0, 16));
   await mkdir(wanted, { recursive: true, mode: 0o700 });
   // Links above it are followed once, here: what a spec names below it is seen to be so.
   const folder = await realpath(wanted);

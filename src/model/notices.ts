@@ -60,6 +60,7 @@ export const noticeCodes = [
   'other-on-cluster',
   'page-not-told',
   'place-not-kept',
+  'place-not-recorded',
   'place-unused',
   'pods-stay',
   'policies-not-read',

@@ -108,7 +108,10 @@ export type StepHeader = OnEngine & {
   readonly onFailureOf?: readonly StepId[];
   /** Of a way back: it answers real failures only, not work that was left halfway by an interrupt. */
   readonly failuresOnly?: true;
-  /** The end of something that must not be left halfway: it still runs after a first Ctrl-C, when all of `after` are ok. */
+  /**
+   * The end of something that must not be left halfway: it still runs after a first Ctrl-C, and when calls are
+   * given up, when all of `after` are ok.
+   */
   readonly completes?: true;
 };
 

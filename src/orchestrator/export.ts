@@ -37,6 +37,6 @@ export type Exported = {
 /** Writes what is declared in the terms of another program. Pure. */
 export type Exporter = {
   readonly unlike: (spec: DesiredServer, settings: Pick<ExportSettings, 'registry'>) => readonly Unlike[];
-  /** Of servers that it refuses nothing of. */
+  /** Of servers that it refuses nothing of. Throws `spec-invalid` for what of several of them cannot be there at once. */
   readonly write: (servers: readonly DeclaredServer[], settings: ExportSettings) => Exported;
 };

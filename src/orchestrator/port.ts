@@ -222,8 +222,10 @@ export type ApplyOptions = LockWait & {
   readonly awaited?: Awaited | undefined;
   /** First interrupt: start nothing new, and wait for no lock. */
   readonly stopSignal: AbortSignal;
-  /** Second interrupt, or time is up: stop waiting. */
+  /** Second interrupt, the grace after the first has passed, or time is up: give up what runs. */
   readonly abortSignal: AbortSignal;
+  /** Second interrupt: not even what was stopped for something that was given up is started again. */
+  readonly atOnceSignal: AbortSignal;
   readonly sink: EventSink;
 };
 

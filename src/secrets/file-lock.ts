@@ -9,8 +9,14 @@ const staleMs = 10_000;
 /** How long we wait for other writers, ms. */
 const patienceMs = 15_000;
 
-/** Runs `work` holding `<path>.lock`; a dead writer's goes after 10 s. Throws `refused` when one stays too long. */
-export async function withFileLock<T>(path: string, work: () => Promise<T>): Promise<T> {
+/** Throws `refused` where the lock is another writer's by now: asked right before a file is replaced. */
+export type RequireMine = () => Promise<void>;
+
+/**
+ * Runs `work` holding `<path>.lock`; a dead writer's goes after 10 s, and so does that of one that stood still for so long.
+ * Throws `refused` when one stays too long.
+ */
+export async function withFileLock<T>(path: string, work: (requireMine: RequireMine) => Promise<T>): Promise<T> {
   const lock = `${path}.lock`;
   const mine = randomUUID();
   const deadline = Date.now() + patienceMs;
@@ -23,11 +29,17 @@ export async function withFileLock<T>(path: string, work: () => Promise<T>): Pro
     }
     await delay(10 + Math.random() * 30);
   }
+  const isMine = async (): Promise<boolean> => (await readFile(lock, 'utf8').catch(() => '')) === mine;
   try {
-    return await work();
+    return await work(async () => {
+      if (await isMine()) return;
+      throw new LoomsError('refused', `another looms wrote ${path} while this one stood still; nothing was changed`, {
+        hint: 'do it again',
+      });
+    });
   } finally {
     // Ours may have been taken away as stale: another's is not ours to remove.
-    if ((await readFile(lock, 'utf8').catch(() => '')) === mine) await rm(lock, { force: true });
+    if (await isMine()) await rm(lock, { force: true });
   }
 }
 

@@ -5,10 +5,9 @@ import { dirname, isAbsolute, join } from 'node:path';
 import { LoomsError } from '../model/errors.ts';
 import { codeOf, messageOf } from '../model/failure.ts';
 import { requireSecretName } from '../model/secrets/secret-names.ts';
-import { defined } from '../model/values/defined.ts';
 import { isRecord } from '../model/values/is-record.ts';
-import { withFileLock } from './file-lock.ts';
-import type { WritableProvider } from './provider.ts';
+import { type RequireMine, withFileLock } from './file-lock.ts';
+import { sourceFailed, type WritableProvider } from './provider.ts';
 import { keyBytes, keyFromPassphrase, type SealedSecret, type StoreKey, seal, unseal } from './secret-cipher.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -45,8 +44,9 @@ export function fileStorePlaces(environment: Environment): FileStorePlaces {
 /**
  * Secrets in one file, each sealed with AES-256-GCM. The key is a random one in a file that only its owner may read,
  * made by the first `set`, or comes from a passphrase. Changes are written aside and renamed, one writer at a time, so
- * that a crash or two writers at once lose nothing. Throws `secret-missing` when the file cannot be read or opened,
- * `file-not-writable` when it or its key cannot be written; what was kept until then stays.
+ * that a crash or two writers at once lose nothing. Throws `secret-source-failed` when the file cannot be read or opened,
+ * `file-not-writable` when it or its key cannot be written, `refused` when another writer took this one for dead; what was
+ * kept until then stays.
  */
 export function createFileStore(places: FileStorePlaces): WritableProvider {
   const { secretsFile, keyFile, passphrase } = places;
@@ -57,13 +57,13 @@ export function createFileStore(places: FileStorePlaces): WritableProvider {
   };
 
   const change = async <T>(
-    work: (content: Content) => Promise<{ next: Content | undefined; result: T }>,
+    work: (content: Content, requireMine: RequireMine) => Promise<{ next: Content | undefined; result: T }>,
   ): Promise<T> => {
     try {
       await mkdir(dirname(secretsFile), { recursive: true, mode: 0o700 });
-      return await withFileLock(secretsFile, async () => {
-        const { next, result } = await work(await readContent(secretsFile));
-        if (next !== undefined) await replaceFile(secretsFile, `${JSON.stringify(next, undefined, 2)}\n`);
+      return await withFileLock(secretsFile, async (requireMine) => {
+        const { next, result } = await work(await readContent(secretsFile), requireMine);
+        if (next !== undefined) await replaceFile(secretsFile, `${JSON.stringify(next, undefined, 2)}\n`, requireMine);
         return result;
       });
     } catch (error) {
@@ -80,21 +80,20 @@ export function createFileStore(places: FileStorePlaces): WritableProvider {
       const key = await keyFor(sealed.key, content.salt);
       if (key === undefined) {
         const missing = sealed.key === 'file' ? `its key file ${keyFile} is missing` : 'LOOMS_MASTER_KEY is not set';
-        throw new LoomsError('secret-missing', `secret ${name} is in the file store, but ${missing}`);
+        throw sourceFailed('file store', `has a secret ${name}, but ${missing}`);
       }
       const value = unseal(name, sealed, key);
       if (value !== undefined) return { found: true, value };
-      throw new LoomsError('secret-missing', `secret ${name} in ${secretsFile} does not open with this key`, {
-        hint: `Is ${sealed.key === 'file' ? keyFile : 'LOOMS_MASTER_KEY'} the one it was stored with?`,
-      });
+      const hint = `Is ${sealed.key === 'file' ? keyFile : 'LOOMS_MASTER_KEY'} the one it was stored with?`;
+      throw sourceFailed('file store', `has a secret ${name} in ${secretsFile} that does not open with this key`, hint);
     },
     set: (name, value) =>
-      change(async (content) => {
+      change(async (content, requireMine) => {
         requireSecretName(name);
         const kind = passphrase === undefined ? 'file' : 'master';
-        if (kind === 'file') await makeKeyFile(keyFile);
+        if (kind === 'file') await makeKeyFile(keyFile, requireMine);
         const key = await keyFor(kind, content.salt);
-        if (key === undefined) throw new LoomsError('secret-missing', `the key file ${keyFile} went away`);
+        if (key === undefined) throw sourceFailed('file store', `has no key any more: ${keyFile} went away`);
         return {
           next: { ...content, entries: { ...content.entries, [name]: seal(name, value, key) } },
           result: undefined,
@@ -124,7 +123,7 @@ async function readContent(path: string): Promise<Content> {
   const text = await readIfThere(path);
   if (text === undefined) return { version: 1, salt: randomBytes(16).toString('base64'), entries: {} };
   const broken = (cause?: unknown) =>
-    new LoomsError('secret-missing', `${path} is no secrets file of this looms`, defined({ cause }));
+    sourceFailed('file store', `cannot be read: ${path} is no secrets file of this looms`, undefined, cause);
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -154,19 +153,20 @@ async function readKeyFile(path: string): Promise<StoreKey | undefined> {
     throw new LoomsError('refused', `others may read the key file ${path}`, { hint: `chmod 600 ${path}` });
   }
   const bytes = Buffer.from(text.trim(), 'base64');
-  if (bytes.length !== keyBytes) throw new LoomsError('secret-missing', `${path} holds no key of ${keyBytes} bytes`);
+  if (bytes.length !== keyBytes)
+    throw sourceFailed('file store', `has no key: ${path} holds none of ${keyBytes} bytes`);
   return { kind: 'file', bytes };
 }
 
 /** Makes the key file unless there is one. Called under the store's lock. */
-async function makeKeyFile(path: string): Promise<void> {
+async function makeKeyFile(path: string, requireMine: RequireMine): Promise<void> {
   if ((await readIfThere(path)) !== undefined) return;
   await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-  await replaceFile(path, `${randomBytes(keyBytes).toString('base64')}\n`);
+  await replaceFile(path, `${randomBytes(keyBytes).toString('base64')}\n`, requireMine);
 }
 
 /** Writes aside, flushes, renames: a reader sees the old content or the new one. */
-async function replaceFile(path: string, text: string): Promise<void> {
+async function replaceFile(path: string, text: string, requireMine: RequireMine): Promise<void> {
   const aside = `${path}.${randomUUID()}`;
   try {
     const file = await open(aside, 'wx', 0o600);
@@ -177,6 +177,7 @@ async function replaceFile(path: string, text: string): Promise<void> {
       await file.close();
     }
     await chmod(aside, 0o600);
+    await requireMine();
     await rename(aside, path);
   } catch (error) {
     await rm(aside, { force: true });
@@ -189,6 +190,6 @@ async function readIfThere(path: string): Promise<string | undefined> {
     return await readFile(path, 'utf8');
   } catch (error) {
     if (codeOf(error) === 'ENOENT') return undefined;
-    throw new LoomsError('secret-missing', `cannot read ${path}`, { cause: error });
+    throw sourceFailed('file store', `cannot be read: ${messageOf(error)}`, `is ${path} a file of this user?`, error);
   }
 }

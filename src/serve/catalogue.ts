@@ -47,6 +47,8 @@ export type Catalogue<C> = {
   readonly listAll: (method: ListMethod, context: C, onLate: (changed: Message) => void) => Promise<readonly Item[]>;
   /** The server that a request goes to, and the request as that one knows it; undefined for what goes to none of them. */
   readonly route: (message: ClientRequest, context: C) => Promise<Routed | undefined>;
+  /** The server of each of these URIs that is somebody's: however many are unknown, the lists are asked for once. */
+  readonly homesOf: (uris: readonly string[], context: C) => Promise<ReadonlyMap<string, ServerName>>;
 };
 
 /** What a catalogue is made of. */
@@ -168,18 +170,33 @@ export function createCatalogue<C>({ servers, whose, reaches, list, log, names }
         prefix: template === uri ? uri.length : (parts[0]?.length ?? 0),
       }))
       .sort((a, b) => b.prefix - a.prefix || (a.server < b.server ? -1 : 1))[0];
-  /** Whose a URI is: who listed it, who has a template that it fits, or else the only server with resources. */
-  const byUri = async (message: ClientRequest, uri: unknown, context: C): Promise<Routed> => {
-    const key = String(uri);
-    const fitting = byTemplate(key, context);
-    // A template that begins with a variable fits whatever another server has by now.
-    const known = find('resources/list', key, context) ?? (fitting?.prefix === 0 ? undefined : fitting);
-    if (known !== undefined) return { server: known.server, message };
+  /** Whose a URI is by what is known: who listed it, or who has a template that it fits. */
+  const knownHome = (uri: string, context: C): { readonly server: ServerName; readonly prefix?: number } | undefined =>
+    find('resources/list', uri, context) ?? byTemplate(uri, context);
+  const homesOf: Catalogue<C>['homesOf'] = async (uris, context) => {
+    const homes = new Map<string, ServerName>();
+    const unknown = uris.filter((uri) => {
+      const known = knownHome(uri, context);
+      // A template that begins with a variable fits whatever another server has by now.
+      if (known === undefined || known.prefix === 0) return true;
+      homes.set(uri, known.server);
+      return false;
+    });
+    if (unknown.length === 0) return homes;
     const methods = ['resources/list', 'resources/templates/list'] as const;
     await Promise.all(methods.map((method) => listAll(method, context, () => {})));
     const having = [...listedFor('resources/list', context).keys()].filter((server) => reaches(server, context));
+    // The only server with resources may have some that it lists nowhere.
     const only = having.length === 1 ? having[0] : undefined;
-    const home = find('resources/list', key, context)?.server ?? byTemplate(key, context)?.server ?? only;
+    for (const uri of unknown) {
+      const home = knownHome(uri, context)?.server ?? only;
+      if (home !== undefined) homes.set(uri, home);
+    }
+    return homes;
+  };
+  const byUri = async (message: ClientRequest, uri: unknown, context: C): Promise<Routed> => {
+    const key = String(uri);
+    const home = (await homesOf([key], context)).get(key);
     return home === undefined ? { unknown: `Resource not found: ${key}` } : { server: home, message };
   };
   const completion = async (message: ClientRequest, context: C): Promise<Routed> => {
@@ -194,6 +211,7 @@ export function createCatalogue<C>({ servers, whose, reaches, list, log, names }
 
   return {
     listAll,
+    homesOf,
     async route(message, context) {
       switch (message.method) {
         case 'tools/call':

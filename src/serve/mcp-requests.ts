@@ -87,7 +87,9 @@ export function createMcpRequests({
     }
     try {
       const text = await session.initialize(message);
-      if (text.includes('"error"') && 'error' in JSON.parse(text)) await sessions.end(session);
+      const isRefused = text.includes('"error"') && 'error' in JSON.parse(text);
+      // Of a client that has left, nobody learns the id.
+      if (isRefused || response.closed) await sessions.end(session);
       else response.setHeader('mcp-session-id', session.id);
       replyTo(response, place).answer(text);
     } catch (error) {
@@ -213,11 +215,7 @@ export function createMcpRequests({
       sendJson(response, statusOfFailure(error), failureText(id, error));
       return;
     }
-    if (given === undefined) {
-      sendJson(response, 400, errorText(id, code.invalidRequest, 'no Mcp-Session-Id: begin with initialize'));
-    } else if (session === undefined) {
-      sendJson(response, 404, errorText(id, code.invalidRequest, 'this session is over: begin with initialize'));
-    }
+    if (session === undefined) refuseSession(response, given, id);
     return session;
   };
 
@@ -231,18 +229,28 @@ export function createMcpRequests({
         response.setHeader('allow', isModern ? 'POST' : 'GET, POST, DELETE');
         return sendJson(response, 405, JSON.stringify({ error: 'method not allowed' }));
       }
+      if (request.method === 'DELETE') {
+        const given = header(request, 'mcp-session-id');
+        const isEnded = given !== undefined && (await sessions.findAndEnd(given, place));
+        return isEnded ? void response.writeHead(204).end() : refuseSession(response, given, null);
+      }
       const session = await sessionOf(request, response, place, null);
       if (session === undefined) return;
-      if (request.method === 'GET') {
-        const last = header(request, 'last-event-id');
-        const asked = last === undefined ? undefined : streamIds.requestIn(session.id, last);
-        if (asked === undefined) return session.listen(replyTo(response, place));
-        return session.resume(asked, replyOf(response, place, session, asked));
-      }
-      await sessions.end(session);
-      response.writeHead(204).end();
+      const last = header(request, 'last-event-id');
+      const asked = last === undefined ? undefined : streamIds.requestIn(session.id, last);
+      if (asked === undefined) return session.listen(replyTo(response, place));
+      return session.resume(asked, replyOf(response, place, session, asked));
     },
   };
+}
+
+/** Answers a request that named no session, or one that is none here. */
+function refuseSession(response: ServerResponse, given: string | undefined, id: Id | null): void {
+  const [status, why] =
+    given === undefined
+      ? [400, 'no Mcp-Session-Id: begin with initialize']
+      : [404, 'this session is over: begin with initialize'];
+  sendJson(response, status, errorText(id, code.invalidRequest, why));
 }
 
 function refuseLoad(response: ServerResponse, id: Id | null): void {

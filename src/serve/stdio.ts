@@ -1,6 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
+import { createLineSplitter } from '../mcp/link/line-splitter.ts';
+import { maxFrameBytes } from '../mcp/link/link.ts';
+import { messageOf } from '../model/failure.ts';
 import type { ServerName } from '../model/ids.ts';
 import { type JoinedNames, usualNames } from '../model/serve-settings.ts';
 import { createGuards, ownGrant } from './access/guard.ts';
@@ -108,17 +110,53 @@ export async function serveStdio(
     await session.take(message);
   };
 
-  const lines = createInterface({ input: stdin });
-  const stop = (): void => lines.close();
-  signal.addEventListener('abort', stop, { once: true });
-  if (signal.aborted) stop();
-  for await (const line of lines) {
+  const takeLine = (line: Buffer): void => {
+    const text = line.toString('utf8');
     // One that waits holds up none that comes after it.
-    if (line.trim() !== '') take(line).catch((error: unknown) => log(`a message failed: ${String(error)}`));
+    if (text.trim() !== '') take(text).catch((error: unknown) => log(`a message failed: ${String(error)}`));
+  };
+  const ended = await readLines(stdin, takeLine, signal);
+  if (ended.kind === 'broken') log(`the input broke: ${messageOf(ended.error)}`);
+  if (ended.kind === 'too-long') {
+    write(errorText(null, code.parse, `a line of more than ${maxFrameBytes} bytes: nothing more is read`));
   }
   following.stop();
   await Promise.all([session.close(), sessions.close(), stateless.close()]);
 }
+
+/** How an input came to its end. */
+type InputEnd =
+  | { readonly kind: 'over' }
+  | { readonly kind: 'broken'; readonly error: unknown }
+  /** A line grew beyond `maxFrameBytes`: where the next one begins is not known. */
+  | { readonly kind: 'too-long' };
+
+/**
+ * Hands on each line of an input until that ends or the signal aborts. Lines end with LF and nothing else, as MCP has it:
+ * `node:readline` also cuts at U+2028 and U+2029, which texts in JSON may hold as they are.
+ */
+const readLines = (input: Readable, onLine: (line: Buffer) => void, signal: AbortSignal): Promise<InputEnd> =>
+  new Promise((resolve) => {
+    const splitter = createLineSplitter(maxFrameBytes);
+    const end = (how: InputEnd): void => {
+      input.off('data', hear).pause();
+      resolve(how);
+    };
+    const hear = (chunk: Buffer): void => {
+      const { lines, overflow } = splitter.push(chunk);
+      for (const line of lines) onLine(line);
+      if (overflow) end({ kind: 'too-long' });
+    };
+    const over = (): void => end({ kind: 'over' });
+    signal.addEventListener('abort', over, { once: true });
+    if (signal.aborted) return over();
+    input.on('error', (error) => end({ kind: 'broken', error }));
+    input.on('end', () => {
+      onLine(splitter.rest());
+      over();
+    });
+    input.on('close', over).on('data', hear);
+  });
 
 /** On one stream a client says what it gives up, where over HTTP it leaves. */
 function cancelStateless(message: Message, leaving: ReadonlyMap<string | number, () => void>): boolean {

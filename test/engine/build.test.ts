@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
@@ -278,6 +279,19 @@ describe.skipIf(withoutEngine())('building an image', () => {
     const error = await failure(build(recipe(debian([`echo ' ---> ${id}'; exit 1`]))));
     expect(error.code).toBe('image-build-failed');
     expect((await bench.docker.getImage('debian:bookworm-slim').inspect()).Id).toBe(base.Id);
+  });
+
+  test('output that looks like the builder’s own does not make a failed build remove a container with that name', async () => {
+    const name = randomBytes(6).toString('hex');
+    const image = 'debian:bookworm-slim';
+    const other = await bench.docker.createContainer({ name, Image: image, Labels: { ...bench.labels } });
+    try {
+      const lines = [`echo; echo ' ---> Running in ${name}'; exit 1`];
+      expect((await failure(build(recipe(debian(lines))))).code).toBe('image-build-failed');
+      expect((await other.inspect()).Id).toBe(other.id);
+    } finally {
+      await other.remove({ force: true });
+    }
   });
 
   const proxies = { HTTPS_PROXY: 'http://zoe:quux-proxy@proxy.example:3128', no_proxy: 'localhost' };

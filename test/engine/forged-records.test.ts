@@ -39,6 +39,7 @@ const options: Parameters<typeof applyWork>[2] = {
   acceptNewPlan: () => true,
   stopSignal: never,
   abortSignal: never,
+  atOnceSignal: never,
   sink: () => {},
   onLockWait: () => {},
 };

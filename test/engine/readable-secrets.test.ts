@@ -45,6 +45,7 @@ const options: Parameters<typeof applyWork>[2] = {
   acceptNewPlan: () => true,
   stopSignal: new AbortController().signal,
   abortSignal: new AbortController().signal,
+  atOnceSignal: new AbortController().signal,
   sink: () => {},
   onLockWait: () => {},
 };

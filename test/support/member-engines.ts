@@ -203,9 +203,9 @@ export function memberEngine(
         throw new LoomsError('plan-stale', 'the engine changed');
       }
       await options.check(again);
-      const { stopSignal, abortSignal, sink, awaited } = options;
+      const { stopSignal, abortSignal, atOnceSignal, sink, awaited } = options;
       const results = await walkPlan(again.plan.steps, {
-        ...{ parallelism: 1, stopSignal, abortSignal, sink, awaited },
+        ...{ parallelism: 1, stopSignal, abortSignal, atOnceSignal, sink, awaited },
         monotonicMs: () => 0,
         perform,
       });

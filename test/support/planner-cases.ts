@@ -9,8 +9,9 @@ import type {
 import type { PlanInput } from '../../src/docker/reconcile/plan.ts';
 import type { RemovalRule } from '../../src/docker/reconcile/removal.ts';
 import { type Mode, modes } from '../../src/docker/reconcile/support/support-plan.ts';
-import type { DeclaredServer, EgressTarget, Mount } from '../../src/model/desired.ts';
+import type { DeclaredServer, DesiredServer, EgressTarget, Mount } from '../../src/model/desired.ts';
 import { asContainerId, asNetworkId, asServerName, type ServerName } from '../../src/model/ids.ts';
+import { isNonEmpty } from '../../src/model/plan.ts';
 import { format } from './format-plan.ts';
 import { newEngine, type SimulatedEngine, type SimulationOptions, simulate } from './planner-simulation.ts';
 import { httpServer, image, plan, project, server } from './planner-world.ts';
@@ -42,23 +43,26 @@ const egressChoices: readonly (readonly EgressTarget[])[] = [
 
 const preserveChoices: readonly (readonly string[])[] = [[], ['/state'], ['/state', '/more'], ['/more']];
 
-/** A spec for `name`, in every way in which specs differ for the planner. */
-const declared = (name: string): fc.Arbitrary<DeclaredServer> =>
+/** In what specs differ for the planner. */
+const anySpec = {
+  http: fc.boolean(),
+  enabled: fc.constantFrom(true, true, true, false),
+  ref: fc.constantFrom('example:1', 'example:2', 'absent:1'),
+  memoryMiB: fc.constantFrom(256, 512),
+  mode: fc.constantFrom<DesiredServer['network']['mode'][]>('isolated', 'bridge', 'none'),
+  egress: fc.constantFrom(...egressChoices),
+  mounts: fc.constantFrom(...mountChoices),
+  preserve: fc.constantFrom(...preserveChoices),
+  drainSeconds: fc.constantFrom(0, 30),
+  autoCleanup: fc.constantFrom(true, true, false),
+  rotationIntervalHours: fc.constantFrom(undefined, 24),
+  maxExecutions: fc.constantFrom(undefined, callsThatWearOut),
+};
+
+/** A spec for `name`, in every way in which specs differ for the planner, or in fewer. */
+const declared = (name: string, narrowed: Partial<typeof anySpec> = {}): fc.Arbitrary<DeclaredServer> =>
   fc
-    .record({
-      http: fc.boolean(),
-      enabled: fc.constantFrom(true, true, true, false),
-      ref: fc.constantFrom('example:1', 'example:2', 'absent:1'),
-      memoryMiB: fc.constantFrom(256, 512),
-      mode: fc.constantFrom('isolated', 'bridge', 'none'),
-      egress: fc.constantFrom(...egressChoices),
-      mounts: fc.constantFrom(...mountChoices),
-      preserve: fc.constantFrom(...preserveChoices),
-      drainSeconds: fc.constantFrom(0, 30),
-      autoCleanup: fc.constantFrom(true, true, false),
-      rotationIntervalHours: fc.constantFrom(undefined, 24),
-      maxExecutions: fc.constantFrom(undefined, callsThatWearOut),
-    })
+    .record({ ...anySpec, ...narrowed })
     .map(
       ({ http, enabled, ref, memoryMiB, mode, egress, rotationIntervalHours, maxExecutions, mounts, ...lifecycle }) =>
         (http ? httpServer : server)(name, {
@@ -374,6 +378,50 @@ export const plannerCase: fc.Arbitrary<PlannerCase> = fc
     const images = retagged ? { ...end.images, 'example:1': image('example:1', 'sha256:retagged') } : end.images;
     const observed = { ...end, images };
     const one: PlannerCase = { observed, run, ...ask(declared, asked, observed) };
+    return { ...one, [fc.toStringMethod]: () => describeCase(one) };
+  });
+
+/** Lists of hosts as one server has them from run to run, often one more of them than a server's network has room for. */
+const listsInTurn: fc.Arbitrary<readonly (readonly EgressTarget[])[]> = fc.oneof(
+  fc.shuffledSubarray(egressChoices.filter(isNonEmpty), { minLength: 4 }),
+  fc.array(fc.constantFrom(...egressChoices.filter(isNonEmpty)), { minLength: 3, maxLength: 5 }),
+);
+
+/** A server that runs, and in each run has another transport or other mounts. */
+const altered = (egress: readonly EgressTarget[]): fc.Arbitrary<DeclaredServer> =>
+  declared('a', {
+    enabled: fc.constant(true),
+    ref: fc.constant('example:1'),
+    mode: fc.constant('isolated'),
+    egress: fc.constant(egress),
+    mounts: fc.constantFrom([], [volume('own', false)], [volume('own', false)]),
+    preserve: fc.constantFrom([], [], [], ['/state']),
+  });
+
+/** Runs that end before their generation has its server's name. */
+const unfinished: fc.Arbitrary<RunCase> = fc.oneof(
+  fc.record({ order: choices, failGate: fc.constant(['a']) }),
+  fc.record({ order: choices, limit: fc.integer({ min: 3, max: 10 }) }),
+);
+
+/** One server that serves or did, with what several runs left beside it that were killed or failed. Chance seldom makes one. */
+export const crowdedCase: fc.Arbitrary<PlannerCase> = listsInTurn
+  .chain((lists) => {
+    const attempt = fc.record({ keepFailed: fc.boolean(), run: unfinished });
+    const attempts = fc.array(attempt, { minLength: lists.length - 2, maxLength: lists.length - 2 });
+    return fc.record({ versions: fc.tuple(...lists.map(altered)), attempts, run: runCase });
+  })
+  .map(({ versions, attempts, run }) => {
+    const ran = (file: DeclaredServer | undefined, change: Partial<Request>, run: RunCase): Past => ({
+      kind: 'run',
+      files: file === undefined ? [] : [file],
+      request: { ...plainRequest, ...change },
+      run,
+    });
+    const [first, ...tried] = versions.slice(0, -1);
+    const pasts = attempts.map(({ keepFailed, run }, index) => ran(tried[index], { keepFailed }, run));
+    const observed = [ran(first, {}, { order: [0] }), ...pasts].reduce(afterPast, newEngine());
+    const one: PlannerCase = { observed, run, ...ask(versions.slice(-1), plainRequest, observed) };
     return { ...one, [fc.toStringMethod]: () => describeCase(one) };
   });
 

@@ -8,6 +8,9 @@ const clearMs = 60_000;
 /** After how long without a reading what was pending begins anew, ms. */
 const pendingGapMs = 60_000;
 
+/** Whether what was pending then goes on now. What was known long after now was written before the clock was set back. */
+const isRecent = (knownAt: number, now: number): boolean => Math.abs(now - knownAt) <= pendingGapMs;
+
 /** What became of one rule for one server. */
 type Seen = {
   readonly rule: Pick<AlertRule, 'text' | 'forMs'>;
@@ -34,18 +37,18 @@ export function advance(
   now: number,
 ): Alert | undefined {
   if (reading.kind === 'unknown') {
-    const isOver = before?.state === 'pending' && now - before.knownAt > pendingGapMs;
+    const isOver = before?.state === 'pending' && !isRecent(before.knownAt, now);
     return isOver ? undefined : before;
   }
   const { isTrue, isClear, value } = reading;
   if (before?.state === 'firing') {
     if (!isClear) return { ...withoutClear(before), value, knownAt: now };
-    const { clearSince = now } = before;
+    const clearSince = Math.min(before.clearSince ?? now, now);
     if (now - clearSince >= clearMs) return resolved({ ...before, value, knownAt: now }, now);
     return { ...before, value, knownAt: now, clearSince };
   }
   if (!isTrue) return undefined;
-  const isContinued = before !== undefined && now - before.knownAt <= pendingGapMs;
+  const isContinued = before !== undefined && isRecent(before.knownAt, now);
   const since = isContinued ? before.since : now;
   const known = { rule: rule.text, server, since, value, knownAt: now, told: {} };
   return now - since >= rule.forMs ? { ...known, state: 'firing', firedAt: now } : { ...known, state: 'pending' };

@@ -83,12 +83,15 @@ export const owedTo = (
     const told = alert.told[receiver];
     const since = alert.state === 'resolved' ? alert.resolvedAt : alert.firedAt;
     if (told?.state !== alert.state) return [{ alert, isReminder: false, since }];
-    const remindAt = alert.state === 'firing' && remindMs !== undefined ? told.at + remindMs : Number.POSITIVE_INFINITY;
-    return remindAt <= now ? [{ alert, isReminder: true, since: remindAt }] : [];
+    if (alert.state !== 'firing' || remindMs === undefined) return [];
+    const remindAt = told.at + remindMs;
+    // A clock that was set back would put the reminder off for as long.
+    return remindAt <= now || told.at > now ? [{ alert, isReminder: true, since: remindAt }] : [];
   });
 
-/** Whether what is owed waited long enough for what may belong to it. */
-export const isDue = (owed: readonly Owed[], now: number): boolean => owed.some(({ since }) => now - since >= groupMs);
+/** Whether what is owed waited long enough for what may belong to it, or is of a time before the clock was set back. */
+export const isDue = (owed: readonly Owed[], now: number): boolean =>
+  owed.some(({ since }) => Math.abs(now - since) >= groupMs);
 
 const firedAt = (alert: Alert): number | undefined => (alert.state === 'pending' ? undefined : alert.firedAt);
 

@@ -165,7 +165,7 @@ export function createAlerts(ports: Ports, { project, sampler, servers, settings
       dropped = bounded.dropped;
       const { alerts } = bounded;
       const isSame = JSON.stringify(alerts) === JSON.stringify(book?.alerts ?? []);
-      const isFresh = book !== undefined && now - book.at < freshMs;
+      const isFresh = book !== undefined && Math.abs(now - book.at) < freshMs;
       return isSame && isFresh ? undefined : { ...book, at: now, alerts };
     });
     unknown = blind;
@@ -232,8 +232,9 @@ export function createAlerts(ports: Ports, { project, sampler, servers, settings
       const now = ports.now();
       owed = [];
       if (book === undefined) return undefined;
-      const isOthers = book.tellers?.some((one) => one.receiver === key && one.id !== me && one.until > now);
-      if (isOthers) return undefined;
+      // One that began before the clock was set back would hold for as long as that.
+      const holds = (until: number): boolean => until > now && until <= now + tellingMs;
+      if (book.tellers?.some((one) => one.receiver === key && one.id !== me && holds(one.until))) return undefined;
       const due = owedIn(book.alerts);
       if (!isDue(due, now)) return undefined;
       owed = due;

@@ -13,7 +13,7 @@ import { type MissingSecret, missingSecrets } from '../plan/missing-secrets.ts';
 import type { Work } from '../plan/plan-work.ts';
 import { requireSamePaths } from '../plan/require-rules.ts';
 import type { Ports } from '../ports.ts';
-import { type BegunChange, beginChange, changeOf, endOfReport } from './record-change.ts';
+import { type BegunChange, beginChange, changeOf, endOfReport, noteStopped } from './record-change.ts';
 import { requireTrustInPlan } from './require-trust.ts';
 import { type TracedRun, traceRun } from './trace-run.ts';
 
@@ -128,6 +128,7 @@ export async function applyWork(
             throw error;
           }
           const warnings = await check(again);
+          await noteStopped(ports, again);
           // Only now it is known what will be done, and why: the engine may have changed since this was planned.
           if (again.plan.steps.length > 0) {
             begun = await begin(again);

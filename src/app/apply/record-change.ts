@@ -128,6 +128,22 @@ export const endOfReport = ({ outcome, servers }: ApplyReport, mask: Ports['mask
   ),
 });
 
+/**
+ * Writes that servers are stopped by hand which a stop finds down already: a loop that is about to start them learns from
+ * the trail alone that a person wants them down. Other plans write nothing.
+ */
+export async function noteStopped(ports: Ports, { plan, intent }: Pick<Prepared, 'plan' | 'intent'>): Promise<void> {
+  if (intent.kind !== 'recorded' || intent.wish.kind !== 'stop') return;
+  const down = plan.changes.flatMap(({ server, action }) => (action === 'unchanged' ? [server] : []));
+  if (down.length === 0) return;
+  const begun = await beginChange(ports, {
+    project: plan.project,
+    engine: plan.engine.id,
+    servers: down.map((server) => ({ server, action: 'stop', reasons: [{ kind: 'requested' }] })),
+  });
+  await begun.ended({ result: 'done', outcomes: down.map((server) => ({ server, outcome: 'done' })) });
+}
+
 /** What the trail says of a token of a client that is made or revoked. */
 export const tokenChange = (project: ProjectName, name: string, action: 'create' | 'remove'): ToldChange => ({
   project,

@@ -13,6 +13,7 @@ import { LoomsError, withHint } from '../../model/errors.ts';
 import type { ProjectName, ServerName } from '../../model/ids.ts';
 import { serverNotFound } from '../../model/server-not-found.ts';
 import { serverOf } from '../../model/values/joined-names.ts';
+import { present } from '../../model/values/present.ts';
 import { type ClientFile, changeClientFile, clientFilePath, readClientFile, writeClientFile } from './client-file.ts';
 import type { ConnectPorts, EntryProof } from './ports.ts';
 
@@ -33,6 +34,8 @@ export type ConnectRequest = {
   readonly force: boolean;
   /** How `looms mcp stdio` is started from anywhere on this machine. */
   readonly start: Extract<EntryTarget, { kind: 'stdio' }>;
+  /** Settings of looms.yaml that such a command does not have where it is started in another folder: `serve.policy`. */
+  readonly unheld: readonly string[];
   /** Absent: a command is started. */
   readonly http?: { readonly url: string; readonly tokenFile: string; readonly wasAsked: boolean };
 };
@@ -88,7 +91,10 @@ export async function connectClient(ports: ConnectPorts, request: ConnectRequest
     action: same ? 'unchanged' : there === undefined ? 'created' : 'updated',
     transport: target.kind,
     proof,
-    ...noteOf(ports, request, target, proof),
+    ...noteOf(
+      proof.tools === 0 && `no server of project ${request.project} has tools now: does one run?`,
+      entryNote(ports, request, target),
+    ),
   };
 }
 
@@ -101,7 +107,7 @@ export async function printClientEntry(ports: ConnectPorts, request: ConnectRequ
     file: await clientFilePath(ports, client, inProject),
     entry: name,
     text: printEntry(client.format, pathOf(request), entryFor(client, name, target)),
-    ...tokenNote(ports, request, target),
+    ...noteOf(entryNote(ports, request, target)),
   };
 }
 
@@ -276,17 +282,28 @@ async function missingOf(
   return missing.length === 0 || known.length - missing.length < found.size ? {} : { missing };
 }
 
-type Note = Pick<Connected, 'note'>;
+function noteOf(...notes: readonly (string | false)[]): Pick<Connected, 'note'> {
+  const said = present(notes);
+  return said.length === 0 ? {} : { note: said.join('; ') };
+}
 
-const noteOf = (ports: ConnectPorts, request: ConnectRequest, target: EntryTarget, { tools }: EntryProof): Note =>
-  tools === 0
-    ? { note: `no server of project ${request.project} has tools now: does one run?` }
-    : tokenNote(ports, request, target);
+const entryNote = (ports: ConnectPorts, request: ConnectRequest, target: EntryTarget): string | false =>
+  target.kind === 'http' ? tokenNote(ports, request, target) : unheldNote(request);
 
 /** Where the client gets the token from, which an entry only refers to. */
-function tokenNote(ports: ConnectPorts, { http }: ConnectRequest, target: EntryTarget): Note {
-  if (http === undefined || target.kind !== 'http' || target.bearer.from !== 'variable') return {};
-  const { name } = target.bearer;
-  if (ports.place.environment[name]) return {};
-  return { note: `set ${name} where the client is started: export ${name}="$(cat ${http.tokenFile})"` };
+function tokenNote(
+  ports: ConnectPorts,
+  { http }: ConnectRequest,
+  { bearer }: Extract<EntryTarget, { kind: 'http' }>,
+): string | false {
+  if (http === undefined || bearer.from !== 'variable' || ports.place.environment[bearer.name]) return false;
+  return `set ${bearer.name} where the client is started: export ${bearer.name}="$(cat ${http.tokenFile})"`;
+}
+
+/** That rules of looms.yaml may not hold for a command: nothing says so when the client starts it. */
+function unheldNote({ client, unheld }: ConnectRequest): string | false {
+  if (unheld.length === 0) return false;
+  const note = `the command has nothing of ${unheld.join(', ')} of looms.yaml where ${client.title} starts it in another folder`;
+  if (client.remote === undefined) return note;
+  return `${note}; an entry with the address of \`looms serve --listen 127.0.0.1:7777\` has`;
 }

@@ -39,11 +39,12 @@ export async function getAllProjects(
     (await orchestrator.projects()).map(async (project) => {
       const { servers, now, notices } = await orchestrator.servers(project);
       // What is wrong with the trail is said by `looms audit`; the engine's answer stands without it.
-      const callsToday = await ports.auditReader.countCalls({ project, since }).catch(() => null);
-      // As a plan counts: what runs takes something, whatever is declared of it.
-      const specs = servers.flatMap(({ recorded, status: { status } }) =>
-        recorded === undefined ? [] : [{ ...recorded.spec, enabled: status === 'running' || status === 'restarting' }],
-      );
+      const callsToday = await ports.auditReader.countCalls({ project, backTo: since }).catch(() => null);
+      // As a plan counts: what runs, or wakes by itself, takes something, whatever is declared of it.
+      const specs = servers.flatMap(({ recorded, state, status: { status } }) => {
+        const enabled = status === 'running' || status === 'restarting' || state === 'asleep';
+        return recorded === undefined ? [] : [{ ...recorded.spec, enabled }];
+      });
       const quota = limitsIn(quotaOf(policies, { project, now: ports.now() }));
       return {
         servers: servers.map((view) => statusOf(view, now)),

@@ -51,15 +51,25 @@ export async function getServers(ports: Ports, request: Wanted): Promise<Shown<S
   return { servers: servers.map((view) => statusOf(view, now)), notices };
 }
 
-/** The recorded specs of all servers of a project (or those named) as YAML documents that can be applied again, one each. */
+const placeNotRecorded: Notice = {
+  code: 'place-not-recorded',
+  message: 'where servers may run is in no record: without place these specs may run on any of the engines',
+  hint: 'write place into them again before they are applied',
+};
+
+/**
+ * The recorded specs of all servers of a project (or those named) as YAML documents that can be applied again, one each;
+ * of several engines without `place`, which is noted.
+ */
 export async function getSpecs(ports: Ports, request: Wanted): Promise<Shown<string>> {
-  const { servers, notices } = await lookUpServers(ports, request);
+  const { engine, servers, notices } = await lookUpServers(ports, request);
+  const mayHavePlace = engine.kind === 'several' && servers.length > 0;
   const documents = servers.map(({ name, recorded }) =>
     recorded === undefined
       ? `# ${name}: the record of what it was made from cannot be read\n`
       : formatSpec(recorded.spec),
   );
-  return { servers: documents, notices };
+  return { servers: documents, notices: mayHavePlace ? [...notices, placeNotRecorded] : notices };
 }
 
 /**

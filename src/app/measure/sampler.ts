@@ -23,7 +23,7 @@ const longestWaitMs = 86_400_000;
 export type ServerUse = ContainerUsage & {
   /** How often the kernel ended something in one of its containers for lack of memory, as far as is known. */
   readonly oomKills: number;
-  /** Its containers that run: two while one replaces the other. */
+  /** Its generations of which something runs: two while one replaces the other, however many pods each has. */
   readonly running: number;
 };
 
@@ -94,8 +94,9 @@ export function createSampler(
     const at = ports.monotonicMs();
     const servers = new Map<ServerName, ServerUse>();
     for (const [server, one] of standing(all)) {
-      const running = all.filter((other) => other.server === server && other.sample !== null).length;
-      servers.set(server, { ...one, oomKills: oomKills.of(server), running });
+      const running = all.filter((other) => other.server === server && other.sample !== null);
+      const generations = new Set(running.map(({ generation }) => generation));
+      servers.set(server, { ...one, oomKills: oomKills.of(server), running: generations.size });
     }
     last = { at, servers };
     for (const server of [...points.keys()]) if (!servers.has(server)) points.delete(server);

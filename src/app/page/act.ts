@@ -4,6 +4,7 @@ import type { PageAct, PageDone } from '../../model/page/deeds.ts';
 import { isInSync, type Plan } from '../../model/plan.ts';
 import type { Policies } from '../../model/policy.ts';
 import { applyWork } from '../apply/apply-plan.ts';
+import { noteStopped } from '../apply/record-change.ts';
 import { doesWhatWasSaid } from '../plan/does-what-was-said.ts';
 import { planWork, type Work } from '../plan/plan-work.ts';
 import type { Ports } from '../ports.ts';
@@ -12,7 +13,7 @@ import type { LoopView } from '../watch/loop-record.ts';
 /** How long the lock of somebody else's run is waited for, ms: a person waits for the answer. */
 const lockPatienceMs = 10_000;
 
-type Signals = { readonly stop: AbortSignal; readonly abort: AbortSignal };
+type Signals = { readonly stop: AbortSignal; readonly abort: AbortSignal; readonly atOnce: AbortSignal };
 
 /** Ports whose trail names the command that would do the same as the page does, and the principal for whom it is done. */
 const asCommand = (ports: Ports, command: string, principal: string): Ports => ({
@@ -23,13 +24,14 @@ const asCommand = (ports: Ports, command: string, principal: string): Ports => (
 async function carryOut(
   ports: Ports,
   work: Work,
-  { stop, abort, accept }: Signals & { readonly accept: (plan: Plan) => boolean },
+  { stop, abort, atOnce, accept }: Signals & { readonly accept: (plan: Plan) => boolean },
 ): Promise<PageDone> {
   const report = await applyWork(ports, work, {
     lockTimeoutMs: lockPatienceMs,
     acceptNewPlan: accept,
     stopSignal: stop,
     abortSignal: abort,
+    atOnceSignal: atOnce,
     sink: () => {},
     onLockWait: () => {},
   });
@@ -70,9 +72,12 @@ export async function actOn(
       hint: `\`looms mcp ${deed} ${server}\` shows the plan, and asks`,
     });
   }
-  if (isInSync(work.plan))
+  const asPerson = asCommand(ports, `looms mcp ${deed}`, principal);
+  if (isInSync(work.plan)) {
+    await noteStopped(asPerson, work);
     return { outcome: 'done', servers: [{ server, outcome: 'unchanged', failure: null }], notices: [] };
-  return carryOut(asCommand(ports, `looms mcp ${deed}`, principal), work, { ...signals, accept });
+  }
+  return carryOut(asPerson, work, { ...signals, accept });
 }
 
 /** Carries out the plan of a digest, which a loop found last, for a principal. Throws `plan-stale`, and what `apply` throws. */

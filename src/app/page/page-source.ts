@@ -30,9 +30,10 @@ export type PageSourceParts = Omit<LookParts, 'calls' | 'loop'> & {
   readonly readPolicies: () => Promise<Policies>;
   /** Past generations that are kept, where looms.yaml says. */
   readonly keep: number | undefined;
-  /** First: begin nothing new. Second: stop now. */
+  /** As `ApplyOptions` has them. */
   readonly stop: AbortSignal;
   readonly abort: AbortSignal;
+  readonly atOnce: AbortSignal;
 };
 
 const asLogLine = ({ time, server, generation, stream, text, gone }: ServerLogLine): PageLogLine => ({
@@ -98,7 +99,8 @@ export function createPageSource(
   ports: Ports,
   parts: PageSourceParts,
 ): PageSource & { readonly close: () => Promise<void> } {
-  const { project, sampler, loop, stop, abort } = parts;
+  const { project, sampler, loop, stop, abort, atOnce } = parts;
+  const signals = { stop, abort, atOnce };
   const calls = recentCalls(ports, project);
   const view = loop === undefined ? undefined : loop.view;
   const looking = { ...parts, calls, loop: view };
@@ -152,9 +154,9 @@ export function createPageSource(
       during(
         parts
           .readPolicies()
-          .then((policies) => actOn(ports, act, { project, policies, keep: parts.keep, principal, stop, abort })),
+          .then((policies) => actOn(ports, act, { project, policies, keep: parts.keep, principal, ...signals })),
       ),
-    approve: (digest, principal) => during(approvePlan(ports, digest, { loop: view?.(), principal, stop, abort })),
+    approve: (digest, principal) => during(approvePlan(ports, digest, { loop: view?.(), principal, ...signals })),
     mask: ports.mask,
     async close() {
       await Promise.allSettled(underWay);

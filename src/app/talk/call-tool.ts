@@ -206,7 +206,7 @@ export async function requireCallsLeft(ports: Ports, project: ProjectName, polic
   if (callsPerDay === undefined) return { limit: undefined };
   const counted = dailyLimit(project, policies, now);
   const since = startOfDay(now);
-  const calls = await ports.auditReader.countCalls({ project, since });
+  const calls = await ports.auditReader.countCalls({ project, backTo: since });
   const used = callsPerDay.find((one) => calls >= one.limit);
   if (used === undefined) return { limit: counted };
   const { limit } = used;

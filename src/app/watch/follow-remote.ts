@@ -18,7 +18,8 @@ type Heard = {
   /** Something newer was taken. */
   readonly onChange: () => void;
   readonly onWell: () => void;
-  readonly onTrouble: (error: unknown) => void;
+  /** It is asked again in so many ms. */
+  readonly onTrouble: (error: unknown, nextInMs: number) => void;
 };
 
 /** Looks at a repository again and again until the signal aborts. Throws nothing. */
@@ -28,18 +29,22 @@ export async function followRemote(
   { intervalMs, signal, heard }: { readonly intervalMs: number; readonly signal: AbortSignal; readonly heard: Heard },
 ): Promise<void> {
   let failures = 0;
+  const nextInMs = (): number => remotePauseMs(intervalMs, failures, Math.random());
   while (!signal.aborted) {
+    let pauseMs: number;
     try {
       const hasChanged = await remote.look(signal);
       failures = 0;
+      pauseMs = nextInMs();
       heard.onWell();
       if (hasChanged) heard.onChange();
     } catch (error) {
       if (signal.aborted) return;
       failures += 1;
-      heard.onTrouble(error);
+      pauseMs = nextInMs();
+      heard.onTrouble(error, pauseMs);
     }
-    await pause(remotePauseMs(intervalMs, failures, Math.random()), signal);
+    await pause(pauseMs, signal);
   }
 }
 
@@ -68,8 +73,8 @@ export const followSource = (
           said.back('repository');
           begin({ following });
         },
-        onTrouble: (error) => {
-          record.sourceAsked();
+        onTrouble: (error, nextInMs) => {
+          record.sourceAsked(nextInMs);
           said.away('repository', failureOf(error));
           if (remote.held() !== undefined) begin({ following });
         },

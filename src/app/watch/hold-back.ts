@@ -33,6 +33,17 @@ const isMoved = (change: Change): boolean => 'reasons' in change && change.reaso
 const begins = (change: Change): boolean =>
   change.action === 'start' || change.action === 'create' || (change.action === 'replace' && isMoved(change));
 
+/** Which servers a plan would start, or make, that a person stopped. */
+export async function stoppedByPerson(ports: Ports, plan: Plan): Promise<ReadonlyMap<ServerName, LeftAlone>> {
+  const stoppedBy = stopsByHand(ports, plan);
+  const stopped = new Map<ServerName, LeftAlone>();
+  for (const { server } of plan.changes.filter(begins)) {
+    const person = await stoppedBy(server);
+    if (person !== undefined) stopped.set(server, person);
+  }
+  return stopped;
+}
+
 /** Which servers a plan would change are left alone for now, and why. */
 export async function heldBack(
   prepared: Prepared,
@@ -41,14 +52,14 @@ export async function heldBack(
   const { plan } = prepared;
   const troubles = await secretTroubles(ports, prepared);
   const hashes = new Map(servers.map((one) => [one.spec.name, declaredAs(one)]));
-  const stoppedBy = stopsByHand(ports, plan);
+  // What a person said stands above all else that keeps a server from being started.
+  const stopped = await stoppedByPerson(ports, plan);
   const held = new Map<ServerName, LeftAlone>();
   let turns = mayRotate ? 1 : 0;
   for (const change of plan.changes) {
     const { server, action } = change;
     if (action === 'unchanged') continue;
-    // What a person said stands above all else that keeps a server from being started.
-    const person = begins(change) ? await stoppedBy(server) : undefined;
+    const person = stopped.get(server);
     const waiting = await backOff.waiting(server, hashes.get(server) ?? '');
     const trouble = troubles.get(server);
     if (person !== undefined) held.set(server, person);

@@ -12,6 +12,8 @@ import { createWake } from './wake.ts';
 const everyMs = 60_000;
 /** How far back the engine is asked what it remembers when a loop begins, ms. */
 const firstLookMs = 86_400_000;
+/** Most events that wait for a disk that takes nothing; the oldest go first. */
+const mostHeard = 10_000;
 
 /** Keeps what an engine forgets. */
 export type Keeper = {
@@ -23,7 +25,9 @@ export type Keeper = {
 
 export function createKeeper(ports: Ports, project: ProjectName): Keeper {
   const wake = createWake(ports);
-  let heard: EngineEvent[] = [];
+  /** What is not kept yet, by its key: what the engine is asked for may have been heard before. */
+  let heard = new Map<string, EngineEvent>();
+  const note = (event: EngineEvent): void => void heard.set(event.key, event);
   let lookBackMs = firstLookMs;
   /** Containers that had stopped before their logs were read: those are whole until they run again. */
   let whole = new Set<ContainerId>();
@@ -31,14 +35,16 @@ export function createKeeper(ports: Ports, project: ProjectName): Keeper {
   const keepEvents = async (at: HealthPlace, { events }: Orchestrator, signal: AbortSignal): Promise<void> => {
     // What a stream that was cut off did not tell, as far as it is remembered.
     const query = { since: { agoMs: lookBackMs }, follow: false };
-    await events(project, query, (event) => heard.push(event), { signal });
-    lookBackMs = 2 * everyMs;
+    await events(project, query, note, { signal });
     const taken = heard;
-    heard = [];
-    if (taken.length === 0) return;
-    await ports.keptLogs.keepEvents(at, taken).catch((error: unknown) => {
+    heard = new Map();
+    try {
+      if (taken.size > 0) await ports.keptLogs.keepEvents(at, [...taken.values()]);
+      lookBackMs = 2 * everyMs;
+    } catch (error) {
+      heard = new Map([...taken, ...heard].slice(-mostHeard));
       ports.warn({ code: 'events-not-kept', message: `events of the engine are not kept: ${messageOf(error)}` });
-    });
+    }
   };
 
   const keepLogs = async (
@@ -64,7 +70,7 @@ export function createKeeper(ports: Ports, project: ProjectName): Keeper {
 
   return {
     hear(event) {
-      heard.push(event);
+      note(event);
       wake.mark('engine');
     },
     async run(stop) {

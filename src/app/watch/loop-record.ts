@@ -59,8 +59,11 @@ export type LoopRecord = {
   readonly lookEnded: (seconds: number, isWell: boolean) => void;
   readonly sourceRead: (from: 'git' | 'files', of: Commits) => void;
   readonly sourceReached: () => void;
-  /** A repository was asked, whatever came of it: a sign of life until there is something to look at. */
-  readonly sourceAsked: () => void;
+  /**
+   * A repository was asked, whatever came of it, and is asked again in so many ms: a sign of life for as long, until there
+   * is something to look at.
+   */
+  readonly sourceAsked: (nextInMs: number) => void;
   readonly looked: (look: Look) => void;
   /** A run of these changes began; what comes back says that it ended, and how. */
   readonly changing: (changes: readonly Change[]) => (seconds: number, result: string) => void;
@@ -136,8 +139,8 @@ export function createLoopRecord(
   const stirred = (): void => {
     lastSign = monotonicMs();
   };
-  const sourceAsked = (): void => {
-    if (!hasLooked) stirred();
+  const sourceAsked = (nextInMs: number): void => {
+    if (!hasLooked) lastSign = monotonicMs() + nextInMs;
   };
 
   const stateOf = ({ spec: { name, enabled } }: DeclaredServer, { plan, left }: Look): LoopState => {
@@ -244,7 +247,7 @@ export function createLoopRecord(
       },
       sourceAsked,
       sourceReached() {
-        sourceAsked();
+        sourceAsked(0);
         sourceAt = now();
       },
       looked(found) {

@@ -28,9 +28,10 @@ export type RunOptions = {
   readonly onRotation: () => void;
   /** Bound of one run of a plan, ms. */
   readonly timeoutMs: number | undefined;
-  /** First: begin nothing new. Second: stop now. */
+  /** As `ApplyOptions` has them. */
   readonly stop: AbortSignal;
   readonly abort: AbortSignal;
+  readonly atOnce: AbortSignal;
 };
 
 /** Carries a plan out on what `stillWanted` agrees to under the lock. Throws what `applyWork` throws. */
@@ -91,6 +92,7 @@ export function createRun(ports: Ports, options: RunOptions): CarryOut {
       },
       stopSignal: stop,
       abortSignal: options.abort,
+      atOnceSignal: options.atOnce,
       sink: record.stirred,
       onLockWait: () => {},
     }).catch((error: unknown) => {

@@ -11,7 +11,14 @@ import { type PruneRules, planAnyway, planWork, type Work } from '../plan/plan-w
 import type { Ports } from '../ports.ts';
 import { createBackOff } from './back-off.ts';
 import { followSource } from './follow-remote.ts';
-import { declaredAs, heldBack, requireNoneHeld, rotationPauseMs, stoppedElsewhere } from './hold-back.ts';
+import {
+  declaredAs,
+  heldBack,
+  requireNoneHeld,
+  rotationPauseMs,
+  stoppedByPerson,
+  stoppedElsewhere,
+} from './hold-back.ts';
 import { createKeeper } from './keeper.ts';
 import { createProbes } from './probes.ts';
 import { behindServers, createRun, type RunOptions } from './run.ts';
@@ -22,7 +29,7 @@ import { createWake, hearEngine, type Trigger } from './wake.ts';
 import { planWithinRules } from './within-rules.ts';
 
 export type WatchOptions = SourceOptions &
-  Pick<RunOptions, 'timeoutMs' | 'abort'> & {
+  Pick<RunOptions, 'timeoutMs' | 'abort' | 'atOnce'> & {
     readonly prune: PruneRules;
     readonly keep: number | undefined;
     /** Between two looks when nothing calls for one, ms; a tenth of it is left to chance. */
@@ -108,7 +115,8 @@ export async function watchProject(ports: Ports, options: WatchOptions): Promise
     if (dryRun) {
       const work = await plan(now);
       said.warned(work.plan.warnings);
-      record.looked({ servers: loaded.servers, plan: work.plan, work, dryRun, left: new Map() });
+      const left = await stoppedByPerson(ports, work.plan);
+      record.looked({ servers: loaded.servers, plan: work.plan, work, dryRun, left });
       return { whole: work.plan, work, isWithinRules: true };
     }
     const planPart = (part?: readonly ServerName[], source = now): ReturnType<typeof planWithinRules<Work>> =>
@@ -123,12 +131,14 @@ export async function watchProject(ports: Ports, options: WatchOptions): Promise
     // out for servers beside the files.
     const beside = work.plan.warnings.filter(({ server }) => server === undefined || !declared.includes(server));
     said.warned([...whole.plan.warnings, ...beside]);
-    const held = await heldBack(work, holdingBack(now));
+    const holding = holdingBack(now);
+    const held = await heldBack(work, holding);
     said.left(held);
     record.looked({ servers: loaded.servers, plan: whole.plan, work: whole, dryRun, left: held });
     const waits = [...held.values()].flatMap((left) => (left.why === 'waiting' ? [left.forMs] : []));
     if (waits.length > 0) wake.markAt('retry', ports.monotonicMs() + Math.min(...waits));
-    if ([...held.values()].some(({ why }) => why === 'rotation-turn')) {
+    // Where one may begin now, the look after it says when the next one may.
+    if (!holding.mayRotate && [...held.values()].some(({ why }) => why === 'rotation-turn')) {
       wake.markAt('timer', lastRotation + rotationPauseMs);
     }
     if (held.size === 0) return { whole: whole.plan, work, isWithinRules: refusal === undefined };

@@ -5,7 +5,9 @@ import type { Client } from '../../clients/client.ts';
 import { clients } from '../../clients/table.ts';
 import { assertNever, LoomsError } from '../../model/errors.ts';
 import type { ProjectName } from '../../model/ids.ts';
+import { type ServeSettings, usualNames, usualServe } from '../../model/serve-settings.ts';
 import { nearest } from '../../model/values/nearest.ts';
+import { present } from '../../model/values/present.ts';
 import type { NamedEngine, ProjectFile } from '../../spec/project-file.ts';
 import type { Connecting } from '../compose/composition.ts';
 import type { engineFlags } from '../flags.ts';
@@ -52,7 +54,7 @@ export function connectRequest(
   { name: project }: ProjectChoice,
   { ports, url, tokenFile }: Connecting,
   program: string,
-  file: Pick<ProjectFile, 'engine' | 'engines'> | undefined,
+  file: Pick<ProjectFile, 'engine' | 'engines' | 'serve'> | undefined,
 ): ConnectRequest {
   const client = clientNamed(words.client);
   if (words.all && words.server !== undefined) {
@@ -84,6 +86,7 @@ export function connectRequest(
     inProject: words.local,
     force: words.force,
     start: startOf(words, { server, project, program, environment: ports.place.environment, ofProject }),
+    unheld: unheldBy(file?.serve, server),
     ...(address === undefined
       ? {}
       : {
@@ -94,6 +97,20 @@ export function connectRequest(
           },
         }),
   };
+}
+
+/** What `serve` of looms.yaml says of calls and of names of tools, which a command that is started elsewhere does not find. */
+function unheldBy(
+  { policy, scan, aggregate }: ServeSettings = usualServe,
+  server: string | undefined,
+): readonly string[] {
+  const { separator, maxName } = aggregate;
+  const areUsual = separator === usualNames.separator && maxName === usualNames.maxName;
+  return present([
+    policy.length > 0 && 'serve.policy',
+    scan !== 'off' && 'serve.scan',
+    server === undefined && !areUsual && 'serve.aggregate',
+  ]);
 }
 
 /** Of the variables that say where engine and state are those that are set: a program started by a desktop has none. */

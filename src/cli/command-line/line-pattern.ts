@@ -3,11 +3,13 @@ import { timedSearch } from '../../model/values/timed-search.ts';
 
 /** How long a pattern may be looked for in one line, ms: an honest one is found in a thousandth of that. */
 const limitMs = 2_000;
-/** Up to so many characters a line is looked through at once where the pattern repeats no group: a square of it is nothing. */
+/** Up to so many characters a line is looked through at once where the pattern repeats no group and has but one or two repetitions. */
 const shortLine = 1_000;
+/** How many steps a search may take that has no end: about a second. */
+const mostSteps = 1e9;
 
 /** What repeats a part of a pattern, and what repeats a group of it, or refers to one: these can take exponentially long. */
-const repeats = /[*+{]/;
+const repeats = /[*+{?]/g;
 const repeatsGroup = /\)[*+{?]|\\[1-9k]/;
 
 /**
@@ -17,12 +19,14 @@ const repeatsGroup = /\)[*+{?]|\\[1-9k]/;
  */
 export function linePattern(text: string): { readonly test: (line: string) => boolean } {
   const pattern = compiled(text);
-  if (!repeats.test(text)) return pattern;
-  const isBounded = repeatsGroup.test(text);
+  const repetitions = text.match(repeats)?.length ?? 0;
+  if (repetitions === 0) return pattern;
+  // Each repetition may end anywhere in a line, for each place where the whole may begin.
+  const most = repeatsGroup.test(text) ? 0 : Math.min(shortLine, mostSteps ** (1 / (repetitions + 1)));
   const search = timedSearch(pattern);
   return {
     test(line) {
-      if (!isBounded && line.length <= shortLine) return pattern.test(line);
+      if (line.length <= most) return pattern.test(line);
       const found = search([line], limitMs);
       if (found !== undefined) return found[0] === true;
       throw new LoomsError(

@@ -4,11 +4,10 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import type { SavedPlan } from '../../app/plan/saved-plan.ts';
 import type { Ports } from '../../app/ports.ts';
-import { type AlertSettings, noAlerts } from '../../model/alerts.ts';
 import { LoomsError } from '../../model/errors.ts';
-import type { Policies } from '../../model/policy.ts';
 import { readPolicyFiles } from '../project/policy-files.ts';
 import { pathsOfPlan, readProjectFile } from '../project/project-file.ts';
+import { allPolicies, rulesAnew } from '../project/rules-anew.ts';
 import { renderNotice } from '../render/error.ts';
 import { palette } from '../terminal/palette.ts';
 import { isAlive, processSpace, userName } from '../terminal/this-process.ts';
@@ -113,21 +112,19 @@ export async function compose(settings: Settings): Promise<Composition> {
   const place = { files, workingDirectory };
   const savedPlan = await readSettingsPlan(place, settings);
   const specPaths = savedPlan === undefined ? settings.specPaths : await pathsOfPlan(place, savedPlan.files);
-  const readRules = async () => {
-    const [found, ofMachine] = await Promise.all([
-      readProjectFile(place, specPaths, environment),
-      readPolicyFiles(place, environment),
-    ]);
-    return { projectFile: found, policies: [...(found === undefined ? [] : [found.file.policy]), ...ofMachine] };
+  const reading = {
+    readProject: () => readProjectFile(place, specPaths, environment),
+    readPolicyFiles: () => readPolicyFiles(place, environment),
+    pause: pauseFor,
   };
-  const { projectFile, policies } = await readRules();
-  const readPolicies = async (): Promise<Policies> => (await readRules()).policies;
-  const readAlerts = async (): Promise<AlertSettings> =>
-    (await readProjectFile(place, specPaths, environment))?.file.alerts ?? noAlerts;
+  const found = await Promise.all([reading.readProject(), reading.readPolicyFiles()]);
+  const [projectFile] = found;
+  const policies = allPolicies(found);
+  const anew = rulesAnew({ projectFile, policies }, reading);
   const engines = enginesNamed(settings, projectFile?.file);
   const requireSameEngines = async (): Promise<void> => {
     // What is wrong with a file is said by who reads it for its rules.
-    const read = await readProjectFile(place, specPaths, environment).catch(() => projectFile);
+    const read = await anew.readProjectFile().catch(() => projectFile);
     if (!isDeepStrictEqual(enginesNamed(settings, read?.file), engines)) {
       throw new LoomsError('refused', otherEngines.message, { hint: otherEngines.hint });
     }
@@ -181,11 +178,11 @@ export async function compose(settings: Settings): Promise<Composition> {
       policies,
       readPolicies: async () => {
         await requireSameEngines().catch(() => warn({ code: 'engines-changed', ...otherEngines }));
-        return readPolicies();
+        return anew.readPolicies();
       },
       projectFile,
       engineAddress,
-      readProjectFile: async () => (await readRules()).projectFile,
+      readProjectFile: anew.readProjectFile,
       auditTrail: local.auditTrail,
       version: versionIn(managedBy),
     }),
@@ -195,9 +192,9 @@ export async function compose(settings: Settings): Promise<Composition> {
     engineAddress,
     projectFile,
     policies,
-    readPolicies,
+    readPolicies: anew.readPolicies,
     requireSameEngines,
-    readAlerts,
+    readAlerts: anew.readAlerts,
     savedPlan,
     secretStores: stores,
     serve: clients.serve,

@@ -65,7 +65,7 @@ export type ServeOptions = {
   /** What servers take. */
   readonly measured: Measured;
   /** What its page stands on; `root` is the folder of looms. */
-  readonly page: Pick<PageSourceParts, 'sampler' | 'loop' | 'alerts' | 'stop' | 'abort' | 'keep'> & {
+  readonly page: Pick<PageSourceParts, 'sampler' | 'loop' | 'alerts' | 'stop' | 'abort' | 'atOnce' | 'keep'> & {
     readonly root: string;
   };
   /** Takes commands of other programs of this user, to be done with what is open here. */

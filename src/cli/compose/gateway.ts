@@ -3,7 +3,6 @@ import { join, resolve } from 'node:path';
 import type { EntryRecord } from '../../app/connect/ports.ts';
 import type { Ports } from '../../app/ports.ts';
 import type { Rules } from '../../app/serve/live-rules.ts';
-import { LoomsError } from '../../model/errors.ts';
 import type { ProjectName } from '../../model/ids.ts';
 import { type ServeSettings, usualServe } from '../../model/serve-settings.ts';
 import type { Bearers } from '../../serve/access/bearers.ts';
@@ -77,15 +76,8 @@ export function gateways(ports: Ports, parts: Parts): Gateways {
         issued: isKnown ? before.issued : await made(),
       };
     };
-    const read = async (): Promise<ServeSettings> => {
-      const found = await readProjectFile();
-      if (found === undefined && projectFile !== undefined) {
-        throw new LoomsError('file-not-found', `the looms.yaml of ${projectFile.folder} is gone`);
-      }
-      return found?.file.serve ?? usualServe;
-    };
     const following = {
-      read,
+      read: async () => (await readProjectFile())?.file.serve ?? usualServe,
       ready: async (settings: ServeSettings, before: Rules) => {
         ports.forgetSecrets();
         return ready(settings, before);

@@ -1,4 +1,4 @@
-import { dirname, join, relative, resolve } from 'node:path';
+import { dirname, join, relative, resolve, sep } from 'node:path';
 import { nearPath } from '../../app/plan/near-path.ts';
 import { projectFileName } from '../../app/plan/spec-files.ts';
 import type { Ports } from '../../app/ports.ts';
@@ -26,7 +26,8 @@ export function ancestors(folder: string): string[] {
   return parent === folder ? [folder] : [folder, ...ancestors(parent)];
 }
 
-const isBelow = (folder: string, root: string): boolean => !relative(root, folder).startsWith('..');
+/** A name may begin with two dots as well, as `..data` of a ConfigMap does. */
+const isBelow = (folder: string, root: string): boolean => !`${relative(root, folder)}${sep}`.startsWith(`..${sep}`);
 
 /**
  * The nearest folder with a `looms.yaml`, from `folder` upwards to the root of its checkout (the folder with `.git`).
@@ -53,8 +54,9 @@ const filesAtOnce = 16;
 
 /**
  * The folder of the `looms.yaml` that applies to a run: looked for from each spec file, where a link stands and where it
- * leads; from the working directory when no file is named or none has one. Throws `spec-invalid` when two apply,
- * `file-not-found` for a path that names nothing.
+ * leads; from the working directory when no file is named or none has one. One that is found by several ways, as behind a
+ * linked folder, is one, in the folder where it was found first. Throws `spec-invalid` when two apply, `file-not-found`
+ * for a path that names nothing.
  *
  * @param naming the folder of the project file that names these paths as its specs
  */
@@ -64,7 +66,17 @@ export async function findProjectFolder(
   naming?: string,
 ): Promise<string | undefined> {
   const { files, workingDirectory } = place;
-  const found = new Map<string, string>(naming === undefined ? [] : [[naming, naming]]);
+  /** By what a project file really is: its folder as it was found, and from where. */
+  const found = new Map<string, readonly [folder: string, path: string]>();
+  const folders = new Set<string>();
+  const add = async (folder: string | undefined, path: string): Promise<void> => {
+    if (folder === undefined || folders.has(folder)) return;
+    folders.add(folder);
+    const file = join(folder, projectFileName);
+    const real = (await files.realPath(file)) ?? file;
+    if (!found.has(real)) found.set(real, [folder, path]);
+  };
+  if (naming !== undefined) await add(naming, naming);
   const named = paths.filter((path) => path !== '-');
   // Most commands name no files, and need not load what finds them.
   const { specPaths } = named.length === 0 ? { specPaths: undefined } : await import('../../app/plan/spec-files.ts');
@@ -77,11 +89,8 @@ export async function findProjectFolder(
   for (const [index, path] of sorted.entries()) {
     for (const one of [path, real[index] ?? path]) if (!starts.has(dirname(one))) starts.set(dirname(one), path);
   }
-  for (const [start, path] of starts) {
-    const folder = await nearestFolder(place, start);
-    if (folder !== undefined && !found.has(folder)) found.set(folder, path);
-  }
-  const [first, second] = found;
+  for (const [start, path] of starts) await add(await nearestFolder(place, start), path);
+  const [first, second] = found.values();
   if (first === undefined) return nearestFolder(place, workingDirectory);
   if (second === undefined) return first[0];
   const shown = ([folder, path]: readonly [string, string]): string =>

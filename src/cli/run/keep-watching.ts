@@ -42,9 +42,10 @@ type Watching = {
   /** Where the loop notes what it does. */
   readonly record: LoopRecord;
   readonly alerts: Alerts;
-  /** First: begin nothing new. Second: stop now. */
+  /** As `ApplyOptions` has them. */
   readonly stop: AbortSignal;
   readonly abort: AbortSignal;
+  readonly atOnce: AbortSignal;
 };
 
 /** What a loop notes of itself, and how that is read. */
@@ -60,7 +61,7 @@ export async function loopRecord(
 export async function keepWatching(
   flags: WatchFlags,
   context: CommandContext,
-  { json, record, alerts, stop, abort }: Watching,
+  { json, record, alerts, stop, abort, atOnce }: Watching,
 ): Promise<void> {
   const { terminal, ports, project, readPolicies, requireSameEngines } = context;
   const remote = await remoteSpecs(flags, context);
@@ -108,6 +109,7 @@ export async function keepWatching(
     record,
     stop,
     abort,
+    atOnce,
   });
   await watching.finally(() => {
     over.abort();

@@ -1,4 +1,5 @@
 import { applyWork } from '../../app/apply/apply-plan.ts';
+import { noteStopped } from '../../app/apply/record-change.ts';
 import { requireTrustInPlan } from '../../app/apply/require-trust.ts';
 import { clearDeadLock, lostItsLock } from '../../app/apply/unlock-project.ts';
 import type { Work } from '../../app/plan/plan-work.ts';
@@ -82,6 +83,7 @@ export async function runPlan(prepared: Work, flags: RunPlanFlags, options: RunP
   }
   if (isInSync(plan)) {
     await options.onAgreed?.();
+    await noteStopped(context.ports, prepared);
     return outcomeOf(plan);
   }
   if (plan.steps.length > 0 && !agreed && question !== undefined) {
@@ -155,6 +157,7 @@ async function execute(
     acceptNewPlan: (plan) => question !== undefined && (flags.yes || goesAhead(plan)),
     stopSignal: interruption.stop,
     abortSignal: interruption.abort,
+    atOnceSignal: interruption.atOnce,
     sink: (event) => {
       times.record(event);
       progress.sink(event);

@@ -3,11 +3,14 @@ import { text } from 'node:stream/consumers';
 import { LoomsError } from '../../model/errors.ts';
 import { InterruptedError } from '../errors.ts';
 import { askLine } from './ask-line.ts';
-import type { Terminal } from './terminal.ts';
 
-/** Reads a secret: without echo on a terminal, else stdin without its last line break. Throws `usage` for nothing. */
-export async function askSecret(question: string, terminal: Terminal): Promise<string> {
-  const value = terminal.canAsk ? await askWithoutEcho(question) : (await text(process.stdin)).replace(/\r?\n$/, '');
+/**
+ * Reads a secret: without echo where it is typed, also where stderr, which has the question, goes elsewhere; else stdin without
+ * its last line break. Throws `usage` for nothing.
+ */
+export async function askSecret(question: string): Promise<string> {
+  const { stdin } = process;
+  const value = stdin.isTTY ? await askWithoutEcho(question) : (await text(stdin)).replace(/\r?\n$/, '');
   if (value !== '') return value;
   throw new LoomsError('usage', 'the secret is empty', { hint: 'type it when asked, or send it to standard input' });
 }

@@ -7,8 +7,10 @@ import { type Program, thisProgram } from './program.ts';
 export type Interruption = {
   /** First signal: start nothing new, let running calls end. */
   readonly stop: AbortSignal;
-  /** Second signal, or the time of grace has passed: stop now. */
+  /** Second signal, or the time of grace has passed: give up what runs. */
   readonly abort: AbortSignal;
+  /** Second signal: stop now. */
+  readonly atOnce: AbortSignal;
   /** The first signal that came. */
   readonly received: () => EndingSignal | undefined;
   /** Gives the signals back to Node. */
@@ -23,6 +25,7 @@ export function listenForSignals(
 ): Interruption {
   const stop = new AbortController();
   const abort = new AbortController();
+  const atOnce = new AbortController();
   let received: EndingSignal | undefined;
   let grace: NodeJS.Timeout | undefined;
 
@@ -34,8 +37,9 @@ export function listenForSignals(
       grace = setTimeout(() => abort.abort(), graceMs);
       // Waiting out the grace is no reason to stay alive once everything has ended.
       grace.unref();
-    } else if (!abort.signal.aborted) {
+    } else if (!atOnce.signal.aborted) {
       onSignal('second');
+      atOnce.abort();
       abort.abort();
     }
   };
@@ -43,6 +47,7 @@ export function listenForSignals(
   return {
     stop: stop.signal,
     abort: abort.signal,
+    atOnce: atOnce.signal,
     received: () => received,
     dispose: () => {
       clearTimeout(grace);

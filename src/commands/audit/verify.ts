@@ -10,7 +10,7 @@ export default class AuditVerify extends BaseCommand {
   static override description =
     'Recomputes the chain of keyed hashes from the first record to the last, and says where it breaks: a record that was ' +
     'changed, moved or removed, also from the end. Prints the head, which can be kept elsewhere and given again later. ' +
-    'Exits 1 when the trail is broken.';
+    'Exits 11 when the trail is broken.';
   static override examples = [
     { description: 'The whole trail', command: 'looms audit verify' },
     { description: 'Also that what was there then is there now', command: 'looms audit verify --head 12:f3a9…' },

@@ -24,7 +24,7 @@ export default class ConfigSetKey extends BaseCommand {
     const { ports, terminal, secretStores } = await this.open(flags);
     requireSecretName(args.name);
     const store = await secretStores.named(flags.store ?? 'file');
-    const value = await askSecret(`Secret ${args.name}`, terminal);
+    const value = await askSecret(`Secret ${args.name}`);
     await recordChange(ports, { secret: args.name }, async () => store.set(args.name, value));
     this.answer(() => `Stored ${terminal.palette.strong(args.name)} in the ${store.name}.`);
     return { name: args.name, store: store.name };

@@ -13,7 +13,7 @@ export default class McpPrompt extends BaseCommand {
   static override description =
     'Opens a session to a running server, checks the arguments against what the prompt says it takes, and shows the ' +
     'messages that it makes, each under the role that speaks. Arguments are texts: key=value, key=@file for a file’s text, ' +
-    'or one JSON object. Exits 5 when there is no such prompt.';
+    'or one JSON object. Exits 66 when there is no such prompt.';
   static override examples = [
     { description: 'A prompt without arguments', command: 'looms mcp prompt everything simple-prompt' },
     { description: 'Arguments by name', command: 'looms mcp prompt everything args-prompt city=Paris state=Texas' },

@@ -13,7 +13,7 @@ export default class McpRead extends BaseCommand {
   static override summary = 'Read a resource of a server';
   static override description =
     'Opens a session to a running server and prints a resource: its text or, into a file or pipe, its bytes as they are. ' +
-    'What is binary is not printed on a terminal; --out saves it. Exits 5 when there is no such resource.';
+    'What is binary is not printed on a terminal; --out saves it. Exits 66 when there is no such resource.';
   static override examples = [
     { description: 'A text', command: 'looms mcp read everything demo://resource/static/document/features.md' },
     {

@@ -168,6 +168,7 @@ async function applyLocked(
     parallelism: options.parallelism ?? engineWidth(prepared.observed.engine.cpus),
     stopSignal: options.stopSignal,
     abortSignal: options.abortSignal,
+    atOnceSignal: options.atOnceSignal,
     awaited: options.awaited,
     checkLock: lock.check,
     sink: (event) => {

@@ -112,7 +112,8 @@ async function pullImage(
     env.images.set(ref, await env.engine.pullImage(ref, defined({ platform }), onProgress, options));
     return done;
   } catch (error) {
-    if (!fallbackToLocal || !env.images.has(ref) || !(error instanceof LoomsError)) throw error;
+    const isOver = !(error instanceof LoomsError) || error.code === 'interrupted';
+    if (isOver || !fallbackToLocal || !env.images.has(ref)) throw error;
     return { ok: true, code: 'local-image-used', note: `${error.message}; the local image is used` };
   }
 }

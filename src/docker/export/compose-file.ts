@@ -3,7 +3,8 @@ import { hasForwarder } from '../../model/container/egress.ts';
 import { keptByLooms } from '../../model/container/kept-by-looms.ts';
 import { ownedBy } from '../../model/container/tmpfs.ts';
 import { builtDirOf, usualHome } from '../../model/container/usual-process.ts';
-import { type DeclaredServer, type DesiredServer, type Env, isHttp } from '../../model/desired.ts';
+import { type DeclaredServer, type DesiredServer, type Env, isHttp, type SecretRef } from '../../model/desired.ts';
+import { LoomsError } from '../../model/errors.ts';
 import { boundsOf, countedBy } from '../../model/replicas.ts';
 import { processEnv, secretUses, secretVariable, writtenRef } from '../../model/secrets/secret-names.ts';
 import { present } from '../../model/values/present.ts';
@@ -14,6 +15,29 @@ import { templateOf } from '../reconcile/server/container-template.ts';
 
 /** Compose fills in `$NAME` and `${NAME}` everywhere; a spec's text is meant as it stands. */
 const escaped = (text: string): string => text.replaceAll('$', () => '$$');
+
+/** The variable of its own environment that Compose takes a secret from. */
+const variableOf = ({ from, name }: SecretRef): string => (from === 'provider' ? secretVariable(name) : name);
+
+/** What each of those variables is. Throws `spec-invalid` for two secrets that one of them would be: the names differ in signs alone. */
+function secretsByVariable(refs: readonly SecretRef[]): ReadonlyMap<string, string> {
+  const secrets = new Map<string, string>();
+  for (const ref of refs) {
+    const [variable, written] = [variableOf(ref), writtenRef(ref)];
+    const other = secrets.get(variable) ?? written;
+    if (other !== written) {
+      throw new LoomsError(
+        'spec-invalid',
+        `Compose would take ${other} and ${written} from one variable, ${variable}`,
+        {
+          hint: 'give one of the two secrets another name',
+        },
+      );
+    }
+    secrets.set(variable, written);
+  }
+  return secrets;
+}
 
 /** A variable with secrets: Compose takes their values from its own environment, and ends where one is missing. */
 const environmentOf = (env: Env): Record<string, string> =>
@@ -27,7 +51,7 @@ const environmentOf = (env: Env): Record<string, string> =>
           : value.parts
               .map((part) => {
                 if (typeof part === 'string') return escaped(part);
-                return `\${${part.from === 'provider' ? secretVariable(part.name) : part.name}:?}`;
+                return `\${${variableOf(part)}:?}`;
               })
               .join(''),
       ]),
@@ -130,10 +154,7 @@ function write(servers: readonly DeclaredServer[], settings: ExportSettings): Ex
           ),
         }),
   };
-  const refs = specs.flatMap((spec) => secretUses(spec).flatMap((use) => use.refs));
-  const keys = new Map(
-    refs.map((ref) => [ref.from === 'provider' ? secretVariable(ref.name) : ref.name, writtenRef(ref)] as const),
-  );
+  const keys = secretsByVariable(specs.flatMap((spec) => secretUses(spec).flatMap((use) => use.refs)));
   return {
     documents: [document],
     secrets:

@@ -3,6 +3,7 @@ import type { DesiredServer, EgressTarget } from '../../model/desired.ts';
 import type { ProjectName, ServerName } from '../../model/ids.ts';
 import { canonicalJson } from '../../model/values/canonical-json.ts';
 import { sha256 } from '../../model/values/sha256.ts';
+import { isSettled, isUp } from './generations.ts';
 import { addressOf, numberOf, overlap, rangeOf } from './ipv4.ts';
 import { egressNetworkName, forwarderName, outNetworkName } from './labels.ts';
 import { type NetworkShape, type Observed, type ObservedContainer, withoutHost } from './observed.ts';
@@ -122,22 +123,37 @@ export const isUsedBy = (forwarder: ObservedContainer, server: ObservedContainer
   partUsedBy(server, rangeOf(network.subnet ?? '')?.from ?? 0) === partOf(forwarder);
 
 /**
- * Those of a forwarder that was made for the list, or that a container of the server counts on; else the first that nobody
- * has, so that a new list gets a forwarder beside that of the old one.
+ * The part that a list has: that of a container that counts on it, or of a forwarder that was made for it; else the first
+ * that nobody has, so that a new list gets a forwarder beside that of the old one; else one of a generation that neither
+ * serves nor runs. Undefined where each has one that does: its hosts are found there, and would be others.
  */
-function choosePart(spec: DesiredServer, first: number, observed: Observed): number {
+function choosePart(spec: DesiredServer, first: number, observed: Observed): number | undefined {
   const own = observed.containers.filter(({ server }) => server === spec.name);
   const forwarders = own.filter(({ role }) => role === 'forwarder');
   const servers = own.filter(({ role }) => role === 'server');
   const hash = listHash(spec.network);
   const made = forwarders.filter(({ egress }) => egress?.split(':')[1] === hash).map(partOf);
-  const counted = servers
-    .filter(({ recorded }) => recorded !== undefined && listHash(recorded.spec.network) === hash)
-    .map((one) => partUsedBy(one, first));
-  const used = new Set(servers.map((one) => partUsedBy(one, first)));
-  const held = new Set([...used, ...forwarders.map(partOf)]);
-  const known = [...made, ...counted].filter((part) => parts.some((one) => one === part)).sort();
-  return known[0] ?? parts.find((part) => !held.has(part)) ?? parts.find((part) => !used.has(part)) ?? parts[0];
+  const usedBy = (containers: readonly ObservedContainer[]) => containers.map((one) => partUsedBy(one, first));
+  const hasList = (one: ObservedContainer): boolean =>
+    one.recorded === undefined
+      ? made.some((part) => part === partUsedBy(one, first))
+      : listHash(one.recorded.spec.network) === hash;
+  const active = servers.filter((one) => isUp(one) || isSettled(observed.project, spec.name)(one));
+  // Where none is, any of them may be the next one to serve.
+  const needing = active.length > 0 ? active : servers;
+  const needed = usedBy(needing.filter((one) => !hasList(one)));
+  const used = usedBy(servers);
+  const held = [...used, ...forwarders.map(partOf)];
+  const known = [...usedBy(servers.filter(hasList)), ...made];
+  const counted = usedBy(needing.filter(hasList));
+  const free = parts.filter((part) => !needed.includes(part));
+  return (
+    parts.find((part) => counted.includes(part)) ??
+    free.find((part) => known.includes(part)) ??
+    free.find((part) => !held.includes(part)) ??
+    free.find((part) => !used.includes(part)) ??
+    free[0]
+  );
 }
 
 /** Its members reach no other one. */
@@ -149,7 +165,7 @@ const outNetwork = (project: ProjectName): NetworkShape => ({
   options: { 'com.docker.network.bridge.enable_icc': 'false' },
 });
 
-/** Undefined where a spec has no forwarder, and where the engine has no subnet left for it. */
+/** Undefined where a spec has no forwarder, and where the engine has no subnet left for it or the subnet no part. */
 export function wayOutOf(spec: DesiredServer, observed: Observed, subnetsOf: EgressSubnets): WayOut | undefined {
   if (!hasForwarder(spec)) return undefined;
   const { egress: targets, egressLearn } = spec.network;
@@ -159,6 +175,7 @@ export function wayOutOf(spec: DesiredServer, observed: Observed, subnetsOf: Egr
   const first = rangeOf(subnet ?? '')?.from;
   if (subnet === undefined || first === undefined) return undefined;
   const part = choosePart(spec, first, observed);
+  if (part === undefined) return undefined;
   const hosts = [...new Set(targets.map(({ host }) => host))];
   const base = first + part * partSize;
   const all = [...Array(mostTargets).keys()].map((index) => addressOf(base + index));

@@ -163,9 +163,9 @@ export function makePlan(input: PlanInput): DockerPlan {
   const running = slots.filter(isRunning);
   const needsRelay = running.some(({ server }) => isHttp(server.spec));
   const needsForwarder = running.some(({ server }) => hasForwarder(server.spec));
-  const made = slots.filter(({ decision }) => makesContainer(decision)).map(({ server }) => server);
   const images = planImages(
-    made,
+    slots.filter(({ decision }) => makesContainer(decision)),
+    desired,
     [...(needsRelay ? [input.relayImage] : []), ...(needsForwarder ? [input.forwarderImage] : [])],
     observed,
   );

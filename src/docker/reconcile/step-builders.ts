@@ -74,6 +74,16 @@ export function halt(
   return [...drain, step(server, `stop:${what}`, on('stop-container', container), { after: drained })];
 }
 
+/** The steps after which what is halted runs no more. */
+export const stopsIn = (halting: readonly StepDraft[]): StepId[] =>
+  halting.flatMap(({ id, op }) => (op === 'stop-container' ? [id] : []));
+
+/** A container as it is once it was halted. */
+export const halted = (container: ObservedContainer): ObservedContainer => ({
+  ...container,
+  state: { status: 'exited', exitCode: 0, finishedAt: container.createdAt, oomKilled: false },
+});
+
 /** Drain and stop a container that runs, then remove it; the removal also waits for the record of it. */
 export function retire(
   server: ServerName,
@@ -83,10 +93,10 @@ export function retire(
   after: readonly StepId[],
   recorded: readonly StepId[] = [],
 ): StepDraft[] {
-  const halted = halt(server, container, drainSeconds, what, after);
-  const before = halted.length === 0 ? after : halted.slice(-1).map((one) => one.id);
+  const halting = halt(server, container, drainSeconds, what, after);
+  const before = halting.length === 0 ? after : stopsIn(halting);
   const removal = on('remove-container', container);
-  return [...halted, step(server, `remove:${what}`, removal, { after: [...before, ...recorded] })];
+  return [...halting, step(server, `remove:${what}`, removal, { after: [...before, ...recorded] })];
 }
 
 /** Removes containers one beside the other; without `patience` none waits for its sessions, else so many seconds at most. */

@@ -100,6 +100,7 @@ async function applyLocked(
     parallelism: options.parallelism ?? usualWidth,
     stopSignal: options.stopSignal,
     abortSignal: options.abortSignal,
+    atOnceSignal: options.atOnceSignal,
     awaited: options.awaited,
     sink: options.sink,
     monotonicMs: ports.monotonicMs,

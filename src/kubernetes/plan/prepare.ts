@@ -9,7 +9,16 @@ import type { ExportSettings } from '../../orchestrator/export.ts';
 import type { Intent, MadeServer, Prepared } from '../../orchestrator/port.ts';
 import { recordSpec, serverOfRecord } from '../../spec/record/record.ts';
 import type { KubeObject } from '../model/objects.ts';
-import { askedOf, idOfGeneration, idOfPod, type Observed, podsOf, shownOf, type Workload } from '../model/observed.ts';
+import {
+  askedOf,
+  idOfGeneration,
+  idOfPod,
+  isAsleep,
+  type Observed,
+  podsOf,
+  shownOf,
+  type Workload,
+} from '../model/observed.ts';
 import { servicesOf, supportObjects } from '../objects/objects.ts';
 import { onCluster } from '../objects/where.ts';
 import type { KubernetesPorts } from '../ports.ts';
@@ -177,7 +186,8 @@ export function preparedOf(
     untrusted,
     records: observed.servers.map((workload) => ({
       container: idOfGeneration(shownOf(workload), workload.deployment),
-      runs: askedOf(workload) > 0,
+      // One that sleeps wakes without a plan that could be refused.
+      runs: askedOf(workload) > 0 || isAsleep(workload),
       ...(workload.claim.recorded === undefined ? {} : { recorded: workload.claim.recorded }),
       ...(workload.claim.foreignRecord === undefined ? {} : { foreignRecord: workload.claim.foreignRecord }),
     })),

@@ -74,8 +74,9 @@ export async function overFrames(link: StdioLink, server: string): Promise<Chann
   return channel;
 }
 
-/** How long after its end a server's stream of its own is asked for again, ms. */
+/** How long after its end a server's stream of its own is asked for again, ms; twice as long after each try in vain. */
 const streamPauseMs = 1_000;
+const longestStreamPauseMs = 60_000;
 /** How long a stream may go on after the answer that it was for, ms: nothing that follows is for anybody. */
 const lingerMs = 1_000;
 /** How long a server may take to say why it refused a request, and after that whether it knows the session, ms. */
@@ -179,13 +180,25 @@ export function overHttp(link: HttpLink, server: string): Channel {
     return { answered, reason: reason.slice(0, longestReason) };
   };
 
-  /** What the server says outside of answers, as long as it has a stream for that. */
+  /**
+   * What the server says outside of answers, as long as it has a stream for that: what carried one may break while the
+   * session goes on, as each request makes its own connection.
+   */
   const listen = async (): Promise<void> => {
-    while (!ending.signal.aborted) {
-      const response = await link.fetch(link.url, { headers: headersOf(), signal: ending.signal });
-      if (response.status !== 200) return void (await response.body?.cancel());
-      await read(response, undefined, () => {});
-      await delay(streamPauseMs, undefined, { signal: ending.signal });
+    let pauseMs = streamPauseMs;
+    for (;;) {
+      const asked = link.fetch(link.url, { headers: headersOf(), signal: ending.signal });
+      const response = await asked.catch(() => undefined);
+      if (response?.status === 200) {
+        pauseMs = streamPauseMs;
+        await read(response, undefined, () => {}).catch(() => nothingHeard);
+      } else {
+        await response?.body?.cancel();
+        // Servers of the SDK answer 409 for as long as they hold a stream that broke for open.
+        if (response !== undefined && response.status !== 409) return;
+        pauseMs = Math.min(2 * pauseMs, longestStreamPauseMs);
+      }
+      await delay(pauseMs, undefined, { signal: ending.signal });
     }
   };
 
@@ -222,7 +235,7 @@ export function overHttp(link: HttpLink, server: string): Channel {
       session ??= response.headers.get('mcp-session-id') ?? undefined;
       if (!isRequest) {
         await response.body?.cancel();
-        if (message.method === 'notifications/initialized') listen().catch(() => {}); // It has none, or it broke.
+        if (message.method === 'notifications/initialized') listen().catch(() => {}); // The session is over.
         return;
       }
       let linger: NodeJS.Timeout | undefined;

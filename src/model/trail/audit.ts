@@ -257,8 +257,8 @@ export type AuditReader = {
   readonly calls: (query: AuditQuery) => AsyncIterable<CallRecord>;
   /** Changes, as calls are; of a query its tools mean nothing here. */
   readonly changes: (query: AuditQuery) => AsyncIterable<ChangeRecord>;
-  /** How many calls of a query were sent, whatever became of them. */
-  readonly countCalls: (query: AuditQuery) => Promise<number>;
+  /** How many calls of a project were sent since `backTo`, whatever became of them. Each limited call waits for the answer. */
+  readonly countCalls: (query: { readonly project: ProjectName; readonly backTo: string }) => Promise<number>;
   /** Place of the newest record in the chain; 0 where there is none. */
   readonly newest: () => Promise<number>;
   /** Whether every record is as it was written; `expected` is a head that was noted down earlier. */

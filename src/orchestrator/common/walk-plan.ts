@@ -12,6 +12,10 @@ export type WalkOptions<S extends Step> = {
   readonly stopSignal: AbortSignal;
   /** Aborted: running calls are given up; what was asked for may still happen. */
   readonly abortSignal: AbortSignal;
+  /** Aborted: nothing runs any more. */
+  readonly atOnceSignal: AbortSignal;
+  /** Whether something would be left that does not serve without this way back, which runs also when calls are given up. */
+  readonly restores?: (step: S) => boolean;
   readonly sink: EventSink;
   readonly monotonicMs: () => number;
   readonly awaited?: Awaited | undefined;
@@ -23,15 +27,15 @@ const failed = (result: StepResult | undefined): boolean => result?.result === '
 
 type Turn = 'wait' | 'run' | { readonly skip: Extract<StepResult, { result: 'skipped' }> };
 
-/** Whether the work stops: at the next step, or at once, because nobody waits or the lock is lost. */
-type Halt = 'no' | 'no-new-steps' | 'at-once';
+/** Whether the work stops: at the next step, with what runs given up, or at once, because nobody waits or the lock is lost. */
+type Halt = 'no' | 'no-new-steps' | 'given-up' | 'at-once';
 
 /** Something was done, and what should have followed was not: as good as a failure for whoever waits to undo it. */
 const leftHalfway = (results: readonly (StepResult | undefined)[]): boolean =>
   results.some((one) => one?.result === 'ok') && results.some((one) => one?.result === 'skipped');
 
-/** What a step may do now, from the results of the steps it hangs on. */
-export function turnOf(step: StepHeader, results: StepResults, halt: Halt): Turn {
+/** What a step may do now, from the results of the steps it hangs on; `restores` as `WalkOptions` has it. */
+export function turnOf(step: StepHeader, results: StepResults, halt: Halt, restores = false): Turn {
   const pending = [...step.after, ...(step.onFailureOf ?? [])].some((id) => !results.has(id));
   if (step.onFailureOf !== undefined) {
     if (pending) return 'wait';
@@ -39,11 +43,12 @@ export function turnOf(step: StepHeader, results: StepResults, halt: Halt): Turn
     const halfway = step.failuresOnly !== true && leftHalfway(answered);
     if (!answered.some(failed) && !halfway) return { skip: { result: 'skipped', because: 'not-needed' } };
     // After a first Ctrl-C ways back still run: a server that was stopped for its successor must serve again.
-    return halt === 'at-once' ? { skip: { result: 'skipped', because: 'interrupted' } } : 'run';
+    const goesBack = halt !== 'at-once' && (halt !== 'given-up' || restores);
+    return goesBack ? 'run' : { skip: { result: 'skipped', because: 'interrupted' } };
   }
   const broken = step.after.find((id) => results.has(id) && results.get(id)?.result !== 'ok');
   if (broken !== undefined) return { skip: { result: 'skipped', because: broken } };
-  const goesOn = halt === 'no' || (halt === 'no-new-steps' && step.completes === true);
+  const goesOn = halt === 'no' || (halt !== 'at-once' && step.completes === true);
   if (!goesOn) return { skip: { result: 'skipped', because: 'interrupted' } };
   return pending ? 'wait' : 'run';
 }
@@ -77,7 +82,8 @@ export async function walkPlan<S extends Step>(steps: readonly S[], options: Wal
   const running = new Map<StepId, Promise<void>>();
   let lockIsLost = false;
   const halt = (): Halt => {
-    if (options.abortSignal.aborted || lockIsLost) return 'at-once';
+    if (options.atOnceSignal.aborted || lockIsLost) return 'at-once';
+    if (options.abortSignal.aborted) return 'given-up';
     return options.stopSignal.aborted ? 'no-new-steps' : 'no';
   };
 
@@ -101,7 +107,7 @@ export async function walkPlan<S extends Step>(steps: readonly S[], options: Wal
   while (waiting.size > 0 || running.size > 0) {
     let moved = false;
     for (const step of waiting) {
-      const turn = elsewhere.turnOf(step, turnOf(step, results, halt()));
+      const turn = elsewhere.turnOf(step, turnOf(step, results, halt(), options.restores?.(step)));
       if (turn === 'wait' || (turn === 'run' && running.size >= options.parallelism)) continue;
       waiting.delete(step);
       moved = true;

@@ -1,6 +1,6 @@
 import { tokenDigest } from '../../model/secrets/token-digest.ts';
 import type { Grant } from './guard.ts';
-import type { Scopes } from './scopes.ts';
+import { type Scopes, setText } from './scopes.ts';
 
 /** A token as it is kept: whoever reads it cannot use it. */
 export type KnownToken = {
@@ -37,7 +37,10 @@ export function createBearers(
     if (found === undefined) return issued?.(token) ?? { kind: 'unknown', why: 'the token is not known here' };
     const { name, scopes, endsAt = Number.POSITIVE_INFINITY } = found;
     // One that may use something else by now is another one: its sessions were begun with what it might use then.
-    const isValid = (): boolean => JSON.stringify(find(sha256)?.scopes) === JSON.stringify(scopes);
+    const isValid = (): boolean => {
+      const held = find(sha256);
+      return held !== undefined && setText(held.scopes) === setText(scopes);
+    };
     return {
       kind: 'known',
       grant: { kind: 'token', name, groups: [], scopes, isValid, endsAt },

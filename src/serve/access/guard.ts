@@ -10,7 +10,7 @@ import { ownPages } from '../messages/pages.ts';
 import { isList, type Message } from '../messages/protocol.ts';
 import type { Upstreams } from '../upstreams.ts';
 import type { Scan } from './scan.ts';
-import { holds, isRoundabout, listedFor, reaches, type Scopes, wantedBy } from './scopes.ts';
+import { holds, isRoundabout, listedFor, reaches, type Scopes, setText, wantedBy } from './scopes.ts';
 
 /** Who speaks, and what was granted to them. */
 export type Grant = {
@@ -146,7 +146,7 @@ export function createGuards(guarding: Guarding): Guards {
 export const openGuard: Guard = createGuards({})(ownGrant);
 
 function keyOf({ kind, name, groups, scopes }: Omit<Grant, 'isValid' | 'endsAt'>): string {
-  const granted = JSON.stringify([groups, scopes]);
+  const granted = `[${setText(groups)},${setText(scopes)}]`;
   return kind === 'local' ? kind : `${kind}:${name}:${sha256(granted).slice(0, 16)}`;
 }
 

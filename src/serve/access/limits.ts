@@ -32,7 +32,11 @@ export function createLimits(
   const leak = (one: { calls: number; at: number }): void => {
     const { callsPerMinute } = settings.limits;
     const at = now();
-    one.calls = Math.max(0, one.calls - ((at - one.at) * (callsPerMinute ?? 0)) / minuteMs);
+    // Calls from before a limit was set or lowered are no more than it lets through at once: else it would hold for hours.
+    one.calls =
+      callsPerMinute === undefined
+        ? 0
+        : Math.max(0, Math.min(one.calls, callsPerMinute) - ((at - one.at) * callsPerMinute) / minuteMs);
     one.at = at;
   };
   const sweep = (): void => {

@@ -88,7 +88,7 @@ export function createIssued(settings: OidcSettings, cooldown: number = cooldown
   };
 }
 
-/** Where an issuer's keys are, by its metadata (OpenID Connect Discovery 1.0; RFC 8414). */
+/** Where an issuer's keys are, by its metadata (OpenID Connect Discovery 1.0; RFC 8414). Throws why no place tells. */
 async function jwksUriOf(issuer: string): Promise<string> {
   const { origin, pathname } = new URL(issuer);
   const path = pathname.replace(/\/$/, '');
@@ -96,17 +96,21 @@ async function jwksUriOf(issuer: string): Promise<string> {
     `${origin}${path}/.well-known/openid-configuration`,
     `${origin}/.well-known/oauth-authorization-server${path}`,
   ];
-  let why = '';
+  const inVain: string[] = [];
   for (const place of places) {
-    const response = await fetch(place, { signal: AbortSignal.timeout(askMs), redirect: 'error' });
-    const found: unknown = response.ok ? await response.json() : undefined;
-    if (!isRecord(found)) {
-      why = `${place} answered ${response.status}`;
-      continue;
-    }
-    if (found.issuer !== issuer) throw new Error(`${place} is of another issuer`);
-    if (typeof found.jwks_uri === 'string') return found.jwks_uri;
-    why = `${place} names no jwks_uri`;
+    const found = await metadataAt(place).catch(messageOf);
+    if (typeof found === 'string') inVain.push(`${place}: ${found}`);
+    else if (found.issuer !== issuer) throw new Error(`${place} is of another issuer`);
+    else if (typeof found.jwks_uri === 'string') return found.jwks_uri;
+    else inVain.push(`${place}: it names no jwks_uri`);
   }
-  throw new Error(why);
+  throw new Error(inVain.join('; '));
+}
+
+/** The metadata at this place. Throws where something else is there, or nothing. */
+async function metadataAt(place: string): Promise<Readonly<Record<string, unknown>>> {
+  const response = await fetch(place, { signal: AbortSignal.timeout(askMs), redirect: 'error' });
+  const found: unknown = response.ok ? await response.json() : undefined;
+  if (!isRecord(found)) throw new Error(`it answered ${response.status}`);
+  return found;
 }

@@ -6,6 +6,9 @@ import { type Fields, isList, lists, type Message, naming } from '../messages/pr
 /** What somebody may use: scopes `server:name`, or everything. */
 export type Scopes = 'all' | readonly string[];
 
+/** Scopes or groups as text, the same in whichever order they are given: neither issuers nor files promise one. */
+export const setText = (all: Scopes): string => JSON.stringify(all === 'all' ? all : [...new Set(all)].sort());
+
 /** Whether scopes hold anything of a server. */
 export const reaches = (scopes: Scopes, server: string): boolean =>
   scopes === 'all' || scopes.some((scope) => isMeant(halvesOf(scope)[0], server));

@@ -62,13 +62,16 @@ export type Leg = {
   readonly can: () => Fields;
   /** `admit` throws where a server of this spec is not to be asked; it is held against the container that is asked. */
   readonly ask: (message: Message, headers?: HeaderFields, admit?: (spec: DesiredServer) => void) => Asked;
-  /** Passes a notification of the client on; with nothing open there is nobody to tell. */
+  /**
+   * Passes a notification of the client on; with nothing open there is nobody to tell. Never throws, and takes no longer than
+   * a handshake may: over HTTP a server that is stuck does not say that it has heard.
+   */
   readonly notify: (message: Message) => Promise<void>;
   /** Passes the answer to a request of the server on; false for an id that is none of its. */
   readonly answer: (message: Message) => boolean;
   /**
    * Goes over to this container, or this run of it, or what is beside it, where another one is talked to; what is under way ends on the old one.
-   * False: to be tried again.
+   * Where nothing is open any more, it opens this one for what was subscribed to. False: to be tried again soon.
    */
   readonly follow: (serves: Successor) => Promise<boolean>;
   readonly isBusy: () => boolean;
@@ -379,7 +382,8 @@ export function createLeg(server: ServerName, upstreams: Upstreams, hooks: LegHo
     },
     async notify(message) {
       if (message.method === 'notifications/initialized') memory.initialized = message;
-      if (current !== undefined) await tell(current, message).catch(() => {}); // Its end tells who waits for something.
+      // Its end tells who waits for something; what does not take it in time may still answer what is asked next.
+      if (current !== undefined) await tellInTime(current, message).catch(() => {});
     },
     answer(message) {
       const known = message.id === undefined ? undefined : asked.get(message.id);
@@ -392,7 +396,9 @@ export function createLeg(server: ServerName, upstreams: Upstreams, hooks: LegHo
       const before = current;
       if (opening !== undefined || moving !== undefined) return false;
       if (before === undefined || isClosed) {
-        if (!isClosed) tools.replaced(serves);
+        // Its process has ended, and nobody but a new one tells of what was subscribed to. A later look tries again.
+        if (!isClosed && memory.subscriptions.size > 0) await openNext().catch(() => {});
+        if (!isClosed && current === undefined) tools.replaced(serves);
         return true;
       }
       const alike = [serves, ...(serves.beside ?? [])];

@@ -20,8 +20,9 @@ import {
 const mostRounds = 10;
 /** How long is waited before a request is sent again that came back without a question, ms: as the SDK's clients do. */
 const pauseMs = 250;
-/** How long is waited before changes are asked for again, after a server ended its telling of them, ms. */
+/** How long after a server ended its telling of changes it is asked for them again, ms; twice as long after each try in vain. */
 const listenAgainMs = 1_000;
+const longestListenAgainMs = 60_000;
 
 /** Resources of one server that a client may hear of: what it subscribed to is told again to each new process. */
 export const mostSubscriptions = 1_000;
@@ -207,7 +208,14 @@ export function statelessTalk(channel: Channel, server: string, handshake: Clien
       ...(offers('resources', 'listChanged') ? { resourcesListChanged: true } : {}),
       ...(uris.size === 0 ? {} : { resourceSubscriptions: [...uris] }),
     };
-    if (Object.keys(notifications).length === 0) return done();
+    if (Object.keys(notifications).length === 0) {
+      const over = listening;
+      // A request that is not acknowledged yet is given up once it is.
+      listening = undefined;
+      latest = undefined;
+      if (over !== undefined) giveUp(over);
+      return done();
+    }
     const id = newId('listen');
     latest = id;
     acknowledged.set(id, done);
@@ -216,9 +224,19 @@ export function statelessTalk(channel: Channel, server: string, handshake: Clien
       if (waits) return done(error ?? undefined);
       if (listening !== id) return;
       listening = undefined;
-      later(listenAgainMs, () => listen(() => {}).catch(() => {})); // Its end is the end of the channel.
+      listenAgain(listenAgainMs);
     });
   };
+  /** Asks for changes that the server has told before, until it says that it tells them. */
+  const listenAgain = (ms: number): void =>
+    later(ms, () => {
+      // What was subscribed to meanwhile was asked for together with the rest.
+      if (listening !== undefined) return;
+      const done = (error?: unknown): void => {
+        if (error !== undefined) listenAgain(Math.min(2 * ms, longestListenAgainMs));
+      };
+      listen(done).catch(() => {}); // Its end is the end of the channel.
+    });
   /** Tells the server that nobody waits for an answer any more. */
   const giveUp = (id: Id): void => {
     calls.delete(id);

@@ -54,6 +54,7 @@ type ReplyOptions = {
   };
 };
 
+/** A reply on this response; one whose client has left already is not open, and `onleft` is not called any more. */
 export function createReply(response: ServerResponse, { challenge, load, stream }: ReplyOptions): Stream {
   let isOver = false;
   let streamId: string | undefined;
@@ -113,12 +114,15 @@ export function createReply(response: ServerResponse, { challenge, load, stream 
     isOpen: () => !isOver,
   };
   response.on('error', () => {});
-  response.on('close', () => {
+  const gone = (): void => {
     clearInterval(keepAlive);
     const left = !isOver;
     isOver = true;
     if (left) reply.onleft?.();
-  });
+  };
+  response.on('close', gone);
+  // Its client may have left while what it wants was begun, and that is told once.
+  if (response.closed) gone();
   return reply;
 }
 

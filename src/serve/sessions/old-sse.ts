@@ -30,6 +30,8 @@ export function createOldSse(sessions: Sessions): OldSse {
   return {
     open(place, response, load) {
       const stream = createReply(response, { load });
+      // Nobody is there to hear of a session.
+      if (!stream.isOpen()) return true;
       const session = sessions.open(place, {
         hear: (text, { id }) => void (id === undefined ? stream.tell(text) : stream.push(text)),
         isListening: () => stream.isOpen(),

@@ -36,12 +36,17 @@ export type Sessions = {
    */
   readonly open: (place: SessionPlace, begunWith: Message | Audience) => Session | undefined;
   /** The session of an id, for who began it, at the address where it was begun; it lives by the token of this request too. */
-  readonly find: (id: string, place: Pick<SessionPlace, 'principal' | 'guard' | 'path'>) => Session | undefined;
+  readonly find: (id: string, place: Omit<SessionPlace, 'faceOf'>) => Session | undefined;
   /**
    * The same, and one of a gateway that is gone, begun again. Undefined also where there is no room for it. Throws what
    * opening a server throws.
    */
   readonly findOrBegin: (id: string, place: SessionPlace) => Promise<Session | undefined>;
+  /**
+   * Ends the session of an id for good, and one of a gateway that is gone without beginning it again. False for an id that is
+   * nobody's, or somebody else's.
+   */
+  readonly findAndEnd: (id: string, place: Omit<SessionPlace, 'faceOf'>) => Promise<boolean>;
   readonly has: (session: Session) => boolean;
   /** Ends one for good: its id begins none any more, in no later gateway either. */
   readonly end: (session: Session) => Promise<void>;
@@ -136,16 +141,21 @@ export function createSessions(
     const isLong = JSON.stringify(params).length > maxHandshake;
     return seal.close('session', { run, principal, path, ...(isLong ? {} : { params }) });
   };
-  const beginAgain = async (id: string, place: SessionPlace): Promise<Session | undefined> => {
-    const noted = notes.of(id);
-    const known = noted === over ? undefined : seal.open('session', id);
+  /** What a session of an earlier gateway was begun with there; undefined where nothing can go on with it. */
+  const begunBefore = (id: string, { principal, path }: Omit<SessionPlace, 'faceOf'>): Fields | undefined => {
+    const known = notes.of(id) === over ? undefined : seal.open('session', id);
     if (known === undefined || known.run === run || !isRecord(known.params)) return undefined;
-    if (known.principal !== place.principal || known.path !== place.path) return undefined;
+    return known.principal === principal && known.path === path ? known.params : undefined;
+  };
+  const beginAgain = async (id: string, place: SessionPlace): Promise<Session | undefined> => {
+    const params = begunBefore(id, place);
+    if (params === undefined) return undefined;
     // It takes the place of no other one: clients that are long gone ask for their streams again and again.
     if (byId.size >= most || ofPrincipal(place.principal).length >= mostEach) return undefined;
     const session = make(id, place);
+    const noted = notes.of(id);
     try {
-      const handshake = { jsonrpc: '2.0', id: 0, method: 'initialize', params: known.params } as const;
+      const handshake = { jsonrpc: '2.0', id: 0, method: 'initialize', params } as const;
       await session.beginAgain(handshake, termsIn(id, noted === undefined ? undefined : seal.open('terms', noted)));
       return session;
     } catch (error) {
@@ -177,6 +187,13 @@ export function createSessions(
       beginning.set(whose, begun);
       await begun;
       return find(id, place);
+    },
+    async findAndEnd(id, place) {
+      const session = find(id, place);
+      if (session === undefined && begunBefore(id, place) === undefined) return false;
+      if (session === undefined) notes.write(id, over);
+      else await end(session);
+      return true;
     },
     has: (session) => byId.get(session.id) === session,
     end,

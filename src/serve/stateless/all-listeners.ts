@@ -29,7 +29,7 @@ type Listening = {
   readonly askOne: AskOne;
   readonly guard: Pick<Guard, 'reaches' | 'isValid'>;
   /** The server of each resource that it wants to hear of. */
-  readonly homes: readonly { readonly uri: unknown; readonly home: ServerName | undefined }[];
+  readonly homes: ReadonlyMap<string, ServerName>;
 };
 
 type Listener = Pick<Guard, 'isValid'> & {
@@ -68,7 +68,7 @@ export function createAllListeners(
     const honoured = Object.fromEntries(
       changeKinds.filter((kind) => changes[kind] === true).map((kind) => [kind, true]),
     );
-    const uris = new Set<unknown>();
+    const uris = new Set<string>();
     /** When those that told of changes are listened to again once they end. */
     const pauses = new Map<ServerName, number>();
     const streams = new Map<ServerName, Reply>();
@@ -94,7 +94,7 @@ export function createAllListeners(
     /** Listens to one of them; resolves when it says what it tells, or does not. */
     const hear = async (server: ServerName): Promise<void> => {
       if (isOver) return;
-      const own = homes.filter(({ home }) => home === server).map(({ uri }) => uri);
+      const own = [...homes].filter(([, home]) => home === server).map(([uri]) => uri);
       const wanted = { ...changes, ...(own.length === 0 ? {} : { resourceSubscriptions: own }) };
       const { promise: told, resolve } = Promise.withResolvers<void>();
       const tell = (text: string): boolean => {

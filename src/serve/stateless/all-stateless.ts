@@ -4,6 +4,7 @@ import { isRecord } from '../../model/values/is-record.ts';
 import type { Guard } from '../access/guard.ts';
 import { failureText, statusOfFailure } from '../call.ts';
 import { capabilities, createCatalogue, type Item, instructions, itemsIn } from '../catalogue.ts';
+import { mostSubscriptions } from '../leg/stateless-talk.ts';
 import { headerText } from '../messages/envelope.ts';
 import { errorText, metaOf, paramsOf, resultText } from '../messages/message.ts';
 import { pagesOf } from '../messages/pages.ts';
@@ -86,14 +87,13 @@ export function createAllStateless({ servers, version, log, names, onListener }:
     }
     const { resourceSubscriptions } = notifications;
     const named = Array.isArray(resourceSubscriptions) ? resourceSubscriptions : [];
-    const homes = await Promise.all(
-      named.map(async (uri) => ({ uri, home: await homeOf(uri, message, { ...context, meta: metaOf(message) }) })),
-    );
+    const uris = [...new Set(named.filter((uri) => typeof uri === 'string'))];
+    if (uris.length > mostSubscriptions) {
+      const why = `more than ${mostSubscriptions} subscriptions`;
+      return reply.answer(errorText(message.id, code.invalidParams, why));
+    }
+    const homes = await catalogue.homesOf(uris, context);
     await listeners.listen(message, { ...context, homes }, reply);
-  };
-  const homeOf = async (uri: unknown, { id }: ClientRequest, context: Context): Promise<ServerName | undefined> => {
-    const routed = await catalogue.route({ jsonrpc: '2.0', id, method: 'resources/read', params: { uri } }, context);
-    return routed !== undefined && 'server' in routed ? routed.server : undefined;
   };
 
   const answer = async ({ message, headers }: Request, asker: Asker, reply: Reply): Promise<void> => {

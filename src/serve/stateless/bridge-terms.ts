@@ -60,7 +60,7 @@ export function discovered(id: Id, { capabilities, serverInfo, instructions }: F
 const withoutTasks = ({ tasks: _, ...capabilities }: Fields): Fields => capabilities;
 
 /** What of a subscription the server says that it can tell. */
-export function honoured(wanted: Fields, can: Fields): { readonly lists: Fields; readonly uris: readonly string[] } {
+export function honoured(wanted: Fields, can: Fields): { readonly lists: Fields; readonly uris: ReadonlySet<string> } {
   const offers = (key: string, what: string): boolean => isRecord(can[key]) && can[key][what] === true;
   const lists = ['tools', 'prompts', 'resources'].filter(
     (key) => wanted[`${key}ListChanged`] === true && offers(key, 'listChanged'),
@@ -68,7 +68,8 @@ export function honoured(wanted: Fields, can: Fields): { readonly lists: Fields;
   const { resourceSubscriptions: named } = wanted;
   return {
     lists: Object.fromEntries(lists.map((key) => [`${key}ListChanged`, true])),
-    uris:
+    uris: new Set(
       Array.isArray(named) && offers('resources', 'subscribe') ? named.filter((one) => typeof one === 'string') : [],
+    ),
   };
 }

@@ -4,6 +4,7 @@ import { canonicalJson } from '../../model/values/canonical-json.ts';
 import { isRecord } from '../../model/values/is-record.ts';
 import type { Guard } from '../access/guard.ts';
 import { failureText, statusOfFailure } from '../call.ts';
+import { mostSubscriptions } from '../leg/stateless-talk.ts';
 import { createDeclaredHeaders } from '../messages/declared-headers.ts';
 import {
   acknowledgement,
@@ -52,6 +53,8 @@ type Listener = {
 type Conversation = CalledIn & {
   readonly begun: Promise<Fields>;
   readonly listeners: Set<Listener>;
+  /** How many hear of a resource, or will once it is subscribed to; by URI, none with 0. */
+  readonly hearers: Map<string, number>;
   /** The most that the server was asked to log. */
   level: number;
 };
@@ -116,6 +119,7 @@ export function createBridge(sessions: Sessions, seal: Seal): Bridge {
       capabilities,
       begun: start(),
       listeners: new Set(),
+      hearers: new Map(),
       calls: new Map(),
       level: levels.length,
     };
@@ -158,6 +162,10 @@ export function createBridge(sessions: Sessions, seal: Seal): Bridge {
       return reply.answer(errorText(message.id, code.invalidParams, 'subscriptions/listen without notifications'));
     }
     const wanted = honoured(notifications, isRecord(capabilities) ? capabilities : {});
+    if (wanted.uris.size > mostSubscriptions) {
+      const why = `more than ${mostSubscriptions} subscriptions`;
+      return reply.answer(errorText(message.id, code.invalidParams, why));
+    }
     const { promise: over, resolve: left } = Promise.withResolvers<void>();
     const end = (): void => {
       reply.answer(subscriptionEnd(message.id));
@@ -167,8 +175,12 @@ export function createBridge(sessions: Sessions, seal: Seal): Bridge {
     reply.begin();
     const uris: string[] = [];
     for (const uri of wanted.uris) {
+      if (!reply.isOpen()) break;
+      // Before it is asked for: who leaves meanwhile must not end it.
+      count(one, uri, 1);
       const { error } = await request(one, 'resources/subscribe', { uri });
       if (error === undefined) uris.push(uri);
+      else count(one, uri, -1);
     }
     const filter = { ...wanted.lists, ...(uris.length === 0 ? {} : { resourceSubscriptions: uris }) };
     const listener = { id: message.id, reply, filter, uris, guard, end };
@@ -177,9 +189,11 @@ export function createBridge(sessions: Sessions, seal: Seal): Bridge {
     one.listeners.add(listener);
     if (reply.isOpen()) await over;
     one.listeners.delete(listener);
-    if (!sessions.has(one.session)) return;
-    const others = new Set([...one.listeners].flatMap((other) => other.uris));
-    for (const uri of uris) if (!others.has(uri)) await request(one, 'resources/unsubscribe', { uri });
+    for (const uri of uris) count(one, uri, -1);
+    for (const uri of uris) {
+      // Another one may have come for it while those before were given up.
+      if (sessions.has(one.session) && !one.hearers.has(uri)) await request(one, 'resources/unsubscribe', { uri });
+    }
   };
 
   /** Why the headers of a call do not fit its arguments: a server that knows sessions only does not look at them. */
@@ -222,6 +236,13 @@ export function createBridge(sessions: Sessions, seal: Seal): Bridge {
       calls.sweep((session) => !sessions.has(session));
     },
   };
+}
+
+/** Counts one more, or one less, that hears of a resource. */
+function count({ hearers }: Conversation, uri: string, by: 1 | -1): void {
+  const now = (hearers.get(uri) ?? 0) + by;
+  if (now === 0) hearers.delete(uri);
+  else hearers.set(uri, now);
 }
 
 function wants({ filter, uris }: Listener, message: Message): boolean {

@@ -1,6 +1,7 @@
 import type { Diagnostic } from '../../model/diagnostics.ts';
 import type { ProjectName } from '../../model/ids.ts';
 import type { Policies, Quota, QuotaBreach, QuotaKey, QuotaLimit, QuotaRule } from '../../model/policy.ts';
+import { boundsOf } from '../../model/replicas.ts';
 import { endOfDay } from '../../model/times.ts';
 import { atMost, plural } from '../../model/values/words.ts';
 import type { ReadServer } from '../fields/normalize.ts';
@@ -11,11 +12,14 @@ import type { PolicySubject } from './policy-rules.ts';
 /** What servers of a project may take of the machine. */
 export type ProjectUse = { readonly servers: number; readonly memoryMiB: number; readonly cpuCores: number };
 
-/** What these servers may take; one that is not enabled does not run, and counts as a server only. */
-export function useOf(specs: readonly Pick<ReadServer, 'enabled' | 'limits'>[]): ProjectUse {
+/**
+ * What these servers may take, each with as many containers as it may have at most; one that is not enabled does not run,
+ * and counts as a server only.
+ */
+export function useOf(specs: readonly Pick<ReadServer, 'enabled' | 'limits' | 'replicas' | 'scale'>[]): ProjectUse {
   const running = specs.filter(({ enabled }) => enabled);
   const sum = (of: (limits: ReadServer['limits']) => number): number =>
-    running.reduce((all, { limits }) => all + of(limits), 0);
+    running.reduce((all, spec) => all + of(spec.limits) * boundsOf(spec).most, 0);
   return {
     servers: specs.length,
     memoryMiB: sum(({ memoryMiB }) => memoryMiB),

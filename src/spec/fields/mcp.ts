@@ -1,5 +1,6 @@
 import { type Env, type McpSpec, mcpFields, type NetworkMode, type ToolFilter } from '../../model/desired.ts';
 import { plainOf } from '../../model/fields.ts';
+import { hideCredentials } from '../../model/secrets/hide-credentials.ts';
 import { type Reader, sortedRecord } from '../read/reader.ts';
 import { childPath } from '../read/tree.ts';
 import { shorten } from '../read/words.ts';
@@ -22,10 +23,10 @@ export function mcpOf(reader: Reader, mcp: McpInput, at: string, mode: NetworkMo
 function commandIsOneProgram(reader: Reader, command: string, args: readonly string[], path: string): void {
   // A path may have spaces (`/opt/My Tools/serve`); one with options after it is a command line all the same.
   if (!/\s/.test(command.trim()) || (command.startsWith('/') && !command.includes(' -'))) return;
-  const [program = '', ...words] = command.trim().split(/\s+/);
+  const [program = '', ...words] = command.trim().split(/\s+/).map(hideCredentials);
   // Words in quotes would need a shell's rules to be told apart.
   const plain = !/["'\\]/.test(command);
-  const list = [...words, ...args].map((word) => JSON.stringify(word)).join(', ');
+  const list = [...words, ...args.map(hideCredentials)].map((word) => JSON.stringify(word)).join(', ');
   reader.report({
     severity: 'warning',
     code: 'command-has-spaces',

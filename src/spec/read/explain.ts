@@ -3,7 +3,7 @@ import type { Finding } from './findings.ts';
 import type { Place, Prepared } from './prepare.ts';
 import type { ScalarShape, SchemaError } from './shape.ts';
 import { childPath } from './tree.ts';
-import { describeScalar, lastName, wordsOf } from './words.ts';
+import { describeScalar, lastName, shorten, wordsOf } from './words.ts';
 
 /** A hint or another wording for one place, where the general words are not enough; `value` is undefined where it is missing. */
 export type Wording = (
@@ -57,7 +57,7 @@ function describe(at: {
   wording: Wording;
 }): Finding {
   const { place, path, value } = at;
-  const name = lastName(path);
+  const name = shorten(lastName(path));
   if (at.missing !== undefined) {
     const owner = path === '' ? 'the document' : name;
     const own = at.wording(childPath(path, at.missing), undefined);

@@ -1,4 +1,5 @@
 import type { Diagnostic, Mark } from '../../model/diagnostics.ts';
+import { hideCredentials } from '../../model/secrets/hide-credentials.ts';
 import type { Lines, Span } from './tree.ts';
 
 /** A finding before its offsets became lines and columns. */
@@ -24,7 +25,7 @@ export function asDiagnostic(lines: Lines, finding: Finding): Diagnostic {
     code: finding.code,
     message: finding.message,
     ...markOf(lines, finding.span),
-    path: finding.path,
+    path: hideCredentials(finding.path),
     ...(finding.hint === undefined ? {} : { hint: finding.hint }),
     related: (finding.related ?? []).map(({ span, message }) => ({ ...markOf(lines, span), message })),
   };

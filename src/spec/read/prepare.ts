@@ -108,7 +108,7 @@ function walkOnce(root: Tree, shape: Shape, options: PrepareOptions, credentials
   };
 
   const wrongKind = (tree: Tree, at: Shape, path: string): undefined => {
-    const name = path === '' ? 'the document' : lastName(path);
+    const name = path === '' ? 'the document' : shorten(lastName(path));
     findings.push({
       code: 'wrong-type',
       message: `${name}: expected ${wordsOf(at)}, got ${describeTree(tree)}`,
@@ -135,7 +135,7 @@ function walkOnce(root: Tree, shape: Shape, options: PrepareOptions, credentials
       else if (!entry.merged) {
         findings.push({
           code: 'duplicate-key',
-          message: `${entry.key} is given twice`,
+          message: `${shorten(entry.key)} is given twice`,
           span: entry.keySpan,
           path: childPath(path, name),
           related: [{ span: first.keySpan, message: 'first here' }],

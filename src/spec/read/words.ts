@@ -1,3 +1,4 @@
+import { hideCredentials } from '../../model/secrets/hide-credentials.ts';
 import { nearest } from '../../model/values/nearest.ts';
 import type { ScalarShape, Shape } from './shape.ts';
 import { childPath, type Tree } from './tree.ts';
@@ -60,9 +61,9 @@ export function wordsOf(shape: Shape): string {
   return 'a map (key: value)';
 }
 
-/** A text for a message: quoted parts stay readable, long ones are cut. */
+/** A text of a file for a message: credentials are hidden, quoted parts stay readable, long ones are cut. */
 export const shorten = (text: string): string => {
-  const line = text.replaceAll(/\s+/g, ' ');
+  const line = hideCredentials(text.replaceAll(/\s+/g, ' '));
   return line.length > 60 ? `${line.slice(0, 57)}…` : line;
 };
 

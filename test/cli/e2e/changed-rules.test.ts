@@ -97,4 +97,17 @@ describe.skipIf(withoutEngine())('rules that change while a gateway runs', () =>
     await eventually(async () => expect((await call(session, env.ADA_TOKEN)).status).toBe(401));
     await begin(env.CI_TOKEN);
   });
+
+  test('a quota of calls holds on where its file is gone', async () => {
+    const callAnew = async (): Promise<string> => (await call(await begin(env.CI_TOKEN), env.CI_TOKEN)).text;
+    const isRefused = /has made \d+ calls? today/;
+    write(`policy: { projects: { "*": { calls_per_day: 1 } } }\nserve:\n  tokens:\n${tokens('ci')}`);
+    await eventually(async () => expect(await callAnew()).toMatch(isRefused));
+    rmSync(join(cwd, 'looms.yaml'));
+    expect(await callAnew()).toMatch(isRefused);
+    await eventually(() =>
+      expect(gateway.stderr()).toMatch(/is gone.*; what was read of the policies last stays in force/),
+    );
+    expect(await callAnew()).toMatch(isRefused);
+  });
 });

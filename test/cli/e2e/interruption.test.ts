@@ -6,7 +6,7 @@ import { afterAll, afterEach, describe, expect, test } from 'vitest';
 import { eventually } from '../../support/eventually.ts';
 import { withoutEngine } from '../../support/images.ts';
 import { deadEngine, emptyFolder, program } from '../../support/looms.ts';
-import { brokenSpec, changed, httpSpec } from '../../support/odd-servers.ts';
+import { brokenScripts, brokenSpec, changed, httpSpec } from '../../support/odd-servers.ts';
 import { type TestProject, testProject } from '../../support/test-project.ts';
 import { specs, tinySpec } from '../../support/tiny-server.ts';
 
@@ -130,6 +130,28 @@ describe.skipIf(skipped)('an apply that is interrupted', () => {
     expect(await project.names()).not.toContain('.lock');
     await converges(project, tinySpec({ name: 'fs' }), ['fs']);
   });
+
+  test.each([
+    ['by Ctrl-C whose grace passes', ['--grace', '1'], 130],
+    ['whose time is up', ['--timeout', '20'], 124],
+  ] as const)(
+    '%s while the successor is in its gate starts the server again that was stopped for it',
+    async (_, flags, code) => {
+      const project = newProject('stopped');
+      const yaml = httpSpec('kept', { volume: 'kept' });
+      expect(await project.apply(yaml)).toExit(0);
+      const before = await project.idOf('kept');
+      const silent = changed(yaml, { args: ['-e', brokenScripts.silent], timeoutSeconds: 120 });
+      const run = project.start([...fromStdin, ...flags], { stdin: silent });
+      await eventually(() => expect(run.stderr()).toContain('[kept] gate: '), 60_000);
+      if (code === 130) run.child.kill('SIGINT');
+      expect(await run.finished).toExit(code);
+      expect(await project.names()).toEqual(['.relay', 'kept']);
+      expect(await project.idOf('kept')).toBe(before);
+      expect(await project.run(['mcp', 'call', 'kept', 'count'])).toMatchObject({ code: 0, stdout: '0\n' });
+      await converges(project, yaml, ['.relay', 'kept']);
+    },
+  );
 
   test('by a second Ctrl-C stops at once, without waiting out the grace', async () => {
     const project = newProject('twice');

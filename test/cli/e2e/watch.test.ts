@@ -114,6 +114,25 @@ describe.skipIf(withoutEngine())('looms watch', () => {
     expect(await loop.ended()).toBe(130);
   }, 180_000);
 
+  test('what somebody stopped with looms while it was down stays down', async () => {
+    const one = project();
+    const folder = specFolder(tinySpec({ name: 'fs' }), tinySpec({ name: 'web' }));
+    expect((await one.run(['apply', '-f', folder, '--yes'])).code).toBe(0);
+    await one.container('fs').stop({ t: 0 });
+    expect(await one.run(['mcp', 'stop', 'fs', '--dry-run'])).toExit(0);
+    await one.container('web').stop({ t: 0 });
+    expect(await one.run(['mcp', 'stop', 'web'])).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining('web is stopped already'),
+    });
+    const loop = watching(one, folder);
+    await loop.told('changed');
+    expect(loop.of('left-alone')).toMatchObject([{ server: 'web', left: { why: 'stopped-by-person' } }]);
+    expect(await isRunning(one, 'fs')).toBe(true);
+    expect(await isRunning(one, 'web')).toBe(false);
+    expect(await loop.ended()).toBe(130);
+  }, 180_000);
+
   test('what a file disabled is started again once a file enables it', async () => {
     const one = project();
     const folder = specFolder(tinySpec({ name: 'fs' }), tinySpec({ name: 'web' }));
@@ -271,6 +290,28 @@ describe.skipIf(withoutEngine())('looms watch', () => {
     write('max_memory_mb: 512\n');
     await loop.told('changed', 2);
     expect(await isRunning(one, 'fs')).toBe(true);
+    expect(await loop.ended()).toBe(130);
+  }, 180_000);
+
+  test('a looms.yaml that is gone does not make room for what it forbids', async () => {
+    const one = project();
+    const folder = specFolder(tinySpec({ name: 'fs', memoryMiB: 64 }));
+    const rules = join(folder, 'looms.yaml');
+    writeFileSync(rules, 'policy: { max_memory_mb: 64 }\n');
+    const loop = watching(one, folder);
+    await loop.told('changed');
+    rmSync(rules);
+    await loop.told('source-unusable');
+    expect(loop.of('source-unusable')[0]).toMatchObject({ keeps: 1, failure: { code: 'file-not-found' } });
+    writeFileSync(join(folder, 'mcp.yaml'), specs(tinySpec({ name: 'fs', memoryMiB: 96 })));
+    await one.container('fs').stop({ t: 0 });
+    await eventually(async () => expect(await isRunning(one, 'fs')).toBe(true), soonMs);
+    expect((await one.container('fs').inspect()).HostConfig.Memory).toBe(64 * 1024 ** 2);
+    writeFileSync(rules, 'policy: { max_memory_mb: 96 }\n');
+    await eventually(
+      async () => expect((await one.container('fs').inspect()).HostConfig.Memory).toBe(96 * 1024 ** 2),
+      soonMs,
+    );
     expect(await loop.ended()).toBe(130);
   }, 180_000);
 

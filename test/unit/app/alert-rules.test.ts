@@ -141,6 +141,8 @@ describe('what a condition is of a server', () => {
   });
 });
 
+const hour = 3_600_000;
+
 describe('an alert', () => {
   const is = (isTrue: boolean, isClear = !isTrue): Reading => ({
     kind: 'known',
@@ -151,9 +153,14 @@ describe('an alert', () => {
   const unknown: Reading = { kind: 'unknown' };
 
   /** Looks 15 s apart, each with what is read then; how the alert of `fs` stands after each. */
-  function states(text: string, readings: readonly Reading[], more: Partial<AlertLook> = {}) {
-    let book: AlertBook | undefined;
-    let now = 0;
+  function states(
+    text: string,
+    readings: readonly Reading[],
+    more: Partial<AlertLook> = {},
+    before?: { readonly book: AlertBook | undefined; readonly now: number },
+  ) {
+    let book = before?.book;
+    let now = before?.now ?? 0;
     const seen = readings.map((reading) => {
       now += 15_000;
       const look: AlertLook = {
@@ -222,6 +229,30 @@ describe('an alert', () => {
     expect(states('drift', times(is(true), 3), quiet).seen).toEqual(['ok', 'ok', 'ok']);
     const servers = new Map([[fs, loop({ state: 'repairing', isDown: true })]]);
     expect(states('health is down', times(is(true), 3), { servers }).seen).toEqual(['ok', 'ok', 'ok']);
+  });
+
+  test('waits for no clock that was set back: it is pending anew, is told, ends and is reminded of', () => {
+    const setBack = (text: string, first: readonly Reading[], then: readonly Reading[]) => {
+      const { book } = states(text, first, {}, { book: undefined, now: hour });
+      return states(text, then, {}, { book, now: 0 });
+    };
+    const pending = setBack('drift for 30s', [is(true)], times(is(true), 3));
+    expect(pending.seen).toEqual(['pending', 'pending', 'firing']);
+    const clearing = setBack('drift', [is(true), is(false)], times(is(false), 5));
+    expect(clearing.seen.at(-1)).toBe('resolved');
+    const { book, now } = setBack('drift', [is(true)], [is(true)]);
+    const to = (alerts: readonly Alert[]) => owedTo(alerts, 'a', { now, remindMs: 2 * hour });
+    const owed = to(book?.alerts ?? []);
+    expect(isDue(owed, now)).toBe(true);
+    const reminder = to(withTold(book?.alerts ?? [], 'a', owed, hour));
+    expect(reminder).toMatchObject([{ isReminder: true }]);
+    expect(isDue(reminder, now)).toBe(true);
+    expect(to(withTold(book?.alerts ?? [], 'a', owed, now))).toEqual([]);
+  });
+
+  test('goes on where the clock was set back by some seconds', () => {
+    const { book } = states('drift for 30s', [is(true)], {}, { book: undefined, now: 45_000 });
+    expect(states('drift for 30s', times(is(true), 6), {}, { book, now: 0 }).seen.indexOf('firing')).toBe(5);
   });
 
   test('ends with its server, its rule, or when that was stopped; what is not known ends nothing', () => {

@@ -1,13 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import { applyWork } from '../../../src/app/apply/apply-plan.ts';
 import { clearDeadLock } from '../../../src/app/apply/unlock-project.ts';
+import { actOn } from '../../../src/app/page/act.ts';
 import { planWork } from '../../../src/app/plan/plan-work.ts';
 import type { Ports } from '../../../src/app/ports.ts';
 import type { Observed } from '../../../src/docker/model/observed.ts';
 import type { Engine, LockHolder } from '../../../src/docker/port.ts';
 import { localFiles } from '../../../src/files/local-files.ts';
 import { LoomsError } from '../../../src/model/errors.ts';
-import { asContainerId } from '../../../src/model/ids.ts';
+import { asContainerId, asServerName } from '../../../src/model/ids.ts';
 import type { AuditedChange, ChangeEnd } from '../../../src/model/trail/audit.ts';
 import { noTracing } from '../../../src/model/trail/tracing.ts';
 import { portsOn } from '../../support/docker-ports.ts';
@@ -125,10 +126,12 @@ const options = {
   acceptNewPlan: () => false,
   stopSignal: new AbortController().signal,
   abortSignal: new AbortController().signal,
+  atOnceSignal: new AbortController().signal,
   sink: () => undefined,
   onLockWait: () => undefined,
 };
 
+const a = asServerName('a');
 const running = simulate(plan([server('a')], emptyEngine()), emptyEngine()).end;
 const stopped: Observed = {
   ...running,
@@ -181,6 +184,41 @@ describe('applying a plan', () => {
     await applyWork({ ...ports, audit }, prepared, { ...options, acceptNewPlan: () => true });
     expect(changes).toMatchObject([{ servers: [{ server: 'a', action: 'start', reasons: [{ kind: 'exited' }] }] }]);
     expect(ends).toMatchObject([{ outcomes: [{ server: 'a' }] }]);
+  });
+
+  it('has in the trail that somebody stopped what was down already, planned so or found so under the lock', async () => {
+    const stop = { kind: 'recorded', project, servers: [a], wish: { kind: 'stop' }, directory: '/' } as const;
+    const keeping = (looks: readonly Observed[]) => {
+      const trail: unknown[] = [];
+      const { ports, calls } = portsOf({ looks });
+      const changing: Ports['audit']['changing'] = async ({ command, principal, servers }) => ({
+        start: { written: true },
+        ended: async ({ result, outcomes }) => {
+          trail.push({ command, principal, servers, result, outcomes });
+          return { written: true };
+        },
+      });
+      return { ports: { ...ports, audit: { ...ports.audit, changing } } satisfies Ports, calls, trail };
+    };
+    const told = {
+      servers: [{ server: 'a', action: 'stop' }],
+      result: 'done',
+      outcomes: [{ server: 'a', outcome: 'done' }],
+    };
+    // A plan of what is recorded looks twice.
+    const died = keeping([running, running, stopped]);
+    const anyPlan = { ...options, acceptNewPlan: () => true };
+    await applyWork(died.ports, await planWork(died.ports, stop, { policies: [] }), anyPlan);
+    expect(died.trail).toMatchObject([told]);
+    const down = keeping([stopped]);
+    const { stopSignal, abortSignal: abort, atOnceSignal: atOnce } = options;
+    const by = { project, policies: [], keep: undefined, principal: 'ada', stop: stopSignal, abort, atOnce };
+    expect(await actOn(down.ports, { deed: 'stop', server: a }, by)).toMatchObject({ outcome: 'done' });
+    expect(down.trail).toMatchObject([{ ...told, command: 'looms mcp stop', principal: 'ada' }]);
+    expect(down.calls).toEqual([]);
+    const disabled = keeping([stopped]);
+    await applyWork(disabled.ports, await planWork(disabled.ports, request, { policies: [] }), options);
+    expect(disabled.trail).toEqual([]);
   });
 
   it('has in the trail what was planned where it could not begin', async () => {

@@ -37,7 +37,7 @@ describe('a client that writes its file while looms changes it', () => {
 
   const request: ConnectRequest = {
     ...{ client: claude, project: asProjectName('p'), server: asServerName('fs'), name: 'fs' },
-    ...{ inProject: false, force: false, start: shell },
+    ...{ inProject: false, force: false, start: shell, unheld: [] },
   };
   /** What its client does while the engine is asked, and while looms looks up what it wrote itself. */
   const portsWith = (meanwhile: { readonly servers?: () => void; readonly records?: () => void }): ConnectPorts => ({
@@ -133,6 +133,7 @@ describe('what a call made from the entry found', () => {
     tools: readonly string[],
     known: readonly string[] | Error,
     http?: ConnectRequest['http'],
+    unheld: readonly string[] = [],
   ) => {
     const ports: ConnectPorts = {
       files: localFiles({}, home),
@@ -149,7 +150,7 @@ describe('what a call made from the entry found', () => {
     };
     const connected = await connectClient(ports, {
       ...{ client: claude, project: asProjectName('p'), server: undefined, name: 'looms' },
-      ...{ inProject: false, force: false, start: shell, ...(http === undefined ? {} : { http }) },
+      ...{ inProject: false, force: false, start: shell, unheld, ...(http === undefined ? {} : { http }) },
     });
     return renderConnected(connected, plain).split('\n').slice(1).join('\n');
   };
@@ -172,5 +173,16 @@ describe('what a call made from the entry found', () => {
     ['the address was named', ['fs', 'time'], { url: 'http://127.0.0.1:1', tokenFile: 'f', wasAsked: true }],
   ])('names none where %s', async (_, known, http) => {
     expect(await foundWith(['fs__read'], known, http)).toBe('✓ a call made from it found 1 server with 1 tool');
+  });
+
+  test('says which rules of looms.yaml a command may be started without, and nothing of them for an address', async () => {
+    const rules = ['serve.policy', 'serve.scan'];
+    expect(await foundWith(['fs__read'], ['fs'], undefined, rules)).toBe(
+      '✓ a call made from it found 1 server with 1 tool\n' +
+        'note: the command has nothing of serve.policy, serve.scan of looms.yaml where Claude Code starts it in another ' +
+        'folder; an entry with the address of `looms serve --listen 127.0.0.1:7777` has',
+    );
+    const http = { url: 'http://127.0.0.1:1', tokenFile: 'f', wasAsked: false };
+    expect(await foundWith(['fs__read'], ['fs'], http, rules)).toBe('✓ a call made from it found 1 server with 1 tool');
   });
 });

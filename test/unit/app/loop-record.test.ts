@@ -54,6 +54,23 @@ describe('what a loop tells of itself', () => {
     expect(status.isReady()).toBe(false);
   });
 
+  test('while a repository does not answer at its start, it is alive until it should have asked again', () => {
+    const { record, status } = begin();
+    record.sourceAsked(600_000);
+    nowMs += 780_000;
+    expect(status.isAlive()).toBe(true);
+    nowMs += 1;
+    expect(status.isAlive()).toBe(false);
+    record.sourceReached();
+    nowMs += 180_001;
+    expect(status.isAlive()).toBe(false);
+    // Once it looks, its looks alone tell.
+    record.lookEnded(0.2, true);
+    record.sourceAsked(600_000);
+    nowMs += 180_001;
+    expect(status.isAlive()).toBe(false);
+  });
+
   test('in a run a step may take as long as servers may drain', () => {
     const { record, status } = begin();
     const ended = record.changing([{ server: name('a'), action: 'create', reasons: [{ kind: 'missing' }] }]);

@@ -168,6 +168,15 @@ test('the newest container that runs stands for its server', async () => {
   await end();
 });
 
+test('two containers of one generation, as pods of a server have, replace nobody', async () => {
+  const { engine, sampler, looked, end } = world();
+  engine.all = [usage('fs', 1), usage('fs', 1, { container: asContainerId('fs-other') })];
+  sampler.want();
+  await looked(1);
+  await eventually(async () => expect(sampler.latest()?.get(fs)).toMatchObject({ container: 'fs-1', running: 1 }));
+  await end();
+});
+
 test('what ran out of memory is counted once: before the first look of this run only, then whatever comes', async () => {
   const { engine, sampler, looked, end } = world();
   engine.events = [oom('fs-1', 900), oom('fs-1', 1_200)];

@@ -74,6 +74,11 @@ test('each list of servers says which engine is silent', async () => {
   expect(it.warned).toContainEqual(silent[0]);
 });
 
+test('specs of several engines are noted to lack the place that no record has', async () => {
+  const { notices } = await getSpecs(ports(['a']).ports, all);
+  expect(notices).toMatchObject([...silent, { code: 'place-not-recorded' }]);
+});
+
 test('a server that no engine has is not called missing while one that may have it is silent', async () => {
   const request = { project, names: [asServerName('a')] };
   for (const list of [getServers, getSpecs, describeServers, lookAtPosture]) {

@@ -1,4 +1,5 @@
 import { afterEach, expect, test } from 'vitest';
+import { receiverKey } from '../../../src/app/alerts/message.ts';
 import { createAlerts } from '../../../src/app/alerts/watch-alerts.ts';
 import type { Sampler } from '../../../src/app/measure/sampler.ts';
 import type { Ports } from '../../../src/app/ports.ts';
@@ -92,6 +93,10 @@ function world(settings: AlertSettings, posted: Posted) {
     stop,
     ended,
     book: () => book,
+    /** What another program wrote. */
+    write(other: Partial<AlertBook>) {
+      if (book !== undefined) book = { ...book, ...other };
+    },
     kept: () => kept,
     disk,
     engine,
@@ -236,4 +241,15 @@ test('a program that ends while it tells leaves that to the next one at once', a
   await ended;
   expect(book()?.tellers).toEqual([]);
   expect(book()?.alerts).toMatchObject([{ state: 'firing', told: {} }]);
+});
+
+test('a program that was killed while it told keeps nobody from telling, also where the clock was set back since', async () => {
+  const posted: string[] = [];
+  const settings = { rules: rulesOf('drift'), receivers: [receiver('https://a.example')] };
+  const { begin, pass, book, write } = world(settings, async (url) => void posted.push(url));
+  await pass(1);
+  const key = receiverKey(receiver('https://a.example'));
+  write({ tellers: [{ receiver: key, id: 'killed', until: (book()?.at ?? 0) + 3_600_000 }] });
+  await begin(31);
+  await eventually(async () => expect(posted).toEqual(['https://a.example']));
 });

@@ -159,6 +159,7 @@ describe('a repository that is followed', () => {
     const looks = [new Error('away'), new Error('away'), true, false];
     const heard: string[] = [];
     const pauses: number[] = [];
+    const announced: number[] = [];
     const remote = {
       held: () => undefined,
       async look() {
@@ -177,10 +178,14 @@ describe('a repository that is followed', () => {
       heard: {
         onChange: () => heard.push('change'),
         onWell: () => heard.push('well'),
-        onTrouble: (error) => heard.push(String(error)),
+        onTrouble: (error, nextInMs) => {
+          heard.push(String(error));
+          announced.push(Math.round(nextInMs / 1000));
+        },
       },
     });
     expect(heard).toEqual(['Error: away', 'Error: away', 'well', 'change', 'well']);
     expect(pauses).toHaveLength(4);
+    expect(announced).toEqual(pauses.slice(0, 2));
   });
 });

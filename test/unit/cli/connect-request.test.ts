@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import { connectRequest } from '../../../src/cli/command-line/connect-request.ts';
 import type { Connecting } from '../../../src/cli/compose/composition.ts';
 import { chooseProject } from '../../../src/cli/project/project.ts';
+import { type ServeSettings, usualServe } from '../../../src/model/serve-settings.ts';
 import type { NamedEngine } from '../../../src/spec/project-file.ts';
 
 type Asked = {
@@ -57,4 +58,22 @@ test('a client that would have to find several engines itself is refused, unless
   expect(() => request({})).toThrow('looms.yaml names several engines');
   expect(request({ context: 'docker:lab' }).start.args).toContain('docker:lab');
   expect(request({ stdio: false, url: 'http://127.0.0.1:7777' }).http?.url).toBe('http://127.0.0.1:7777/mcp');
+});
+
+test('what serve of looms.yaml says of calls, and of names where all servers are one, is told as what a command does not find', () => {
+  const gateway = { ports: { place: { environment: {} } }, url: undefined, tokenFile: '/t' } as unknown as Connecting;
+  const project = chooseProject({ flag: 'team', environment: undefined, file: undefined });
+  const words = {
+    ...{ client: 'cursor', local: false, stdio: true, force: false, host: undefined, context: undefined },
+    ...{ as: undefined, url: undefined, 'token-file': undefined, print: false, undo: false, json: undefined },
+  };
+  const unheld = (settings: Partial<ServeSettings>, server?: string) =>
+    connectRequest({ ...words, server, all: false }, project, gateway, '/run.js', {
+      serve: { ...usualServe, ...settings },
+    }).unheld;
+  const policy = [{ effect: 'deny', expression: 'true', file: 'looms.yaml', line: 2 }] as const;
+  const aggregate = { separator: '.', maxName: 45 };
+  expect(unheld({ policy, scan: 'mask', aggregate })).toEqual(['serve.policy', 'serve.scan', 'serve.aggregate']);
+  expect(unheld({ policy, aggregate }, 'fs')).toEqual(['serve.policy']);
+  expect(unheld({})).toEqual([]);
 });

@@ -7,6 +7,8 @@ test.each([
   ['error.*timeout', 'error'.repeat(200_000)],
   ['^(a+)+$', `${'a'.repeat(60)}!`],
   ['^(?:a|a)*$', `${'a'.repeat(60)}!`],
+  ['".*".*".*".*x', '"'.repeat(400)],
+  [`${'a?'.repeat(40)}${'a'.repeat(40)}`, 'a'.repeat(39)],
 ])('a search that would take longer than anybody waits comes to an end: %s', (pattern, line) => {
   expect(() => linePattern(pattern).test(line)).toThrow(expect.objectContaining(tooLong));
 });
@@ -20,6 +22,8 @@ test('what is found is the same, however long a line is', () => {
     expect(linePattern('timeout$').test(line)).toBe(true);
     expect(linePattern('Timeout').test(line)).toBe(false);
     expect(linePattern('(zz)+y').test(line)).toBe(false);
+    expect(linePattern('a.*e.*a? timeout?').test(line)).toBe(true);
+    expect(linePattern('colou?r').test(line)).toBe(false);
   }
 });
 

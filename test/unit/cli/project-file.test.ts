@@ -101,6 +101,33 @@ it('is an error that names both when two apply, also by where a link leads', asy
   await expect(findProjectFolder(place(root), ['b/y.yaml'], join(root, 'a'))).rejects.toThrow('two project files');
 });
 
+it('is one, where it was found, behind a linked folder as well', async () => {
+  const root = folderWith('real/p/looms.yaml', 'real/p/a.yaml', 'real/p/b.yaml', 'away/');
+  symlinkSync('real', join(root, 'link'));
+  const linked = join(root, 'link/p');
+  for (const cwd of [root, join(root, 'away'), linked]) {
+    expect(await findProjectFolder(place(cwd), [join(linked, 'a.yaml'), join(root, 'real/p/b.yaml')])).toBe(linked);
+    expect(await findProjectFolder(place(cwd), [join(linked, '*.yaml')], join(root, 'real/p'))).toBe(
+      join(root, 'real/p'),
+    );
+  }
+});
+
+it('is one beside the specs of a ConfigMap, which are links into a folder that is replaced as a whole', async () => {
+  const root = folderWith('etc/..2026_11_30/looms.yaml', 'etc/..2026_11_30/a.yaml', 'away/');
+  const etc = join(root, 'etc');
+  symlinkSync('..2026_11_30', join(etc, '..data'));
+  for (const name of ['looms.yaml', 'a.yaml']) symlinkSync(`..data/${name}`, join(etc, name));
+  for (const cwd of [etc, join(root, 'away')]) {
+    expect(await findProjectFolder(place(cwd), [join(etc, 'a.yaml')])).toBe(etc);
+  }
+});
+
+it('is looked for in a folder of the working directory whose name begins with two dots, too', async () => {
+  const root = folderWith('..data/looms.yaml', '..data/deep/a.yaml');
+  expect(await findProjectFolder(place(root), ['..data/deep/a.yaml'])).toBe(join(root, '..data'));
+});
+
 it('is looked for from those spec files of a saved plan that are here, and lie in the working directory or its checkout', async () => {
   const root = folderWith('repo/.git/', 'repo/a/x.yaml', 'repo/b/y.yaml', 'far/z.yaml');
   const planned = ['x.yaml', '../b/y.yaml', 'gone.yaml', join(root, 'far/z.yaml'), '../..'].map((file) => ({ file }));

@@ -86,6 +86,22 @@ hint: do this`,
     expect(shown).toContain('DB_PASSWORD: ${DB}');
   });
 
+  test('hide values that go on below the key of a credential, and nothing else below it', () => {
+    const below = (lines: string): string[] => {
+      const text = `env:\n${lines}\n`;
+      return text.split('\n').flatMap((_, index) => show(text, finding(index + 1, 1, 1)).match(/hunter2|shown/g) ?? []);
+    };
+    for (const head of ['|-', '>', '|2 # text', '&pw |', '']) {
+      expect(below(`  DB_PASSWORD: ${head}\n    hunter2\n\n    hunter2\n  # of another\n`)).toEqual([]);
+    }
+    expect(below('  - DB_PASSWORD: |\n      hunter2: hunter2\n      - hunter2')).toEqual([]);
+    expect(below('  DB_PASSWORD:\n    # set by hand\n    hunter2')).toEqual([]);
+    expect(below('  DB_PASSWORD: "hunter2\n    hunter2"')).toEqual([]);
+    expect(new Set(below('  secrets:\n    - shown\n    name: shown\n  DB_PASSWORD: |\n  NAME: shown'))).toEqual(
+      new Set(['shown']),
+    );
+  });
+
   test('survive positions outside the text', () => {
     expect(() => show('', finding(1, 1, 1))).not.toThrow();
     expect(() => show('a: 1', finding(9, 9, 9))).not.toThrow();

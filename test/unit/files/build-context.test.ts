@@ -149,3 +149,27 @@ test('nothing outside the folder of the spec gets into an image, links followed'
   await expect(readContext(python('r.txt'), folder)).rejects.toMatchObject(refused);
   await expect(readContext({ kind: 'dockerfile', path: 'link/Dockerfile' }, folder)).rejects.toMatchObject(refused);
 });
+
+test.each(['.dockerignore', 'Dockerfile.dockerignore'])(
+  'a %s that is a link to a file outside is refused, and one to a file inside is read',
+  async (name) => {
+    const outside = await folderWith({ 'secret.txt': 'private' });
+    const folder = await folderWith({ Dockerfile: 'FROM debian\nCOPY .dockerignore /x\n', a: '1', rules: 'a\n' });
+    await symlink(join(outside, 'secret.txt'), join(folder, name));
+    const source: ImageSource = { kind: 'dockerfile', path: 'Dockerfile' };
+    await expect(readContext(source, folder)).rejects.toMatchObject({
+      code: 'spec-invalid',
+      message: expect.stringContaining(`${name}, which leads out of the spec's folder`),
+    });
+    await rm(join(folder, name));
+    await symlink('rules', join(folder, name));
+    expect(await pathsOf(source, folder)).not.toContain('a');
+  },
+);
+
+test('nor does the ignore file of copy_files lead out of the folder of the spec', async () => {
+  const outside = await folderWith({ 'secret.txt': 'private' });
+  const folder = await folderWith({ 'app/main.py': '1' });
+  await symlink(join(outside, 'secret.txt'), join(folder, '.dockerignore'));
+  await expect(readContext(copy('app'), folder)).rejects.toMatchObject({ code: 'spec-invalid' });
+});

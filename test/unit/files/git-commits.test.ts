@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterAll, afterEach, expect, test, vi } from 'vitest';
 import { commitsOf } from '../../../src/files/git-commits.ts';
 import type { SpecFile } from '../../../src/spec/load.ts';
@@ -49,6 +49,29 @@ test('files of one folder are asked for in one call of Git, and each is told apa
     'specs/new.yaml': `${head}+dirty`,
   });
   expect(calls()).toBe(1);
+});
+
+test('a file that no commit has is told apart, also where Git is told to pass over it', async () => {
+  const commits = async (...paths: readonly string[]) => {
+    const found = await commitsOf(paths.map((path) => ({ file: path, directory: dirname(join(root, path)) })));
+    return paths.map((path) => found.get(path)?.replace(/^[0-9a-f]{40}/, ''));
+  };
+  for (const folder of ['made', 'kept']) mkdirSync(join(root, folder, 'deep'), { recursive: true });
+  for (const path of ['made/a.yaml', 'made/deep/a.yaml', 'kept/a.yaml', 'kept/b.yaml', 'alone.yaml']) {
+    writeFileSync(join(root, path), 'a');
+  }
+  writeFileSync(join(root, '.gitignore'), 'made/\nkept/\nalone.yaml\n');
+  git('add', '.gitignore');
+  git('add', '-f', 'kept/a.yaml');
+  git('commit', '-q', '-m', 'ignored');
+  expect(await commits('made/a.yaml', 'made/deep/a.yaml', 'alone.yaml')).toEqual(['+dirty', '+dirty', '+dirty']);
+  expect(await commits('kept/a.yaml', 'kept/b.yaml')).toEqual(['', '+dirty']);
+
+  git('config', 'status.showUntrackedFiles', 'no');
+  write('untracked.yaml', 'a');
+  mkdirSync(join(root, 'new'));
+  writeFileSync(join(root, 'new/a.yaml'), 'a');
+  expect(await commits('specs/untracked.yaml', 'new/a.yaml', 'specs/clean.yaml')).toEqual(['+dirty', '+dirty', '']);
 });
 
 test('a repository that lies among the files of a checkout is not one: none of its settings runs a program', async () => {

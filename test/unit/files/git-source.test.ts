@@ -214,6 +214,29 @@ describe('a Git repository that is followed', () => {
     expect(allowed.held()?.commit.id).toBe(other);
   });
 
+  test('a repository is the same one with another token in its URL', async () => {
+    const first = repository.commit({ 'specs/a.yaml': 'one' });
+    const second = repository.commit({ 'specs/a.yaml': 'two' });
+    const withLogin = (login: string, environment: Record<string, string> = {}) =>
+      follow({ url: `https://${login}host/r` }, { ...process.env, ...environment });
+    // Git takes it from this machine under all of these names.
+    const insteadOf = (login: string) => ({
+      GIT_CONFIG_COUNT: '1',
+      GIT_CONFIG_KEY_0: `url.${repository.url}.insteadOf`,
+      GIT_CONFIG_VALUE_0: `https://${login}host/r`,
+    });
+    await (await withLogin('a:one@', insteadOf('a:one@'))).look(never);
+    repository.git('reset', '--quiet', '--hard', first);
+    for (const login of ['a:two@', 'b@', 'x:p@ss@', '']) {
+      const next = await withLogin(login, insteadOf(login));
+      expect(next.held()?.commit.id).toBe(second);
+      await expect(next.look(never)).rejects.toMatchObject({ code: 'refused' });
+    }
+    expect(readdirSync(join(repository.root, 'state'))).toHaveLength(1);
+    expect((await follow({ url: 'ssh://ann@host/r' })).held()).toBeUndefined();
+    expect((await follow({ url: 'https://host/r?of=another' })).held()).toBeUndefined();
+  });
+
   test('a server that gives no commit by its id is asked for all there is, and the proof holds', async () => {
     repository.commit({ 'specs/a.yaml': 'one' });
     // The older protocol gives what has a name alone, as servers do that hear of no newer one over ssh.

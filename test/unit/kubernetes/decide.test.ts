@@ -8,6 +8,7 @@ import { type Generation, idOfPod, type Observed, type Workload } from '../../..
 import { blockersOf } from '../../../src/kubernetes/plan/blocker.ts';
 import { type DecideInput, decide } from '../../../src/kubernetes/plan/decide.ts';
 import { overDeployment } from '../../../src/kubernetes/plan/over.ts';
+import { preparedOf } from '../../../src/kubernetes/plan/prepare.ts';
 import type { DeclaredServer } from '../../../src/model/desired.ts';
 import type { FieldDifference, NonEmpty } from '../../../src/model/plan.ts';
 import { project, server } from '../../support/planner-world.ts';
@@ -848,6 +849,15 @@ describe('a server that is scaled by its sessions', () => {
       'clean-up',
       [{ path: 'replicas', from: '7', to: '5' }],
     ]);
+  });
+
+  it('counts as one that runs while it is asleep, as it wakes by itself', () => {
+    const runsAt = (more: There) => {
+      const seen = observed([there(scaled, { replicas: 0, ...more })]);
+      const intent = { kind: 'prune', project, volumes: false, history: false } as const;
+      return preparedOf(seen, intent, plan(seen, [scaled]), {}).records.map(({ runs }) => runs);
+    };
+    expect([runsAt({}), runsAt({ notes: stopped })]).toEqual([[true], [false]]);
   });
 
   it('is started where somebody stopped it, and stopped also while it is asleep', () => {

@@ -1,10 +1,11 @@
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, isAbsolute, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createFileStore, fileStorePlaces } from '../../../src/secrets/file-store.ts';
+import { eventually } from '../../support/eventually.ts';
 
 let home: string;
 const places = (more: Record<string, string> = {}) => fileStorePlaces({ HOME: home, ...more });
@@ -107,6 +108,47 @@ describe('the file store', () => {
     expect(await store.list()).toHaveLength(40);
     expect(await store.get('d9')).toEqual({ found: true, value: 'd' });
   }, 20_000);
+
+  it('is a source that cannot be asked, and not one without the secret, where its file or its key is not as it was', async () => {
+    const store = createFileStore(places());
+    const { secretsFile, keyFile } = places();
+    await store.set('a', 'x');
+    const failed = (message: RegExp) => ({ code: 'secret-source-failed', message: expect.stringMatching(message) });
+    await writeFile(keyFile, Buffer.alloc(32).toString('base64'));
+    await expect(store.get('a')).rejects.toMatchObject(failed(/does not open with this key/));
+    await writeFile(keyFile, 'short');
+    await expect(store.get('a')).rejects.toMatchObject(failed(/none of 32 bytes/));
+    await rm(keyFile);
+    await expect(store.get('a')).rejects.toMatchObject(failed(/its key file .* is missing/));
+    await writeFile(secretsFile, '{');
+    await expect(store.list()).rejects.toMatchObject(failed(/is no secrets file/));
+    await rm(secretsFile);
+    await mkdir(secretsFile);
+    await expect(store.get('a')).rejects.toMatchObject(failed(/^file store cannot be read: EISDIR/));
+    await expect(store.set('a', 'y')).rejects.toMatchObject(failed(/EISDIR/));
+  });
+
+  it('overwrites nothing that another program wrote while this one stood still', async () => {
+    const store = createFileStore(places());
+    const { secretsFile } = places();
+    await store.set('before', 'x');
+    // Whoever reads the store stands still until the pipe in its place is written to.
+    const [text, pipe] = [await readFile(secretsFile, 'utf8'), `${secretsFile}.pipe`];
+    execFileSync('mkfifo', [pipe]);
+    await rename(pipe, secretsFile);
+    const slow = store.set('mine', 'x');
+    const failed = expect(slow).rejects.toMatchObject({ code: 'refused', hint: 'do it again' });
+    await eventually(async () => void (await stat(`${secretsFile}.lock`)));
+    const longAgo = new Date(Date.now() - 60_000);
+    await utimes(`${secretsFile}.lock`, longAgo, longAgo);
+    await rename(secretsFile, pipe);
+    await writeFile(secretsFile, text);
+    await store.set('other', 'x');
+    await writeFile(pipe, text);
+    await failed;
+    expect(await store.list()).toEqual(['before', 'other']);
+    expect((await readdir(dirname(secretsFile))).sort()).toEqual(['secrets.json', 'secrets.json.pipe']);
+  });
 
   it('goes on after a writer died with the lock', async () => {
     const { secretsFile } = places();

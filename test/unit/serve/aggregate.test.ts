@@ -118,3 +118,24 @@ test('a process that is being opened when its session ends is ended, and nothing
   expect(await ended()).toEqual(over);
   expect({ isClosed: channel.isClosed, sent: channel.sent }).toEqual({ isClosed: true, sent: [] });
 });
+
+test('a server that takes `initialized` and says nothing of it is called all the same, once a handshake has had its time', async () => {
+  vi.useFakeTimers();
+  try {
+    const channel = server({ tools: {} });
+    const { send } = channel;
+    const mute: typeof send = (text, sent) =>
+      sent.method === 'notifications/initialized' ? new Promise(() => {}) : send(text, sent);
+    const { face } = start(upstreamsOf(Object.assign(channel, { send: mute })));
+    await face.initialize(message('initialize'));
+    await face.notify({ jsonrpc: '2.0', method: 'notifications/initialized' });
+    const called = vi.fn();
+    face.route({ ...message('tools/call'), params: { name: `${fs}__read` } }).then(({ kind }) => called(kind));
+    await vi.advanceTimersByTimeAsync(4_999);
+    expect(called).not.toHaveBeenCalled();
+    await vi.advanceTimersByTimeAsync(1);
+    expect(called).toHaveBeenCalledWith('ask');
+  } finally {
+    vi.useRealTimers();
+  }
+});

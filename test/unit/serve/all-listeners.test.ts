@@ -12,7 +12,7 @@ const subscription = 'io.modelcontextprotocol/subscriptionId';
 type Stream = { readonly reply: Reply; readonly end: () => void };
 
 /** Two servers, of which `web` tells nothing; streams in the order in which they were asked for. */
-function start(reached: readonly ServerName[] = [fs, web], homes: readonly { uri: string; home: ServerName }[] = []) {
+function start(reached: readonly ServerName[] = [fs, web], homes: ReadonlyMap<string, ServerName> = new Map()) {
   let isValid = true;
   let isDown = false;
   const asked: { readonly server: ServerName; readonly stream: Stream }[] = [];
@@ -30,7 +30,7 @@ function start(reached: readonly ServerName[] = [fs, web], homes: readonly { uri
     asked.push({ server, stream: { reply: its, end } });
     if (isDown) return Promise.resolve(its.answer('{"error":{}}'));
     its.onleft = end;
-    const foreign = homes.length === 0 ? {} : { resourceSubscriptions: ['x:1', 'x:1', 'x:other'] };
+    const foreign = homes.size === 0 ? {} : { resourceSubscriptions: ['x:1', 'x:1', 'x:other'] };
     const taken = server === fs ? { ...notifications, ...foreign } : {};
     its.tell(JSON.stringify({ method: 'notifications/subscriptions/acknowledged', params: { notifications: taken } }));
     if (server === web) end();
@@ -96,11 +96,13 @@ test('a client that leaves while servers are asked is told nothing more, and non
 });
 
 test('of what a server says that it tells, only what the client asked for is handed on, once', async () => {
-  const homes = [
-    { uri: 'x:1', home: fs },
-    { uri: 'x:2', home: fs },
-  ];
-  const { reply } = start(undefined, homes);
+  const { reply } = start(
+    undefined,
+    new Map([
+      ['x:1', fs],
+      ['x:2', fs],
+    ]),
+  );
   await vi.advanceTimersByTimeAsync(0);
   expect(JSON.parse(reply.told[0] ?? '').params.notifications.resourceSubscriptions).toEqual(['x:1']);
 });

@@ -10,7 +10,10 @@ const catalogueOf = (
 ) => {
   const asked: string[] = [];
   const catalogue = createCatalogue<readonly string[]>({
-    servers: async () => Object.keys(all).map(asServerName),
+    servers: async () => {
+      asked.push('servers');
+      return Object.keys(all).map(asServerName);
+    },
     whose: (reached) => reached.join(),
     reaches: (server, reached) => reached.includes(server),
     list: async (server, method: ListMethod) => {
@@ -27,7 +30,7 @@ const catalogueOf = (
     const routed = await catalogue.route(read, reached);
     return routed !== undefined && 'server' in routed ? routed.server : undefined;
   };
-  return { homeOf, asked };
+  return { homeOf, homesOf: (uris: readonly string[]) => catalogue.homesOf(uris, Object.keys(all)), asked };
 };
 
 /** A catalogue of one server whose list ends as `list` does, what it logs, and how often it tells of a late one. */
@@ -116,6 +119,20 @@ test('what fits a known template is not looked up again; what fits only one that
   expect(asked).toEqual([]);
   expect(await homeOf('y://2')).toBe('b');
   expect(asked).not.toEqual([]);
+});
+
+test('however many URIs are unknown, the lists are asked for once', async () => {
+  const { homesOf, asked } = catalogueOf({ a: { uris: ['x:1'] }, b: { templates: ['y://{name}'] } });
+  const unknown = Array.from({ length: 100 }, (_, at) => `z:${at}`);
+  expect([...(await homesOf(['x:1', 'y://1', ...unknown]))]).toEqual([
+    ['x:1', 'a'],
+    ['y://1', 'b'],
+  ]);
+  const once = ['resources/list', 'resources/templates/list'];
+  const each = ['a', 'b'].flatMap((server) => once.map((method) => `${server} ${method}`));
+  expect(asked.splice(0).sort()).toEqual([...each, 'servers', 'servers']);
+  await homesOf(['x:1', 'y://1']);
+  expect(asked).toEqual([]);
 });
 
 test('what somebody is shown does not change whose a URI is for others', async () => {

@@ -38,7 +38,7 @@ const saying = (words: string) => ({ content: [{ type: 'text', text: words }] })
 
 /** Servers `legacy` and `modern` as functions; `open` counts their processes, which take `closeMs` to end. */
 function fakeServers(closeMs = 0) {
-  const counts = { open: 0, most: 0, told: 0 };
+  const counts = { open: 0, most: 0, told: 0, listed: 0 };
   const channelOf = (server: string): Channel => {
     const say = (message: Fields): void => {
       const whole = { jsonrpc: '2.0', ...message } as const;
@@ -85,7 +85,10 @@ function fakeServers(closeMs = 0) {
   const { engine } = localEngine();
   const upstreams: Upstreams = {
     ...localUpstreams(),
-    servers: async () => [],
+    servers: async () => {
+      counts.listed += 1;
+      return [];
+    },
     async open(server: ServerName) {
       const protocol = server === 'modern' ? modern : 'legacy';
       const { spec } = targetFor(engine, [], { mcp: { protocol } });
@@ -408,6 +411,24 @@ describe('a client that sends or reads as none should', { timeout }, () => {
     expect(all.find(({ seen }) => seen.text.startsWith('HTTP/1.1 429'))?.seen.text).toContain('retry-after: 1');
     // One process has them all, and one more is Alice's.
     expect(counts.open).toBe(2);
+  });
+
+  test('a subscription to 100,000 resources of all servers is refused, and costs no look at what there is', async () => {
+    const resourceSubscriptions = Array.from({ length: 100_000 }, (_, at) => `x:${at}`);
+    const _meta = {
+      'io.modelcontextprotocol/protocolVersion': modern,
+      'io.modelcontextprotocol/clientCapabilities': {},
+    };
+    const listen = { method: 'subscriptions/listen', params: { notifications: { resourceSubscriptions }, _meta } };
+    const own = { 'mcp-protocol-version': modern, 'mcp-method': 'subscriptions/listen' };
+    const attempt = async (): Promise<void> => {
+      const { socket, seen } = await raw();
+      const body = bodyOf(listen);
+      socket.write(head('POST', '/mcp', { ...headersOf('mallory'), ...own, 'content-length': body.length }) + body);
+      await eventually(() => expect(seen.text).toContain('-32602'), soonMs);
+    };
+    await besides(attempt());
+    expect(counts.listed).toBe(0);
   });
 
   test('a stream that is never read is told no more than it may leave, and its session goes on', async () => {

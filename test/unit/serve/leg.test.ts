@@ -192,6 +192,35 @@ describe('a conversation with a server', () => {
     }
   });
 
+  test('whose process ended by itself begins again for what its client has subscribed to, and for nothing else', async () => {
+    const subscribed = { uri: 'x:1' };
+    const [first, second, third] = [fakeChannel(answering()), fakeChannel(answering()), fakeChannel(answering())];
+    const upstreams = upstreamsOf(first, second, third);
+    const leg = createLeg(fs, upstreams, hooks());
+    const follow = (container: string) => leg.follow({ container: asContainerId(container), drainSeconds: 30 });
+    await leg.initialize(message('initialize'));
+    await leg.ask(message('resources/subscribe', subscribed)).answer;
+    first.onend?.();
+    expect(await follow('2')).toBe(true);
+    expect(methods(second)).toEqual(['initialize', 'resources/subscribe']);
+    // The same container, of which a process ended alone.
+    second.onend?.();
+    expect(await follow('2')).toBe(true);
+    expect(methods(third)).toEqual(['initialize', 'resources/subscribe']);
+    // What cannot be opened is not tried once a second.
+    third.onend?.();
+    expect([await follow('2'), upstreams.opened()]).toEqual([true, 4]);
+
+    const plain = upstreamsOf(fakeChannel(answering()), fakeChannel(answering()));
+    const other = createLeg(fs, plain, hooks());
+    const opened = await other.initialize(message('initialize')).then(() => other.ready());
+    await other.ask(message('resources/subscribe', subscribed)).answer;
+    await other.ask(message('resources/unsubscribe', subscribed)).answer;
+    opened.channel.onend?.();
+    expect(await other.follow({ container: asContainerId('2'), drainSeconds: 30 })).toBe(true);
+    expect(plain.opened()).toBe(1);
+  });
+
   test('what is asked while another container is gone over to goes there: no second process is begun', async () => {
     const [first, second, third] = [fakeChannel(answering()), fakeChannel(answering()), fakeChannel(answering())];
     const plain = upstreamsOf(first, second, third);

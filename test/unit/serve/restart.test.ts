@@ -166,6 +166,36 @@ describe('a gateway that is started anew', () => {
     expect(stays).not.toBe(gone);
   });
 
+  test('ends a session of the one before it without beginning it again, for its principal at its own address', async () => {
+    let opened = 0;
+    const plain = localUpstreams();
+    const upstreams: typeof plain = {
+      ...plain,
+      open: (server) => {
+        opened += 1;
+        return plain.open(server);
+      },
+    };
+    const notes = inMemory();
+    const again = async (): Promise<void> => {
+      await stop();
+      running.push(await localGateway(upstreams, createSeal(key, 'p'), notes));
+    };
+    await again();
+    const client = rawClient('legacy', () => `${running[0]?.url}/mcp/legacy`);
+    await client.begin();
+    await again();
+    const end = async (path: string, id = client.session()): Promise<number> => {
+      const headers = { 'mcp-session-id': id };
+      return (await fetch(`${running[0]?.url}${path}`, { method: 'DELETE', headers })).status;
+    };
+    const statuses = [await end('/mcp/modern'), await end('/mcp/legacy', 'AAAA'), await end('/mcp/legacy')];
+    expect([...statuses, await end('/mcp/legacy')]).toEqual([404, 404, 204, 404]);
+    await again();
+    expect((await client.ask('tools/list', '{}')).status).toBe(404);
+    expect(opened).toBe(1);
+  });
+
   test('gives a session to nobody but its principal, at its own address', async () => {
     const upstreams = localUpstreams();
     const bounds = { idleMs: 60_000, most: 4, mostEach: 4 };
@@ -181,6 +211,7 @@ describe('a gateway that is started anew', () => {
     const next = createSessions(upstreams, bounds, createSeal(key, 'p'));
     expect(await next.findOrBegin(id, place('bob'))).toBeUndefined();
     expect(await next.findOrBegin(id, place('ann', '/mcp/modern'))).toBeUndefined();
+    expect(await next.findAndEnd(id, place('bob'))).toBe(false);
     const found = await next.findOrBegin(id, place('ann'));
     expect(found?.principal).toBe('ann');
     expect(await next.findOrBegin(id, place('bob'))).toBeUndefined();

@@ -9,12 +9,12 @@ import { type CryptoKey, exportJWK, generateKeyPair, SignJWT } from 'jose';
 import { afterEach, describe, expect, test } from 'vitest';
 import { madeTokens } from '../../../src/app/serve/tokens.ts';
 import { tokenDigest } from '../../../src/model/secrets/token-digest.ts';
-import { type CallRule, type ServeSettings, usualServe } from '../../../src/model/serve-settings.ts';
+import { type CallRule, type ServeLimits, type ServeSettings, usualServe } from '../../../src/model/serve-settings.ts';
 import { isMeant } from '../../../src/model/values/scopes.ts';
 import { coverOf } from '../../../src/secrets/cover.ts';
 import { createRedactor } from '../../../src/secrets/redact.ts';
 import { type Bearers, createBearers } from '../../../src/serve/access/bearers.ts';
-import type { Guarding } from '../../../src/serve/access/guard.ts';
+import { createGuards, type Guarding, ownGrant } from '../../../src/serve/access/guard.ts';
 import { createLimits } from '../../../src/serve/access/limits.ts';
 import { createIssued } from '../../../src/serve/access/oidc.ts';
 import { createScan } from '../../../src/serve/access/scan.ts';
@@ -282,6 +282,26 @@ test('a token of the state folder is kept as a digest, by its owner alone, and e
   expect(kept.revoke('ci')).toBe(false);
 });
 
+test('groups and scopes are sets: in another order they are those of the same principal, and any other is another one', async () => {
+  const keyOf = (groups: readonly string[], scopes: readonly string[]): string =>
+    createGuards({})({ ...ownGrant, kind: 'oidc', name: 'ann', groups, scopes }).key;
+  const key = keyOf(['a', 'b'], ['fs:*', 'web:*']);
+  expect(keyOf(['b', 'a', 'b'], ['web:*', 'fs:*'])).toBe(key);
+  for (const other of [
+    keyOf(['a'], ['fs:*', 'web:*']),
+    keyOf(['a', 'b'], ['fs:*']),
+    keyOf(['a', 'b', 'fs:*'], ['web:*']),
+  ])
+    expect(other).not.toBe(key);
+  let scopes = ['fs:*', 'web:*'];
+  const found = await createBearers(() => [{ name: 'ci', sha256: tokenDigest('secret'), scopes }])('secret');
+  const isValid = (): boolean => found.kind === 'known' && found.grant.isValid();
+  scopes = ['web:*', 'fs:*'];
+  expect(isValid()).toBe(true);
+  scopes = ['web:*'];
+  expect(isValid()).toBe(false);
+});
+
 describe('rules for calls', () => {
   const rule = (effect: CallRule['effect'], expression: string, line = 1): CallRule => ({
     ...{ effect, expression, file: 'looms.yaml', line },
@@ -348,6 +368,24 @@ describe('limits', () => {
     expect(take('a', true).taken).toBe(true);
   });
 
+  test('a limit that is set or lowered later has nobody wait longer than a minute for what was called before', () => {
+    const settings: { limits: ServeLimits } = { limits: {} };
+    const { take } = createLimits(settings, () => 0);
+    const call = (times: number): readonly boolean[] =>
+      Array.from({ length: times }, () => {
+        const taken = take('a', true);
+        if (taken.taken) taken.done();
+        return taken.taken;
+      });
+    expect(call(1_000)).not.toContain(false);
+    settings.limits = { callsPerMinute: 60 };
+    expect(call(59)).not.toContain(false);
+    settings.limits = { callsPerMinute: 6_000 };
+    expect(call(5_900)).not.toContain(false);
+    settings.limits = { callsPerMinute: 6 };
+    expect(take('a', true)).toMatchObject({ taken: false, retryAfterSeconds: 10 });
+  });
+
   test('what is too much is 429 with how long to wait; a body that is too long is 413; others notice nothing', async () => {
     const settings = { limits: { callsPerMinute: 1, bodyMiB: 1 } };
     const { client } = await gatewayWith(tokens(['a', ['*:*']], ['b', ['*:*']]), { settings });
@@ -404,7 +442,8 @@ describe('tokens of an issuer', () => {
     http: Server;
     asked: () => number;
   };
-  const issuer = async (): Promise<Issuer> => {
+  /** One whose first place of metadata has them, or what a single-page app answers everywhere, or leads elsewhere. */
+  const issuer = async (first: 'metadata' | 'page' | 'elsewhere' = 'metadata'): Promise<Issuer> => {
     const keys = new Map<string, { privateKey: CryptoKey; publicKey: CryptoKey }>();
     let current = 0;
     let asked = 0;
@@ -420,7 +459,11 @@ describe('tokens of an issuer', () => {
         kid,
         alg: 'ES256',
       }));
-      const document = incoming.url?.endsWith('openid-configuration')
+      if (first !== 'metadata' && incoming.url?.endsWith('openid-configuration')) {
+        outgoing.writeHead(first === 'page' ? 200 : 302, { location: '/login' }).end('<html>');
+        return;
+      }
+      const document = incoming.url?.startsWith('/.well-known/')
         ? { issuer: url, jwks_uri: `${url}/keys` }
         : { keys: await Promise.all(known) };
       outgoing.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(document));
@@ -482,6 +525,15 @@ describe('tokens of an issuer', () => {
     );
   });
 
+  test.each(['page', 'elsewhere'] as const)(
+    'are found at the place of RFC 8414 where that of OpenID has something else: %s',
+    async (first) => {
+      const idp = await issuer(first);
+      const bearers = createIssued(settingsFor(idp.url).oidc);
+      expect(await bearers(await idp.sign())).toMatchObject({ kind: 'known' });
+    },
+  );
+
   test('of another audience, issuer or key, of the past, without an end, or signed with nothing let nobody in', async () => {
     const idp = await issuer();
     const bearers = createIssued(settingsFor(idp.url).oidc, 0);
@@ -517,7 +569,8 @@ describe('tokens of an issuer', () => {
     expect(await bearers(await idp.sign())).toMatchObject({ kind: 'known' });
     const token = await idp.sign();
     const silent = createIssued(settingsFor('http://127.0.0.1:9').oidc);
-    expect(await silent(token)).toMatchObject({ kind: 'unavailable', why: expect.stringContaining('cannot be had') });
+    const why = /cannot be had: \S+openid-configuration: .+; \S+oauth-authorization-server: /;
+    expect(await silent(token)).toMatchObject({ kind: 'unavailable', why: expect.stringMatching(why) });
     const { client } = await gatewayWith(
       createBearers(() => [], silent),
       { settings: settingsFor('http://127.0.0.1:9') },

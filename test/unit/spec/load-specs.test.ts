@@ -213,6 +213,18 @@ test('a quota that the files break by themselves is told at the first server tha
   );
 });
 
+test('a quota counts each container that a server may have', async () => {
+  const text = (count: string): string =>
+    `name: a\ndocker_backend: { base_image: "debian:12" }\nmcp_server: { command: run, ${count} }\n`;
+  const projects = { p: { maxTotalMemoryMiB: 1023, maxTotalCpuCores: 2, exceptions: [] } };
+  expect(await findings(text('replicas: 1'), { projects })).toBe('');
+  for (const count of ['replicas: 3', 'scale: { min: 0, max: 3 }']) {
+    expect(await findings(text(count), { projects })).toContain(
+      'project p would have 1536 MiB of memory in all, at most 1023',
+    );
+  }
+});
+
 test('a quota of severity warn warns; one that is an error holds beside it, and is told alone where both are broken', async () => {
   const text = 'name: a\ndocker_backend: { base_image: "debian:12" }\nmcp_server: { command: run }\n';
   const warn = { maxServers: 0, severity: 'warn', exceptions: [] } as const;

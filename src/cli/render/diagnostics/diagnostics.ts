@@ -3,7 +3,7 @@ import { plural } from '../../../model/values/words.ts';
 import type { Paint, Palette } from '../../terminal/palette.ts';
 import { alike, othersOf } from '../alike.ts';
 import { shownFile, visible, visibleBlock } from '../text.ts';
-import { renderFrame } from './code-frame.ts';
+import { type FramedText, framedText, renderFrame } from './code-frame.ts';
 
 type DiagnosticsOptions = { readonly palette: Palette; readonly width: number };
 
@@ -11,19 +11,19 @@ const place = ({ file, line, column }: Position): string => `${visible(shownFile
 
 function frame(
   at: { readonly position: Position; readonly length: number },
-  files: ReadonlyMap<string, readonly string[]>,
+  files: ReadonlyMap<string, FramedText>,
   mark: Paint,
   { palette, width }: DiagnosticsOptions,
 ): string[] {
-  const lines = files.get(at.position.file);
-  if (lines === undefined) return [];
-  return renderFrame({ lines, ...at.position, length: at.length }, mark, palette, width);
+  const text = files.get(at.position.file);
+  if (text === undefined) return [];
+  return renderFrame({ ...text, ...at.position, length: at.length }, mark, palette, width);
 }
 
 /** One finding: what is wrong, where, the code around it, other places that belong to it, and what to do. */
 function renderDiagnostic(
   diagnostic: Diagnostic,
-  files: ReadonlyMap<string, readonly string[]>,
+  files: ReadonlyMap<string, FramedText>,
   options: DiagnosticsOptions,
 ): string[] {
   const { palette } = options;
@@ -60,7 +60,7 @@ export function renderDiagnostics(
   texts: readonly SourceText[],
   options: DiagnosticsOptions,
 ): string {
-  const byFile = new Map(texts.flatMap(({ file, text }) => (text === '' ? [] : [[file, text.split(/\r?\n/)]])));
+  const byFile = new Map(texts.flatMap(({ file, text }) => (text === '' ? [] : [[file, framedText(text)]])));
   const lone = ({ severity, related }: Diagnostic): boolean => severity === 'error' || related.length > 0;
   const key = (one: Diagnostic, index: number) =>
     lone(one) ? String(index) : JSON.stringify([one.severity, one.code, one.message, one.hint]);

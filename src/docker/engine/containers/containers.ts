@@ -1,4 +1,4 @@
-import { LoomsError } from '../../../model/errors.ts';
+import { isFailure, LoomsError } from '../../../model/errors.ts';
 import { asContainerId, type ContainerId, hostNameOf, keeperName, shortId } from '../../../model/ids.ts';
 import { label, type Role } from '../../model/labels.ts';
 import type { ShapeMount } from '../../model/shape.ts';
@@ -52,18 +52,12 @@ export async function createContainer(client: Client, request: CreateContainer &
     }
   }
   const { query, body } = createCall(request, client.engine.kind, request);
-  const creating = ask<{ Id: string }>(
-    { ...client, limitMs: limits.slow },
-    what,
-    post('/containers/create', query, body),
-  );
-  const created = await orNull(creating);
-  if (created === null) {
-    // Create answers 404 for the image only; networks are looked at when the container starts.
-    throw new LoomsError('image-not-found', `cannot ${what}: image ${request.shape.imageId} is not on the engine`, {
-      hint: 'it was removed after the plan was made: run the command again',
-    });
-  }
+  const patient = { ...client, limitMs: limits.slow };
+  const creating = ask<{ Id: string }>(patient, what, post('/containers/create', query, body));
+  // Create answers 404 for the image only; networks are looked at when the container starts.
+  const created = await creating.catch((error: unknown) => {
+    throw isFailure(error, 'engine-not-found') ? imageNotFound(request, error) : error;
+  });
   const id = asContainerId(created.Id);
   try {
     await prepare(client, id, request, missing);
@@ -75,6 +69,23 @@ export async function createContainer(client: Client, request: CreateContainer &
     throw error;
   }
   return id;
+}
+
+/** An image that is gone, or that is there for another platform only: the engine's own words tell. */
+function imageNotFound({ name, platform, shape: { imageId } }: CreateContainer, cause: LoomsError): LoomsError {
+  const forIt = platform === undefined ? '' : ` for ${platform}`;
+  return new LoomsError(
+    'image-not-found',
+    `cannot create container ${name}: image ${imageId} is not on the engine${forIt}`,
+    {
+      hint:
+        platform === undefined
+          ? 'it was removed after the plan was made: run the command again'
+          : `pull it with --platform ${platform}; servers of one image for several platforms need a name of it for each`,
+      detail: [cause.message],
+      cause,
+    },
+  );
 }
 
 /** The volumes that come to be with the container: only they are nobody's for certain. */

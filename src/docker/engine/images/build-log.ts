@@ -15,7 +15,7 @@ export type BuildLog = {
   readonly output: readonly string[];
   /** Images that steps of this build made, by the ids the engine printed, oldest first. */
   readonly madeImages: readonly string[];
-  /** The container that a RUN step ran in last. */
+  /** Containers that RUN steps ran in, by the first 12 digits of their ids, oldest first: a RUN can print such a line, too. */
   readonly containers: readonly string[];
   /** Id of the result, once the last step is done. */
   readonly built?: string;
@@ -44,7 +44,7 @@ export function followBuild(): { accept(entry: StreamEntry): StepProgress | null
   };
 
   const builderLine = (line: string): boolean => {
-    const [, running] = line.match(/^ ---> Running in ([0-9a-f]+)$/) ?? [];
+    const [, running] = line.match(/^ ---> Running in ([0-9a-f]{12})$/) ?? [];
     const [, made] = line.match(/^(?: --->|-->) (?:sha256:)?([0-9a-f]{12,64})$/) ?? [];
     if (/^(?: --->|-->) Using cache\b/.test(line)) cached = true;
     else if (running !== undefined) containers.push(running);

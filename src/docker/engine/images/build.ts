@@ -15,7 +15,7 @@ import { type Client, unsignalled } from '../connection/connection.ts';
 import { engineTime } from '../connection/engine-clock.ts';
 import { statusOf } from '../connection/errors.ts';
 import { removeContainer } from '../containers/containers.ts';
-import { imageNamed, inspectImage } from '../containers/inspected.ts';
+import { imageNamed, inspectContainer, inspectImage } from '../containers/inspected.ts';
 import { type BuildLog, followBuild } from './build-log.ts';
 import { findImage, type ImageClient } from './find.ts';
 import { pullImage } from './pull.ts';
@@ -222,8 +222,8 @@ const commandOf = (instruction: string): string => instruction.replace(/^RUN\s+/
 
 /**
  * Removes what a build that did not succeed left: the container of its last step, and the images of its steps. Only
- * what this build made goes: an id is taken from the build's output, which a RUN step can forge, so an image that has
- * a tag, or that is older than the build, stays.
+ * what this build made goes: an id is taken from the build's output, which a RUN step can forge, so what is older than the
+ * build stays, and so do a container that has the digits for its name and an image that has a tag.
  *
  * @param startedAt when the build began, on the engine's clock, ms since the epoch
  * @throws LoomsError `engine-…`
@@ -231,7 +231,9 @@ const commandOf = (instruction: string): string => instruction.replace(/^RUN\s+/
 async function removeRemains(client: Client, log: BuildLog, startedAt: number): Promise<void> {
   const last = log.containers.at(-1);
   // That of a cut build is killed and removed by the engine itself, which is waited for.
-  if (last !== undefined) await removeContainer(client, asContainerId(last));
+  const ran = last === undefined ? null : await inspectContainer(client, last);
+  if (last !== undefined && ran?.Id.startsWith(last) === true && Date.parse(ran.Created) >= startedAt)
+    await removeContainer(client, asContainerId(ran.Id));
   for (const id of [...log.madeImages].reverse()) {
     const image = await inspectImage(client, id);
     if (image === null || (image.RepoTags ?? []).length > 0 || Date.parse(image.Created) < startedAt) continue;

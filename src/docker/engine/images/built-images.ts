@@ -1,5 +1,6 @@
-import { asContainerId, asProjectName, type ImageId } from '../../../model/ids.ts';
-import { label, type Role } from '../../model/labels.ts';
+import { asContainerId, type ImageId } from '../../../model/ids.ts';
+import { readClaim } from '../../model/claims.ts';
+import { label } from '../../model/labels.ts';
 import type { BuiltImages } from '../../model/observed.ts';
 import { ask, askList, get, remove } from '../connection/ask.ts';
 import { orNull, unlessInUse } from '../connection/call.ts';
@@ -19,7 +20,6 @@ export async function listBuiltImages(client: Client): Promise<BuiltImages> {
     askList<ListedImage>(client, 'list images', request),
     listContainers(client, {}),
   ]);
-  const lock: Role = 'lock';
   return {
     images: images
       .flatMap(({ Id, RepoTags: tags }) => {
@@ -30,9 +30,10 @@ export async function listBuiltImages(client: Client): Promise<BuiltImages> {
         return [{ id, ref, users: users.map((one) => asContainerId(one.Id)) }];
       })
       .sort((a, b) => (a.ref < b.ref ? -1 : 1)),
-    locked: containers.flatMap(({ Labels: labels }) =>
-      labels?.[label.role] === lock ? [asProjectName(labels[label.project] ?? '')] : [],
-    ),
+    locked: containers.flatMap(({ Labels: labels }) => {
+      const claim = readClaim(labels ?? {});
+      return claim?.role === 'lock' ? [claim.project] : [];
+    }),
   };
 }
 

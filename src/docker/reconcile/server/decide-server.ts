@@ -1,5 +1,4 @@
 import type { DeclaredServer } from '../../../model/desired.ts';
-import { isHttp } from '../../../model/desired.ts';
 import { LoomsError } from '../../../model/errors.ts';
 import { type Blocker, isNonEmpty, type NonEmpty, type Reason } from '../../../model/plan.ts';
 import { boundsOf, boundsText, countedBy, isOneContainer } from '../../../model/replicas.ts';
@@ -13,13 +12,12 @@ import { begunWith } from '../kept/kept-files.ts';
 import { stateReason } from '../step-builders.ts';
 import { type Assessed, assess, type SlotContext } from './assess-server.ts';
 import { templateOf } from './container-template.ts';
+import { orderOf, type ReplaceOrder } from './replace-order.ts';
 
 /** The container that shall serve next: one to be made, or one that an interrupted run left behind. */
 type Successor =
   | { readonly kind: 'new'; readonly generation: number }
   | { readonly kind: 'existing'; readonly container: ObservedContainer };
-
-type ReplaceOrder = { readonly order: 'start-first' } | { readonly order: 'stop-first'; readonly why: string };
 
 /** What to do about one server, before it becomes steps. */
 export type Decision =
@@ -54,23 +52,6 @@ export type Decision =
       readonly reasons: NonEmpty<Reason>;
     }
   | { readonly kind: 'blocked'; readonly why: Blocker };
-
-/** Two generations that would write the same files cannot live together (docs/architecture.md). */
-function orderOf(server: DeclaredServer): ReplaceOrder {
-  const { spec } = server;
-  const carried = spec.lifecycle.preserve;
-  // Whatever the old one writes after its files were copied would be lost, and it writes until its last session ended.
-  if (isNonEmpty(carried)) {
-    return { order: 'stop-first', why: `files at ${carried.join(', ')} are carried over when nothing writes to them` };
-  }
-  const shared = spec.mounts.find((mount) => !mount.readOnly);
-  // A stdio container is idle between sessions: beside its successor it writes nothing.
-  if (!isHttp(spec) || shared === undefined) return { order: 'start-first' };
-  return {
-    order: 'stop-first',
-    why: `${shared.type} ${shared.source} at ${shared.target} cannot be written by two generations`,
-  };
-}
 
 /** An engine runs one container of a server: more would need somebody who leads sessions to the one or the other. */
 function countBlocker(server: DeclaredServer): Blocker | undefined {
@@ -227,13 +208,14 @@ function decideWithKeeper(
   if (taken !== undefined) return { kind: 'blocked', why: taken };
   const old = others.find((other) => other.settled);
   if (old !== undefined) {
+    const beside = rest.filter((other) => other !== old.container);
     return {
       kind: 'replace',
       old: old.container,
       retiringName: retiringName(server, old.container, container.generation, context),
       successor: { kind: 'existing', container },
-      order: orderOf(server),
-      others: rest.filter((other) => other !== old.container),
+      order: orderOf(server, old.container, beside),
+      others: beside,
       reasons: [{ kind: 'interrupted-rotation' }, ...old.stale],
     };
   }
@@ -288,13 +270,14 @@ function decideAssessed(server: DeclaredServer, assessed: readonly Assessed[], c
     (preserves(server) ? assessed.find((one) => one.container === holder) : undefined) ??
     best(served);
   if (old === undefined) return { kind: 'create', generation, others: containers };
+  const beside = containers.filter((container) => container !== old.container);
   return {
     kind: 'replace',
     old: old.container,
     retiringName: retiringName(server, old.container, generation, context),
     successor: { kind: 'new', generation },
-    order: orderOf(server),
-    others: containers.filter((container) => container !== old.container),
+    order: orderOf(server, old.container, beside),
+    others: beside,
     reasons: old.stale as NonEmpty<Reason>,
   };
 }

@@ -6,8 +6,9 @@ import { type EgressSubnets, wayOutOf } from '../../model/way-out.ts';
 import type { Operation, PlannedContainer, StepDraft, Target } from '../../steps.ts';
 import type { RecordContext, Recording } from '../generations/record-generations.ts';
 import type { KeptFiles } from '../kept/kept-files.ts';
-import { retire, step, tagOf } from '../step-builders.ts';
+import { halt, halted, retire, step, tagOf } from '../step-builders.ts';
 import { type LabelContext, serverLabels, templateOf } from './container-template.ts';
+import { writersBeside } from './replace-order.ts';
 
 /** What the steps of one server hang on. */
 export type StepContext = LabelContext &
@@ -60,6 +61,20 @@ export const retireAll = (
       recording.before(container.id),
     ),
   );
+
+/** What is left beside the next generation once those were stopped that would write together with it, and their stops. */
+export function withoutWriters(
+  server: DeclaredServer,
+  others: readonly ObservedContainer[],
+  after: readonly StepId[],
+): { readonly halting: readonly StepDraft[]; readonly left: readonly ObservedContainer[] } {
+  const { name, lifecycle } = server.spec;
+  const writers = writersBeside(server, others);
+  return {
+    halting: writers.flatMap((one) => halt(name, one, lifecycle.drainSeconds, tagOf('g', one), after)),
+    left: others.map((one) => (writers.includes(one) ? halted(one) : one)),
+  };
+}
 
 /** What happens to a generation that failed: removed, or only stopped when it shall be looked at. */
 export function discard(

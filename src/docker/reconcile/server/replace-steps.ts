@@ -2,14 +2,14 @@ import type { DeclaredServer } from '../../../model/desired.ts';
 import type { StepId } from '../../../model/ids.ts';
 import { isSettled, isUp } from '../../model/generations.ts';
 import { generationName } from '../../model/labels.ts';
-import type { ObservedContainer } from '../../model/observed.ts';
 import type { Operation, StepDraft, Target } from '../../steps.ts';
 import { servingAfter } from '../generations/generations.ts';
 import { nothingRecorded, recordFailed, recordGenerations } from '../generations/record-generations.ts';
 import { inheritedFrom, markRestored } from '../kept/kept-files.ts';
-import { on, retire, startOperationFor, step, stepId } from '../step-builders.ts';
+import { halt, halted, on, retire, startOperationFor, step, stepId, stopsIn } from '../step-builders.ts';
 import type { Decision } from './decide-server.ts';
-import { discard, launch, plannedContainer, rename, retireAll, type StepContext } from './launch.ts';
+import { discard, launch, plannedContainer, rename, retireAll, type StepContext, withoutWriters } from './launch.ts';
+import { canRunBeside } from './replace-order.ts';
 
 /** The steps that put a successor in the place of a container, in the order that the decision names. */
 export function replaceSteps(
@@ -39,14 +39,15 @@ export function replaceSteps(
   const newName =
     successor.kind === 'new' ? generationName(context.project, name, successor.generation) : successor.container.name;
 
-  const retired = retire(name, old, lifecycle.drainSeconds, 'old', []);
   const ready = made.map((one) => one.id);
-  // Without these the new one cannot pass its gate, so the old one is not stopped for it.
+  // Without these the new one cannot pass its gate, so nothing is stopped for it.
   const readyToStop = [...ready, ...context.ways(server)];
-  const stopping = stopFirst
-    ? retired.slice(0, -1).map((one, index) => (index === 0 ? { ...one, after: readyToStop } : one))
-    : [];
-  const quiet = stopFirst && stopping.length > 0 ? stopping.slice(-1).map((one) => one.id) : ready;
+  const { halting, left } = withoutWriters(server, others, readyToStop);
+  const stopping = drainedFirst([
+    ...(stopFirst ? halt(name, old, lifecycle.drainSeconds, 'old', readyToStop) : []),
+    ...halting,
+  ]);
+  const quiet = stopping.length > 0 ? stopsIn(stopping) : ready;
   const carry: StepDraft[] = carries
     ? [
         step(
@@ -64,17 +65,19 @@ export function replaceSteps(
       : startOperationFor(successor.container);
   const launched = launch(server, target, newName, startOperation, startAfter, context);
   // Whatever keeps the new one from its gate is answered alike, also what comes before its start.
-  const failing = [...stopping, ...carry].map((one) => one.id).concat(launched.failing);
+  const afterStops = [...stopsIn(stopping), ...carry.map((one) => one.id), ...launched.failing];
+  const failing = [...stopping.filter(({ op }) => op === 'drain').map((one) => one.id), ...afterStops];
   const generation = successor.kind === 'new' ? successor.generation : successor.container.generation;
   // What ended before its start says nothing about the generation.
   const failed = recordFailed(server, target, newName, generation, launched.failing, context);
   const discarded = discard(server, target, newName, failing, context, failed);
-  // An interrupted run can have stopped the old one for this successor, too.
+  // An interrupted run can have stopped the old one for this successor, too. Beside one that would write with it, it stays so.
   const wasStopped = stopFirst || (successor.kind === 'existing' && !isUp(old));
-  // One that never ran may be unfinished, and would count as past if it were started now.
+  const servesAgain = wasStopped && (isUp(old) || canRunBeside(old, left));
+  // One that never ran may be unfinished, and would count as past if it were started now. Where a drain failed, all runs on.
   const wayBack =
-    wasStopped && old.state.status !== 'dead' && old.state.status !== 'created'
-      ? [step(name, 'start:old', on('start-container', old), { after: [discarded.id], onFailureOf: failing })]
+    servesAgain && old.state.status !== 'dead' && old.state.status !== 'created'
+      ? [step(name, 'start:old', on('start-container', old), { after: [discarded.id], onFailureOf: afterStops })]
       : [];
 
   // Kept after it failed its gate, and with files of then: of no use to anyone, so it goes at once.
@@ -87,7 +90,7 @@ export function replaceSteps(
     serving === undefined
       ? nothingRecorded
       : recordGenerations(server, old, others, serving, [stepId(name, 'rename')], context);
-  const leaving = stopFirst ? stoppedBefore(old) : old;
+  const leaving = stopFirst ? halted(old) : old;
   const handOver = handOverName(
     server,
     target,
@@ -110,11 +113,17 @@ export function replaceSteps(
     ...retireAll(server, useless, [], nothingRecorded),
     ...retireAll(
       server,
-      others.filter((one) => !useless.includes(one)),
+      left.filter((one) => !useless.includes(one)),
       [launched.gate],
       recording,
     ),
   ];
+}
+
+/** Stops none before all were drained, so that all run on where a drain fails. */
+function drainedFirst(halting: readonly StepDraft[]): readonly StepDraft[] {
+  const drains = halting.filter(({ op }) => op === 'drain').map(({ id }) => id);
+  return halting.map((one) => (one.op === 'stop-container' && drains.length > 0 ? { ...one, after: drains } : one));
 }
 
 /**
@@ -152,8 +161,3 @@ function handOverName(
   );
   return [...named, ...retire(name, leaving, lifecycle.drainSeconds, 'old', [taken.id], recorded)];
 }
-
-const stoppedBefore = (container: ObservedContainer): ObservedContainer => ({
-  ...container,
-  state: { status: 'exited', exitCode: 0, finishedAt: container.createdAt, oomKilled: false },
-});

@@ -5,9 +5,9 @@ import type { Operation, StepDraft } from '../../steps.ts';
 import { servingAfter } from '../generations/generations.ts';
 import { nothingRecorded, type Recording, recordGenerations } from '../generations/record-generations.ts';
 import { markRestored, restorablePaths } from '../kept/kept-files.ts';
-import { halt, startOperationFor, step } from '../step-builders.ts';
+import { halt, startOperationFor, step, stopsIn } from '../step-builders.ts';
 import type { Decision } from './decide-server.ts';
-import { discard, launch, plannedContainer, rename, retireAll, type StepContext } from './launch.ts';
+import { discard, launch, plannedContainer, rename, retireAll, type StepContext, withoutWriters } from './launch.ts';
 import { replaceSteps } from './replace-steps.ts';
 
 function createSteps(
@@ -54,17 +54,19 @@ function resumeSteps(
 ): StepDraft[] {
   const { container } = decision;
   const target = { id: container.id };
-  const launched = launch(server, target, container.name, startOperationFor(container), [], context);
+  const { halting, left } = withoutWriters(server, decision.others, context.ways(server));
+  const launched = launch(server, target, container.name, startOperationFor(container), stopsIn(halting), context);
   const renamed = decision.settled ? [] : [rename(server, target, container.name, [launched.gate], context)];
   const good = renamed.length === 0 ? [launched.gate] : renamed.map((one) => one.id);
   const recording = recordOthers(server, decision, good, context);
   return [
+    ...halting,
     ...launched.steps,
     ...(decision.removeOnFailure ? [discard(server, target, container.name, launched.failing, context)] : []),
     ...renamed,
     // Sessions go to the settled name first: the others are drained once this one has it.
     ...recording.steps,
-    ...retireAll(server, decision.others, good, recording),
+    ...retireAll(server, left, good, recording),
   ];
 }
 

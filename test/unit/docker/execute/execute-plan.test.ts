@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest';
+import { reportOf } from '../../../../src/docker/apply/apply-report.ts';
 import { executePlan } from '../../../../src/docker/execute/execute-plan.ts';
 import type { StepEnvironment } from '../../../../src/docker/execute/perform-step.ts';
 import type { Observed } from '../../../../src/docker/model/observed.ts';
 import type { ImageFacts } from '../../../../src/docker/model/shape.ts';
-import type { Engine } from '../../../../src/docker/port.ts';
+import type { CallOptions, Engine } from '../../../../src/docker/port.ts';
 import type { DockerPlan } from '../../../../src/docker/steps.ts';
 import { LoomsError } from '../../../../src/model/errors.ts';
 import { asContainerId, asProjectName } from '../../../../src/model/ids.ts';
@@ -11,10 +12,13 @@ import type { GateOutcome } from '../../../../src/orchestrator/port.ts';
 import { simulate } from '../../../support/planner-simulation.ts';
 import { emptyEngine, httpServer, plan, server } from '../../../support/planner-world.ts';
 
+/** Ends the run as a grace that has passed does, or as a second Ctrl-C. */
+type GiveUp = (signal: 'abort' | 'atOnce') => void;
+
 type Setup = {
   /** Called at each engine call with its name; may throw, or stop the run as a first Ctrl-C does. */
-  readonly onCall?: (call: string, stop: AbortController) => void;
-  readonly gate?: (stop: AbortController) => Promise<GateOutcome>;
+  readonly onCall?: (call: string, stop: AbortController, giveUp: GiveUp) => void;
+  readonly gate?: (stop: AbortController, giveUp: GiveUp) => Promise<GateOutcome>;
 };
 
 /** Runs a plan against an engine that only notes what it is asked. */
@@ -22,15 +26,25 @@ async function run(made: DockerPlan, observed: Observed, { onCall = () => undefi
   const calls: string[] = [];
   const stop = new AbortController();
   const abort = new AbortController();
+  const atOnce = new AbortController();
+  const giveUp: GiveUp = (signal) => {
+    stop.abort();
+    abort.abort();
+    if (signal === 'atOnce') atOnce.abort();
+  };
   let next = 0;
   const engine = new Proxy({} as Engine, {
-    get: (_, name) => async (first: unknown) => {
-      const call = `${String(name)} ${typeof first === 'string' ? first : ''}`.trim();
-      calls.push(call);
-      onCall(call, stop);
-      next += 1;
-      return name === 'createContainer' ? asContainerId(`new-${next}`) : name === 'countSessions' ? 0 : undefined;
-    },
+    get:
+      (_, name) =>
+      async (first: unknown, ...more: unknown[]) => {
+        const { signal } = more.at(-1) as CallOptions;
+        if (signal?.aborted) throw new LoomsError('interrupted', 'stopped waiting');
+        const call = `${String(name)} ${typeof first === 'string' ? first : ''}`.trim();
+        calls.push(call);
+        onCall(call, stop, giveUp);
+        next += 1;
+        return name === 'createContainer' ? asContainerId(`new-${next}`) : name === 'countSessions' ? 0 : undefined;
+      },
   });
   const env: StepEnvironment = {
     engine,
@@ -38,7 +52,7 @@ async function run(made: DockerPlan, observed: Observed, { onCall = () => undefi
     managedBy: 'looms/0.0.0',
     recipes: new Map(),
     buildSettings: { proxies: {}, labels: {} },
-    gate: async () => (await gate?.(stop)) ?? { passed: true, tools: 0, note: '' },
+    gate: async () => (await gate?.(stop, giveUp)) ?? { passed: true, tools: 0, note: '' },
     containerSecrets: async () => ({ values: {} }),
     images: new Map(
       Object.entries(observed.images).filter((entry): entry is [string, ImageFacts] => entry[1] !== null),
@@ -55,9 +69,10 @@ async function run(made: DockerPlan, observed: Observed, { onCall = () => undefi
     parallelism: 4,
     stopSignal: stop.signal,
     abortSignal: abort.signal,
-    checkLock: async () => onCall('checkLock', stop),
+    atOnceSignal: atOnce.signal,
+    checkLock: async () => onCall('checkLock', stop, giveUp),
     sink: (event) => {
-      if (event.type === 'step-started') onCall(`started ${event.step.id}`, stop);
+      if (event.type === 'step-started') onCall(`started ${event.step.id}`, stop, giveUp);
     },
     monotonicMs: () => 0,
   });
@@ -152,6 +167,87 @@ describe('walking a plan', () => {
     });
     expect(calls.slice(-2)).toEqual([`renameContainer ${oldId}`, 'renameContainer new-1']);
     expect(ended).toMatchObject({ 'a/rename': 'ok', 'a/discard': 'skipped', 'a/remove:old': 'skipped' });
+  });
+
+  describe('whose running calls are given up', () => {
+    const giveUpInGate =
+      (signal: 'abort' | 'atOnce'): NonNullable<Setup['gate']> =>
+      async (_, giveUp) => {
+        giveUp(signal);
+        throw new LoomsError('interrupted', 'stopped waiting');
+      };
+    const changing = (calls: readonly string[]) => calls.filter((call) => !/^(countSessions|keepLog)/.test(call));
+    const untilGate = ['createContainer', `stopContainer ${oldId}`, 'startContainer new-1'];
+
+    it('starts the old one again that was stopped for its successor', async () => {
+      const { calls, ended } = await run(stopFirst, before, { gate: giveUpInGate('abort') });
+      expect(changing(calls)).toEqual([...untilGate, 'removeContainer new-1', `startContainer ${oldId}`]);
+      expect(ended).toMatchObject({ 'a/start:old': 'ok', 'a/rename': 'skipped' });
+    });
+
+    it('ends the stop of the old one before it starts it again', async () => {
+      const { calls } = await run(stopFirst, before, {
+        onCall: (call, _, giveUp) => {
+          if (call.startsWith('stopContainer')) giveUp('abort');
+        },
+      });
+      expect(changing(calls).slice(-2)).toEqual(['removeContainer new-1', `startContainer ${oldId}`]);
+    });
+
+    it('gives the name to the successor that has passed its gate', async () => {
+      const { calls } = await run(stopFirst, before, {
+        gate: async (_, giveUp) => {
+          giveUp('abort');
+          return { passed: true, tools: 0, note: '' };
+        },
+      });
+      expect(calls.slice(-2)).toEqual([`renameContainer ${oldId}`, 'renameContainer new-1']);
+    });
+
+    it('begins nothing more with a second Ctrl-C', async () => {
+      const { calls } = await run(stopFirst, before, { gate: giveUpInGate('atOnce') });
+      expect(changing(calls)).toEqual(untilGate);
+    });
+
+    it('leaves a first generation in its gate to the next run, which goes on from there', async () => {
+      const { calls } = await run(plan([server('a')], emptyEngine()), emptyEngine(), { gate: giveUpInGate('abort') });
+      expect(changing(calls).slice(-1)).toEqual(['startContainer new-2']);
+    });
+  });
+
+  describe('where the registry has a newer image that cannot be pulled', () => {
+    const newer = { ...before, registry: { 'example:1': { answer: 'newer' as const } } };
+    const failPull =
+      (code: 'image-pull-failed' | 'interrupted'): NonNullable<Setup['onCall']> =>
+      (call) => {
+        if (call.startsWith('pullImage')) throw new LoomsError(code, 'no matching manifest');
+      };
+
+    it('leaves a server as it is that would be replaced for it alone', async () => {
+      const made = plan([httpServer('a', volume)], newer);
+      const { calls, ended, results } = await run(made, newer, { onCall: failPull('image-pull-failed') });
+      expect(calls).toEqual(['pullImage example:1']);
+      expect(ended).toMatchObject({ 'image:example:1': 'failed', 'a/create': 'skipped', 'a/rename': 'skipped' });
+      const { servers } = reportOf(made, results, new Set(before.containers.map(({ id }) => id)));
+      expect(servers).toMatchObject([{ server: 'a', outcome: 'failed', note: 'what served before still does' }]);
+    });
+
+    it('makes one of the local image that is replaced for another reason too, or does not run', async () => {
+      const made = plan([httpServer('a', { ...volume, limits: { memoryMiB: 256 } })], newer);
+      const { ended, results } = await run(made, newer, { onCall: failPull('image-pull-failed') });
+      expect(ended).toMatchObject({ 'image:example:1': 'ok', 'a/rename': 'ok' });
+      expect([...results.values()][0]).toMatchObject({ code: 'local-image-used' });
+      const state = { status: 'exited', exitCode: 1, finishedAt: 5, oomKilled: false } as const;
+      const down = { ...newer, containers: newer.containers.map((one) => ({ ...one, state })) };
+      const again = await run(plan([httpServer('a', volume)], down), down, { onCall: failPull('image-pull-failed') });
+      expect(again.ended).toMatchObject({ 'image:example:1': 'ok', 'a/rename': 'ok' });
+    });
+
+    it('makes nothing of the local image when the pull was interrupted', async () => {
+      const made = plan([httpServer('a', { ...volume, limits: { memoryMiB: 256 } })], newer);
+      const { calls } = await run(made, newer, { onCall: failPull('interrupted') });
+      expect(calls).toEqual(['pullImage example:1']);
+    });
   });
 
   it('takes nothing away once the lock is lost', async () => {

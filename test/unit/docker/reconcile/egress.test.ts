@@ -125,6 +125,26 @@ describe('a server that lists hosts', () => {
     ]);
   });
 
+  it('is blocked where the rules of its entries are longer than one argument of a program', () => {
+    const listing = (count: number) => {
+      const egress = [...Array(count).keys()].map((port) => ({
+        ...target('db.example.com', 20_000 + port),
+        tls: true,
+      }));
+      return plan([server('a', { network: { egress } })], emptyEngine()).changes;
+    };
+    expect(listing(130)).toMatchObject([{ action: 'create' }]);
+    expect(listing(160)).toMatchObject([
+      {
+        action: 'blocked',
+        why: {
+          kind: 'unsupported',
+          detail: expect.stringMatching(/egress.*160 entries have \d+ bytes, and a forwarder takes 131071$/),
+        },
+      },
+    ]);
+  });
+
   it('is blocked by a network of its name that leads elsewhere', () => {
     const end = running(led('a', 'db'));
     const open = end.networks.map((one) => (one.name === 'looms-test-a.egress' ? { ...one, internal: false } : one));
@@ -171,6 +191,41 @@ describe('a server that lists hosts', () => {
     expect(named(after, 'looms-test-a.egress-1')?.state.status).toBe('running');
     const back = simulate(plan([led('a', 'db')], after), after).end;
     expect(back.containers.map(({ name }) => name).sort()).toEqual(['looms-test-a', 'looms-test-a.egress-1']);
+  });
+
+  it('keeps its forwarder where a fourth list is tried: that takes the place of one that failed and was kept', () => {
+    const kept = (host: string) =>
+      server('a', { network: { egress: [target(host)] }, lifecycle: { autoCleanup: false } });
+    const tried = (engine: SimulatedEngine, host: string): SimulatedEngine =>
+      simulate(plan([kept(host)], engine), engine, { failGate: ['a'] }).end;
+    const first = running(kept('db'));
+    const third = ['b', 'c'].reduce(tried, first);
+    const fourth = tried(third, 'd');
+    const forwarders = ({ containers }: Observed) =>
+      containers.filter(({ role }) => role === 'forwarder').map(({ id, name }) => `${name} ${id}`);
+    const stayed = forwarders(third).filter((one) => forwarders(fourth).includes(one));
+    expect(stayed.map((one) => one.split(' ')[0])).toEqual(['looms-test-a.egress-1', 'looms-test-a.egress-3']);
+    expect(forwarders(fourth)).toHaveLength(3);
+    expect(plan([kept('db')], fourth).changes).toMatchObject([{ action: 'clean-up' }]);
+    expect(apply([kept('d')], fourth).containers).toMatchObject([
+      { name: 'looms-test-a.egress-2' },
+      { name: 'looms-test-a' },
+    ]);
+  });
+
+  it('is blocked where three generations run and each has a list of its own, until one of them is gone', () => {
+    const cut = (engine: SimulatedEngine, host: string): SimulatedEngine =>
+      simulate(plan([led('a', host)], engine), engine, { limit: 5 }).end;
+    const three = ['b', 'c'].reduce(cut, running(led('a', 'db')));
+    const detail =
+      'network.egress: three generations of the server have a list of their own, and there is no place for a fourth';
+    const hint = 'apply one of these lists again, or `docker rm -f looms-test-a.g3`, which does not serve';
+    const blocked = plan([led('a', 'd')], three);
+    expect(blocked.changes).toMatchObject([{ action: 'blocked', why: { kind: 'unsupported', detail, hint } }]);
+    expect(blocked.steps).toEqual([]);
+    expect(plan([led('a', 'c')], three).changes).toMatchObject([{ action: 'replace' }]);
+    const two = { ...three, containers: three.containers.filter(({ name }) => name !== 'looms-test-a.g3') };
+    expect(plan([led('a', 'd')], two).changes).toMatchObject([{ action: 'replace' }]);
   });
 
   it('loses all of it with its list', () => {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Observed, ObservedContainer } from '../../../../src/docker/model/observed.ts';
+import type { DeclaredServer } from '../../../../src/model/desired.ts';
 import { asContainerId, asNetworkId, asServerName } from '../../../../src/model/ids.ts';
 import { format } from '../../../support/format-plan.ts';
 import { simulate } from '../../../support/planner-simulation.ts';
@@ -34,6 +35,33 @@ describe('a server that is not there', () => {
       a/discard: remove looms-test-a.g1 (a/create) after a/start, a/gate only if a/start or a/gate fails
       a/rename: rename looms-test-a.g1 to looms-test-a after a/gate"
     `);
+  });
+
+  describe('of an image that the engine has for another architecture', () => {
+    const engine = emptyEngine({ images: { 'example:1': { ...image('example:1'), architecture: 'arm64' } } });
+    const pulls = (...servers: Parameters<typeof plan>[0]) =>
+      plan(servers, engine).steps.flatMap((step) =>
+        step.op === 'pull-image' ? [{ ref: step.ref, platform: step.platform, cause: step.cause }] : [],
+      );
+
+    it('waits for the one of its platform', () => {
+      expect(pulls(server('a', { platform: 'linux/amd64' }))).toEqual([
+        {
+          ref: 'example:1',
+          platform: 'linux/amd64',
+          cause: expect.objectContaining({ why: 'the one on the engine is for arm64' }),
+        },
+      ]);
+    });
+
+    it.each([
+      ['it is of its platform under another name of that', [server('a', { platform: 'linux/aarch64' })]],
+      ['nothing says which platform', [server('a')]],
+      ['nothing may be pulled', [server('a', { platform: 'linux/amd64', pullPolicy: 'never' })]],
+      ['another server has the name for its platform', [server('a', { platform: 'linux/amd64' }), server('b')]],
+    ])('pulls none where %s', (_, servers) => {
+      expect(pulls(...servers)).toEqual([]);
+    });
   });
 
   it('waits for its image, its volume and, when it speaks HTTP, for its relay', () => {
@@ -102,7 +130,7 @@ describe('a server that is there', () => {
       a/gate: gate: looms-test-a.g2 answers MCP within 30s after a/start
       a/record:failed: record looms-test-a.g2 as looms-test-a.h2 (gate-failed) after a/start, a/gate only if a/start or a/gate fails
       a/discard: remove looms-test-a.g2 (a/create) after a/drain:old, a/stop:old, a/start, a/gate, a/record:failed only if a/drain:old or a/stop:old or a/start or a/gate fails
-      a/start:old: start looms-test-a after a/discard only if a/drain:old or a/stop:old or a/start or a/gate fails
+      a/start:old: start looms-test-a after a/discard only if a/stop:old or a/start or a/gate fails
       a/record:old: record looms-test-a as looms-test-a.h1 (replaced) after a/rename
       a/rename:old: rename looms-test-a to looms-test-a.g1 after a/gate
       a/rename: rename looms-test-a.g2 to looms-test-a after a/rename:old
@@ -112,6 +140,20 @@ describe('a server that is there', () => {
     expect(failed.containers.filter((one) => one.role === 'server').map((one) => [one.name, one.state.status])).toEqual(
       [['looms-test-a', 'running']],
     );
+  });
+
+  it('is replaced stop-first by a stdio server too where it is itself a process that writes the same volume', () => {
+    const mounts = [{ type: 'volume', source: 'data', target: '/data', readOnly: false }] as const;
+    const orderIn = (before: Observed, declared: DeclaredServer) => plan([declared], before).changes[0];
+    expect(orderIn(applied(httpServer('a', { mounts })), server('a', { mounts }))).toMatchObject({
+      order: 'stop-first',
+      why: 'volume data at /data cannot be written by two generations',
+    });
+    const changed = server('a', { mounts, limits: { memoryMiB: 256 } });
+    expect(orderIn(applied(server('a', { mounts })), changed)).toMatchObject({ order: 'start-first' });
+    expect(orderIn(applied(httpServer('a')), httpServer('a', { mounts }))).toMatchObject({ order: 'start-first' });
+    const unreadable = withContainer(applied(server('a', { mounts })), ({ recorded: _, ...one }) => one);
+    expect(orderIn(unreadable, server('a', { mounts }))).toMatchObject({ order: 'stop-first' });
   });
 
   it('is not started for a successor that failed where it never ran itself: it may be unfinished', () => {
@@ -459,6 +501,63 @@ describe('what an interrupted run left', () => {
       a/stop:g2-twin: stop looms-test-a.g2 twin after a/drain:g2-twin
       a/remove:g2-twin: remove looms-test-a.g2 twin after a/stop:g2-twin"
     `);
+  });
+});
+
+describe('a generation that an interrupted run left writing a volume', () => {
+  const mounts = [{ type: 'volume', source: 'data', target: '/data', readOnly: false }] as const;
+  const version = (memoryMiB: number) => httpServer('a', { mounts, limits: { memoryMiB } });
+  const first = applied(version(1));
+  const cut = simulate(plan([version(2)], first), first, { limit: 4 }).end;
+  const servers = ({ containers }: Observed) =>
+    containers.filter(({ role }) => role === 'server').map(({ name, state }) => `${name} ${state.status}`);
+
+  it('is stopped before the one before it is started again', () => {
+    expect(servers(cut)).toEqual(['looms-test-a exited', 'looms-test-a.g2 running']);
+    expect(text([version(1)], cut)).toMatchInlineSnapshot(`
+      "a: start (exited)
+      a/drain:g2-c10200: drain looms-test-a.g2 for at most 30s
+      a/stop:g2-c10200: stop looms-test-a.g2 c10200000000 after a/drain:g2-c10200
+      a/start: start looms-test-a after a/stop:g2-c10200
+      a/gate: gate: looms-test-a answers MCP within 30s after a/start
+      a/remove:g2-c10200: remove looms-test-a.g2 c10200000000 after a/gate"
+    `);
+  });
+
+  it('is stopped before a further one is started, and stays so when that fails: what served before serves again', () => {
+    const made = plan([version(3)], cut);
+    expect(format(made)).toMatchInlineSnapshot(`
+      "a: replace stop-first (spec-changed)
+      a/create: create looms-test-a.g3 from example:1
+      a/drain:g2-c10200: drain looms-test-a.g2 for at most 30s after a/create
+      a/stop:g2-c10200: stop looms-test-a.g2 c10200000000 after a/drain:g2-c10200
+      a/start: start looms-test-a.g3 after a/stop:g2-c10200
+      a/gate: gate: looms-test-a.g3 answers MCP within 30s after a/start
+      a/record:failed: record looms-test-a.g3 as looms-test-a.h3 (gate-failed) after a/start, a/gate only if a/start or a/gate fails
+      a/discard: remove looms-test-a.g3 (a/create) after a/drain:g2-c10200, a/stop:g2-c10200, a/start, a/gate, a/record:failed only if a/drain:g2-c10200 or a/stop:g2-c10200 or a/start or a/gate fails
+      a/start:old: start looms-test-a after a/discard only if a/stop:g2-c10200 or a/start or a/gate fails
+      a/record:old: record looms-test-a as looms-test-a.h1 (replaced) after a/rename
+      a/rename:old: rename looms-test-a to looms-test-a.g1 after a/gate
+      a/rename: rename looms-test-a.g3 to looms-test-a after a/rename:old
+      a/remove:old: remove looms-test-a.g1 c10100000000 after a/rename, a/record:old
+      a/remove:g2-c10200: remove looms-test-a.g2 c10200000000 after a/gate"
+    `);
+    expect(servers(simulate(made, cut, { failGate: ['a'] }).end)).toEqual([
+      'looms-test-a running',
+      'looms-test-a.g2 exited',
+    ]);
+  });
+
+  it('is stopped before a stdio server is started that writes it too', () => {
+    const made = plan([server('a', { mounts })], cut);
+    expect(made.changes).toMatchObject([{ action: 'replace', order: 'stop-first' }]);
+    expect(made.steps.find(({ id }) => id === 'a/start')?.after).toEqual([expect.stringContaining('a/stop:g2')]);
+  });
+
+  it('keeps the one before it from being started again for a successor that writes nothing', () => {
+    const preserving = server('a', { security: { readOnlyRoot: false }, lifecycle: { preserve: ['/state'] } });
+    const made = plan([preserving], cut);
+    expect(servers(simulate(made, cut, { failGate: ['a'] }).end)).toEqual(servers(cut));
   });
 });
 

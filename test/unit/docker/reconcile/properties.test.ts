@@ -1,24 +1,28 @@
 import fc from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
-import { servingOf, slotsOf } from '../../../../src/docker/model/generations.ts';
-import { containerName, dataName } from '../../../../src/docker/model/labels.ts';
+import { isUp, servingOf, slotsOf } from '../../../../src/docker/model/generations.ts';
+import { containerName, dataName, egressNetworkName } from '../../../../src/docker/model/labels.ts';
 import type { Observed, ObservedContainer } from '../../../../src/docker/model/observed.ts';
+import { isUsedBy } from '../../../../src/docker/model/way-out.ts';
 import type { DockerPlan, DockerStep } from '../../../../src/docker/steps.ts';
+import { isHttp } from '../../../../src/model/desired.ts';
 import { asContainerId, asServerName } from '../../../../src/model/ids.ts';
 import type { Change } from '../../../../src/model/plan.ts';
 import { format } from '../../../support/format-plan.ts';
-import { orderOf, type PlannerCase, plannerCase } from '../../../support/planner-cases.ts';
+import { crowdedCase, orderOf, type PlannerCase, plannerCase } from '../../../support/planner-cases.ts';
 import { type SimulatedEngine, simulate } from '../../../support/planner-simulation.ts';
 import { plan, project } from '../../../support/planner-world.ts';
 import { forAll } from '../../../support/properties.ts';
 
 const runs = Number(process.env.LOOMS_PROPERTY_RUNS ?? 400);
 
+const anyCase = fc.oneof({ weight: 3, arbitrary: plannerCase }, { weight: 1, arbitrary: crowdedCase });
+
 /** Holds `property` against hundreds of engines, among which `cases` must occur; a failure shows the plan in words. */
 const onEngines = <C extends string>(
   cases: readonly C[],
   property: (one: PlannerCase, saw: (occurred: C) => void) => void,
-): void => forAll(plannerCase, property, { runs, cases });
+): void => forAll(anyCase, property, { runs, cases });
 
 const planFor = ({ desired, observed, options }: PlannerCase, now: Observed = observed): DockerPlan =>
   plan(desired, now, options);
@@ -328,6 +332,71 @@ describe('a start-first replacement', () => {
           if (state.containers.some((container) => container.id === old.id && isServing(container))) continue;
           expect(state.containers.some((container) => container.name === name && isServing(container))).toBe(true);
         }
+      }
+    });
+  });
+});
+
+/** Pairs of containers of one server that are up and write one place, of which at least one is a server that runs on its own. */
+function writingTogether({ containers }: Observed): string[] {
+  const up = containers.filter((one) => one.role === 'server' && isUp(one));
+  const isServer = ({ recorded }: ObservedContainer): boolean => recorded === undefined || isHttp(recorded.spec);
+  const written = ({ shape }: ObservedContainer): string[] =>
+    shape.mounts.filter(({ readOnly }) => !readOnly).map(({ source }) => source);
+  return up.flatMap((one, index) =>
+    up
+      .slice(index + 1)
+      .filter((other) => other.server === one.server && [one, other].some(isServer))
+      .filter((other) => written(one).some((source) => written(other).includes(source)))
+      .map((other) => `${one.id} ${other.id}`),
+  );
+}
+
+describe('a volume of a server that speaks HTTP', () => {
+  it('is written by one generation at a time, wherever runs end or gates fail', () => {
+    onEngines(['something left that writes'], (one, saw) => {
+      const { order, breakAt, ...faults } = one.run;
+      // What the engine fails to stop writes on; a step whose answer alone was lost was done.
+      const broken = breakAt?.moment === 'after' ? { breakAt } : {};
+      const { states } = simulate(planFor(one), one.observed, { ...faults, ...broken, pick: orderOf(order) });
+      const left = one.observed.containers.filter(({ role, name }) => role === 'server' && name.includes('.g'));
+      const writes = ({ shape }: ObservedContainer): boolean => shape.mounts.some(({ readOnly }) => !readOnly);
+      if (states.length > 1 && left.some((container) => isUp(container) && writes(container))) {
+        saw('something left that writes');
+      }
+      const began = writingTogether(one.observed);
+      expect(states.flatMap(writingTogether).filter((pair) => !began.includes(pair))).toEqual([]);
+    });
+  });
+});
+
+/** Who answers a container's questions for names, and so says where it finds the hosts that it may reach. */
+function ledBy({ id, server }: ObservedContainer, { containers, networks }: Observed): ObservedContainer[] {
+  const network = networks.find(({ name }) => server !== undefined && name === egressNetworkName(project, server));
+  const led = containers.find((one) => one.id === id);
+  if (network === undefined || led === undefined) return [];
+  return containers.filter((one) => one.role === 'forwarder' && isUsedBy(one, led, network));
+}
+
+describe('a server that lists hosts, and serves or runs', () => {
+  it('finds its own ones where it was told, whatever list is tried beside it', () => {
+    onEngines(['a list more than there are places'], (one, saw) => {
+      const made = planFor(one);
+      const { order, ...faults } = one.run;
+      const { states } = simulate(made, one.observed, { ...faults, pick: orderOf(order) });
+      const own = one.observed.containers.filter(({ role }) => role === 'server');
+      const places = new Set(own.flatMap((container) => ledBy(container, one.observed)));
+      const isReplaced = made.support.some(({ kind, action }) => kind === 'forwarder' && action === 'replace');
+      if (places.size > 2 && isReplaced) saw('a list more than there are places');
+      const needing = own.filter(
+        (container) =>
+          isUp(container) || container.name === containerName(project, container.server ?? asServerName('none')),
+      );
+      for (const container of needing) {
+        const [forwarder] = ledBy(container, one.observed);
+        if (forwarder === undefined) continue;
+        const lists = states.flatMap((state) => ledBy(container, state).map(({ egress }) => egress));
+        expect(new Set(lists)).toEqual(new Set([forwarder.egress]));
       }
     });
   });

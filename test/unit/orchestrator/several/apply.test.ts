@@ -61,6 +61,7 @@ const optionsOf = (change: Partial<ApplyOptions> = {}): ApplyOptions => ({
   check: async () => [],
   stopSignal: new AbortController().signal,
   abortSignal: new AbortController().signal,
+  atOnceSignal: new AbortController().signal,
   sink: () => {},
   onLockWait: () => {},
   ...change,
