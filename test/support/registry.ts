@@ -10,6 +10,7 @@ import { eventually } from './eventually.ts';
 
 const runFile = promisify(execFile);
 const startsWithinMs = 20_000;
+const mostTries = 5;
 
 export interface RegistryCredentials {
   readonly user: string;
@@ -41,7 +42,18 @@ export interface RegistryOptions {
  * Starts an empty image registry (Debian's `docker-registry`, fetched on first use) on a free loopback port. With
  * `credentials` it answers 401 to everyone else. Rejects with the server's last lines when it does not come up.
  */
-export async function startRegistry({ credentials, node }: RegistryOptions = {}): Promise<TestRegistry> {
+export async function startRegistry(options: RegistryOptions = {}): Promise<TestRegistry> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await tryRegistry(options);
+    } catch (error) {
+      // A port that was free when it was looked for can be another program's when the server listens.
+      if (tries === mostTries || !String(error).includes('address already in use')) throw error;
+    }
+  }
+}
+
+async function tryRegistry({ credentials, node }: RegistryOptions): Promise<TestRegistry> {
   const program = await registryProgram();
   const dir = await mkdtemp(join(tmpdir(), 'looms-registry-'));
   const host = `127.0.0.1:${await freePort()}`;
