@@ -139,8 +139,12 @@ describe.skipIf(kubectlProgram === '')('a user with the rights of the recipe', (
     const sessions = async (): Promise<number> => JSON.parse(await does('stats', 'fs', '--json'))[0].sessions;
     try {
       await eventually(async () => expect(await state()).toBe('asleep'), 60_000);
-      runs.unshift(startLooms(['mcp', 'call', 'fs', 'wait', ...flags], { cwd, env: env() }));
-      await eventually(async () => expect(await sessions()).toBeGreaterThan(0), 60_000);
+      const call = startLooms(['mcp', 'call', 'fs', 'wait', ...flags], { cwd, env: env() });
+      runs.unshift(call);
+      const ended = call.finished.then(({ stdout, stderr }) => {
+        throw new Error(`the call has ended: ${stdout}${stderr}`);
+      });
+      await Promise.race([ended, eventually(async () => expect(await sessions()).toBeGreaterThan(0), 60_000)]);
       // One too many beside it: which goes first is said.
       await ofProject('scale', 'deployment/looms-fs', '--replicas=2');
       await eventually(async () => {
