@@ -7,9 +7,15 @@ import { unsignedRecords } from './unsigned-records.ts';
 
 export type Asked = { readonly method: string; readonly path: string };
 
+/** Words of an engine that answers something else than 200 or 404. */
+type Refusal = { readonly refusedWith: number; readonly message: string };
+
+const isRefusal = (said: unknown): said is Refusal =>
+  typeof said === 'object' && said !== null && 'refusedWith' in said;
+
 /**
  * A connection to an engine that says of itself the time `systemTime`, and answers all else as `answer` has it: JSON, a text as it
- * stands, undefined for 404 with the words `notFound`. `asked` has each request, without the API version and the query.
+ * stands, undefined for 404 with the words `notFound`, `refusedWith` for another status. `asked` has each request, without the API version and the query.
  */
 export async function answeringEngine(
   answer: (asked: Asked) => unknown,
@@ -28,6 +34,7 @@ export async function answeringEngine(
           ? { SystemTime: systemTime, ID: 'e' }
           : answer(one);
     if (said === undefined) response.statusCode = 404;
+    if (isRefusal(said)) response.statusCode = said.refusedWith;
     response.end(typeof said === 'string' ? said : JSON.stringify(said ?? { message: notFound }));
   });
   prepare(server);

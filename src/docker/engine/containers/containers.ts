@@ -81,7 +81,7 @@ function imageNotFound({ name, platform, shape: { imageId } }: CreateContainer, 
       hint:
         platform === undefined
           ? 'it was removed after the plan was made: run the command again'
-          : `pull it with --platform ${platform}; servers of one image for several platforms need a name of it for each`,
+          : `\`docker pull --platform ${platform}\` gets it; servers of one image for several platforms need a name of it for each`,
       detail: [cause.message],
       cause,
     },
