@@ -216,6 +216,16 @@ describe.skipIf(kubectlProgram === '')('servers with several pods', () => {
     await isAsleep('scaled');
   }, 300_000);
 
+  it('are left to a command that has just woken them, though a gateway sees no session yet', async () => {
+    await apply(scaled({ ...sleepy, idle_seconds: 1 }));
+    for (let times = 0; times < 4; times += 1) {
+      await isAsleep('scaled');
+      expect(await does('mcp', 'call', 'scaled', 'echo', '{"text":"awake"}', '--direct')).toContain('awake');
+    }
+    await apply(scaled(sleepy));
+    await isAsleep('scaled');
+  }, 300_000);
+
   it('have more pods as their sessions need, and fewer when these are over, of which none is cut', async () => {
     // One that nobody uses needs no pod: each calls all the time.
     const begin = async () => {

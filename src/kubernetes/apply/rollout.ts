@@ -38,7 +38,7 @@ export type RolledOut = { readonly workload: Workload; readonly generation: Gene
  * Waits until the pods that the Deployment means are ready, or one of them: `timeoutMs` for each, as they may come one by one,
  * beyond what nodes take to have them. A look that fails for a reason that may pass is made again (`patiently`).
  * Throws `server-unhealthy` when its server did not answer, `image-pull-failed`, `container-start-failed`, `server-not-found`
- * when it is gone, `engine-timeout`, `interrupted`.
+ * when it is gone, `server-asleep` where one is waited for and none is asked for by now, `engine-timeout`, `interrupted`.
  */
 export async function awaitRollout(
   ports: KubernetesPorts,
@@ -60,6 +60,9 @@ export async function awaitRollout(
     if (workload === null) throw new LoomsError('server-not-found', `the Deployment of ${server} is gone`);
     // Pods that come later have been begun again by what is waited for.
     findTrouble ??= troubleFinder(workload, enough);
+    if (enough === 'one' && askedOf(workload) === 0) {
+      throw new LoomsError('server-asleep', `${server} was put to sleep again before a pod of it was ready`);
+    }
     const wanted = enough === 'one' ? 1 : Math.max(1, askedOf(workload));
     deadline = began + timeoutMs * wanted + placingMs;
     const generation = isSeen(workload.deployment) ? meantOf(workload) : undefined;

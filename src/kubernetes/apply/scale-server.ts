@@ -10,8 +10,9 @@ import type { CallOptions } from '../../orchestrator/session-host.ts';
 import { leases } from '../lock/leases.ts';
 import { fewerPods } from '../model/fewer.ts';
 import { annotation, namespaceOf } from '../model/names.ts';
-import { type Deployment, isLive, isOver, isReady, isSeen, type Pod, timeOf } from '../model/objects.ts';
+import { type Deployment, isLive, isOver, isReady, isSeen, type Pod, readyOf, timeOf } from '../model/objects.ts';
 import { askedOf, idOfPod, isAsleep, meantOf, podsOf, type Workload } from '../model/observed.ts';
+import { isRefused } from '../model/waking.ts';
 import { clusterNow, identifyCluster } from '../observe/describe.ts';
 import { lookAtServer } from '../observe/observe.ts';
 import { withReplicas } from '../plan/drift.ts';
@@ -26,15 +27,28 @@ type Place = { readonly project: ProjectName; readonly namespace: string };
 
 const placeOf = (project: ProjectName): Place => ({ project, namespace: namespaceOf(project) });
 
-/** How long a pod that is not ready is taken for one that somebody waits for, ms. */
-const comingMs = 300_000;
+/**
+ * How long a pod is taken for one that somebody waits for, ms: one that is not ready, and one that has just become so, which
+ * whoever woke its server sees a second or two later (`awaitRollout`), and then begins a session in it.
+ */
+const [comingMs, freshMs] = [300_000, 10_000];
 
-/** Whether its Deployment is at rest: all pods that are not about to end are those that are meant, and none is just coming. */
-function isSettled({ deployment, generations }: Workload, now: EngineTime): boolean {
-  const isComing = (pod: Pod): boolean => !isReady(pod) && now - timeOf(pod.metadata.creationTimestamp) < comingMs;
+function isAwaited(pod: Pod, now: EngineTime): boolean {
+  const ready = readyOf(pod);
+  return ready === undefined
+    ? now - timeOf(pod.metadata.creationTimestamp) < comingMs
+    : now - timeOf(ready.lastTransitionTime) < freshMs;
+}
+
+/** Whether its Deployment is at rest: all pods that are not about to end are those that are meant, and none is awaited. */
+function isSettled(workload: Workload, now: EngineTime): boolean {
+  const { deployment, generations } = workload;
+  const meant = meantOf(workload);
+  const isComplete = meant !== undefined && meant.pods.filter(isLive).length >= askedOf(workload);
   return (
     isSeen(deployment) &&
-    generations.every(({ isMeant, pods }) => pods.filter(isLive).every((pod) => isMeant && !isComing(pod)))
+    (isComplete || (meant !== undefined && isRefused(meant, now))) &&
+    generations.every(({ isMeant, pods }) => pods.filter(isLive).every((pod) => isMeant && !isAwaited(pod, now)))
   );
 }
 
@@ -215,6 +229,9 @@ async function putCount(
   await replaceObject(cluster, withReplicas(asIs, count), { uid, resourceVersion }, options);
 }
 
+/** How often a server is woken that somebody else, who saw no session of it, puts to sleep while it is waited for. */
+const mostWakes = 3;
+
 /**
  * `Orchestrator.wake`. What a server wrote before it failed is left out of the error: its secrets are looked up, and so masked,
  * once it serves.
@@ -225,15 +242,19 @@ export async function wakeServer(
   server: ServerName,
   options: CallOptions = {},
 ): Promise<void> {
-  if ((await scaleServer(ports, project, server, { kind: 'up', to: 1 }, options)) === 0) throw stoppedServer(server);
   const place = placeOf(project);
-  const spec = (await lookAtServer(ports, place, server, options))?.claim.recorded?.spec;
-  if (spec === undefined) throw new LoomsError('server-not-found', `server ${server} is gone`);
-  const timeoutMs = gateMs(spec.mcp.timeoutSeconds);
-  try {
-    await awaitRollout(ports, place, server, { ...options, timeoutMs, enough: 'one' });
-  } catch (error) {
-    if (!(error instanceof LoomsError) || error.detail.length === 0) throw error;
-    throw withHint(error, `\`looms logs ${server}\` and \`looms describe ${server}\` show what it came to`, []);
+  for (let wakes = 1; ; wakes += 1) {
+    if ((await scaleServer(ports, project, server, { kind: 'up', to: 1 }, options)) === 0) throw stoppedServer(server);
+    const spec = (await lookAtServer(ports, place, server, options))?.claim.recorded?.spec;
+    if (spec === undefined) throw new LoomsError('server-not-found', `server ${server} is gone`);
+    const timeoutMs = gateMs(spec.mcp.timeoutSeconds);
+    try {
+      await awaitRollout(ports, place, server, { ...options, timeoutMs, enough: 'one' });
+      return;
+    } catch (error) {
+      if (isFailure(error, 'server-asleep') && wakes < mostWakes) continue;
+      if (!(error instanceof LoomsError) || error.detail.length === 0) throw error;
+      throw withHint(error, `\`looms logs ${server}\` and \`looms describe ${server}\` show what it came to`, []);
+    }
   }
 }

@@ -162,9 +162,12 @@ export function asHeld(object: KubeObject, { metadata: { finalizers, ownerRefere
   return { ...object, metadata: { ...object.metadata, ...defined({ finalizers, ownerReferences }) } };
 }
 
-/** Whether a pod serves: it is ready, and is not being ended. */
-export const isReady = (pod: Pod): boolean =>
-  !isEnding(pod) && (pod.status?.conditions ?? []).some(({ type, status }) => type === 'Ready' && status === 'True');
+/** What says that a pod serves, and since when: it is ready, and is not being ended; undefined where it does not serve. */
+export const readyOf = (pod: Pod): Condition | undefined =>
+  isEnding(pod) ? undefined : pod.status?.conditions?.find(({ type, status }) => type === 'Ready' && status === 'True');
+
+/** Whether a pod serves. */
+export const isReady = (pod: Pod): boolean => readyOf(pod) !== undefined;
 
 /** Whether a pod has ended for good, as one that its node evicted: it stays as a word of that, and nothing runs in it again. */
 export const isOver = ({ status }: Pod): boolean => status?.phase === 'Failed' || status?.phase === 'Succeeded';

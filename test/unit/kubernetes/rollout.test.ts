@@ -81,7 +81,7 @@ function world(...looks: readonly [Look, ...Look[]]) {
         metadata: of(workloadName(fs), '', {
           ...{ uid: 'deployment', generation: 1, annotations: unmade ? {} : { [revisionKey]: '2' } },
         }),
-        spec: { ...spec, replicas: each.length },
+        spec: { ...spec, replicas: Math.max(1, each.length) },
         status: {
           observedGeneration: unmade ? 0 : 1,
           conditions: [...(refused === undefined ? [] : [failure]), ...(unmade ? [uncreated] : [])],

@@ -28,6 +28,12 @@ type World = {
   readonly locked?: boolean;
   /** Not all pods are ready. */
   readonly coming?: boolean;
+  /** Since when its pods are ready. */
+  readonly readySince?: string;
+  /** Of its pods, so many have not been made. */
+  readonly unmade?: number;
+  /** Why they are not, and since when. */
+  readonly refusedSince?: string;
   /** Which pod is not ready, and has not been for an hour. */
   readonly hanging?: number;
   /** Costs of pods that another gateway writes after each of ours. */
@@ -40,6 +46,8 @@ type World = {
   readonly waiting?: string;
   /** It has a volume, and an earlier pod of it ends for so many looks. */
   readonly endingFor?: number;
+  /** So often another gateway, which sees no session, puts it to sleep while it is waited for; it is ready after that. */
+  readonly putToSleep?: number;
   /** Done while logs are kept. */
   readonly meanwhile?: (sessions: (number | undefined)[]) => void;
 };
@@ -53,12 +61,16 @@ function world({
   changing = false,
   locked = false,
   coming = false,
+  readySince = made,
+  unmade = 0,
+  refusedSince,
   hanging,
   outranked = {},
   conflicts = 0,
   phase,
   waiting,
   endingFor,
+  putToSleep = 0,
   meanwhile = () => {},
 }: World) {
   const volume = { type: 'volume', source: 'data', target: '/data', readOnly: false } as const;
@@ -72,6 +84,8 @@ function world({
   let asked = replicas;
   let late = conflicts;
   let waitedMs = 0;
+  let sleeps = putToSleep;
+  let comes = putToSleep === 0;
   const written: string[] = [];
   const ranks: Record<string, string> = {};
   const template = { spec: { containers: [{ name: 'server' }] } };
@@ -101,6 +115,9 @@ function world({
       annotations: { [revisionKey]: revision, [annotation.record]: 'record' },
     },
     spec: { template },
+    ...(refusedSince === undefined
+      ? {}
+      : { status: { conditions: [{ type: 'ReplicaFailure', status: 'True', lastTransitionTime: refusedSince }] } }),
   });
   const isHanging = (name: string): boolean => name === `p${hanging}`;
   const pod = (name: string, revision: string) => ({
@@ -115,6 +132,7 @@ function world({
       conditions: [
         {
           type: 'Ready',
+          lastTransitionTime: readySince,
           status: waiting !== undefined || isHanging(name) || (coming && name === 'p1') ? 'False' : 'True',
         },
       ],
@@ -144,7 +162,7 @@ function world({
     if (path.endsWith(`/deployments/${workloadName(fs)}`)) return deployment();
     if (path.endsWith('/replicasets')) return { items: [set('1'), set('2')] };
     if (path.endsWith('/pods')) {
-      const now = sessions.map((_, index) => pod(`p${index}`, '2'));
+      const now = sessions.slice(comes ? unmade : sessions.length).map((_, index) => pod(`p${index}`, '2'));
       const old = pod('old', '1');
       endingLooks -= 1;
       const ending = { ...old, metadata: { ...old.metadata, deletionTimestamp: made } };
@@ -188,6 +206,9 @@ function world({
     monotonicMs: () => waitedMs,
     pause: async (ms: number) => {
       waitedMs += ms;
+      if (sleeps > 0) asked = 0;
+      else comes = true;
+      sleeps -= 1;
     },
     whoAmI: { host: 'here', pid: 1, command: 'looms serve', user: 'b' },
     settings: {
@@ -271,6 +292,19 @@ describe('another number of pods', () => {
     expect([await held.down(0), await held.up(3), held.written]).toEqual([2, 3, ['3']]);
     const coming = world({ replicas: 2, sessions: [0, 0], coming: true });
     expect([await coming.down(0), coming.written]).toEqual([2, []]);
+  });
+
+  it('stays while one that was just asked for is not made, or has only just become ready', async () => {
+    const unmade = world({ replicas: 2, sessions: [0, 0], unmade: 1 });
+    expect([await unmade.down(0), unmade.written]).toEqual([2, []]);
+    const woken = world({ sessions: [0], unmade: 1, refusedSince: '2026-11-30T10:00:50Z' });
+    expect([await woken.down(0), woken.written]).toEqual([1, []]);
+    const fresh = world({ readySince: '2026-11-30T10:00:55Z' });
+    expect([await fresh.down(0), fresh.did]).toEqual([1, []]);
+  });
+
+  it('is none where the cluster makes none of them', async () => {
+    expect(await world({ sessions: [0], unmade: 1, refusedSince: made }).down(0)).toBe(0);
   });
 
   it('is decided anew where somebody else was quicker', async () => {
@@ -365,6 +399,20 @@ describe('a server with a volume that wakes', () => {
     const one = world({ replicas: 0, sessions: [], endingFor: 9000 });
     await expect(one.up(1)).rejects.toMatchObject({ code: 'server-not-running' });
     expect(one.written).toEqual([]);
+  });
+});
+
+describe('a server that is put to sleep again while it is waited for', () => {
+  it('is asked for again', async () => {
+    const one = world({ replicas: 0, sessions: [0], putToSleep: 2 });
+    await one.wake();
+    expect(one.written).toEqual(['1', '1', '1']);
+  });
+
+  it('is given up where that does not end, and soon', async () => {
+    const one = world({ replicas: 0, sessions: [0], putToSleep: 9 });
+    await expect(one.wake()).rejects.toMatchObject({ code: 'server-asleep' });
+    expect(one.waitedMs()).toBeLessThan(10_000);
   });
 });
 
