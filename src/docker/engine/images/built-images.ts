@@ -44,6 +44,13 @@ export async function removeBuiltImage(client: Client, id: ImageId, ref: string)
   const names = image.RepoTags ?? [];
   if (image.Config?.Labels?.[label.managedBy] === undefined || names.some((name) => !isSameName(name, ref)))
     return false;
-  // By its id and without force: the engine refuses while a container is made of it, also one that does not run.
-  return unlessInUse(orNull(ask(client, `remove image ${ref}`, remove(`/images/${id}`))));
+  try {
+    // By its id and without force: the engine refuses while a container is made of it, also one that does not run.
+    return await unlessInUse(orNull(ask(client, `remove image ${ref}`, remove(`/images/${id}`))));
+  } catch (error) {
+    // With an image the engine takes what only its build had left. Where another removal beside this one was quicker to, it
+    // says `unrecognized image ID` (Engine 20.10).
+    if ((await inspectImage(client, id)) === null) return true;
+    throw error;
+  }
 }

@@ -38,7 +38,7 @@ function nameAside({ id, name, server }: Holder, { project }: Observed, isHeld: 
  * Lets a container of this project that was given another one's name by hand make room first, so that servers whose
  * names were mixed up come right in one run. A container of someone else's is never moved: its name is a blocker.
  */
-export function withFreeNames(steps: readonly StepDraft[], observed: Observed): StepDraft[] {
+export function withFreeNames(steps: readonly StepDraft[], observed: Observed): readonly StepDraft[] {
   const moves = new Map<Holder, StepDraft>();
   const holders = new Map<string | undefined, Holder>();
   // The first one counts, so that a container comes before a record of its name.
@@ -52,6 +52,7 @@ export function withFreeNames(steps: readonly StepDraft[], observed: Observed): 
     moves.set(holder, supportStep(`name:${shortId(id)}/free`, `${from} is the name of another container`, move));
     return moves.get(holder)?.id;
   });
+  if (moves.size === 0) return steps;
   const held = steps.map((step, index) => {
     const own = [...moves].filter(([holder]) => isAbout(step, holder)).map(([, move]) => move.id);
     const first = [hold[index], ...own].filter((id) => id !== undefined);
