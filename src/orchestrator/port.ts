@@ -309,7 +309,8 @@ export type Orchestrator = {
   scale(project: ProjectName, server: ServerName, to: Scaling, options?: CallOptions): Promise<number>;
   /**
    * Has a server that is asleep serve again: asks for a container where there is none, and waits until one has passed its gate.
-   * Throws what `scale` throws, `server-not-running` for one that was stopped, and what keeps containers of it from starting.
+   * Throws what `scale` throws, `server-not-running` for one that was stopped, `server-asleep` for one that somebody put to sleep
+   * again meanwhile, and what keeps containers of it from starting.
    */
   wake(project: ProjectName, server: ServerName, options?: CallOptions): Promise<void>;
   /** All containers of servers, by one listing, sorted by server and generation. */

@@ -8,6 +8,7 @@ import {
   askedOf,
   type Generation,
   idOfPod,
+  isAsleep,
   mainPod,
   meantOf,
   type Observed,
@@ -15,6 +16,7 @@ import {
 } from '../model/observed.ts';
 import { lookAtServer } from '../observe/observe.ts';
 import type { KubernetesPorts } from '../ports.ts';
+import { stoppedServer } from '../views/serving.ts';
 import { patiently } from './patience.ts';
 import { eventsOf } from './requests.ts';
 import { type Trouble, troubleFinder } from './troubles.ts';
@@ -32,13 +34,17 @@ export const gateMs = (timeoutSeconds: number): number =>
 /** How long a pod may take until its node has it and its image, ms, beyond what its server takes. */
 const placingMs = 300_000;
 
+/** How long a pod is waited for until it is ready, ms. */
+export const patienceMs = (timeoutSeconds: number): number => gateMs(timeoutSeconds) + placingMs;
+
 export type RolledOut = { readonly workload: Workload; readonly generation: Generation; readonly pod: Pod };
 
 /**
  * Waits until the pods that the Deployment means are ready, or one of them: `timeoutMs` for each, as they may come one by one,
  * beyond what nodes take to have them. A look that fails for a reason that may pass is made again (`patiently`).
  * Throws `server-unhealthy` when its server did not answer, `image-pull-failed`, `container-start-failed`, `server-not-found`
- * when it is gone, `server-asleep` where one is waited for and none is asked for by now, `engine-timeout`, `interrupted`.
+ * when it is gone, `server-asleep` and `server-not-running` where one is waited for and none is asked for by now,
+ * `engine-timeout`, `interrupted`.
  */
 export async function awaitRollout(
   ports: KubernetesPorts,
@@ -61,6 +67,7 @@ export async function awaitRollout(
     // Pods that come later have been begun again by what is waited for.
     findTrouble ??= troubleFinder(workload, enough);
     if (enough === 'one' && askedOf(workload) === 0) {
+      if (!isAsleep(workload)) throw stoppedServer(server);
       throw new LoomsError('server-asleep', `${server} was put to sleep again before a pod of it was ready`);
     }
     const wanted = enough === 'one' ? 1 : Math.max(1, askedOf(workload));

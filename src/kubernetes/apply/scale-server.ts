@@ -21,35 +21,35 @@ import { stoppedServer } from '../views/serving.ts';
 import { keepLogsOf } from './keep-logs.ts';
 import { writeTries } from './put-server.ts';
 import { annotate, replaceObject } from './requests.ts';
-import { awaitRollout, gateMs } from './rollout.ts';
+import { awaitRollout, gateMs, patienceMs } from './rollout.ts';
 
 type Place = { readonly project: ProjectName; readonly namespace: string };
 
 const placeOf = (project: ProjectName): Place => ({ project, namespace: namespaceOf(project) });
 
 /**
- * How long a pod is taken for one that somebody waits for, ms: one that is not ready, and one that has just become so, which
- * whoever woke its server sees a second or two later (`awaitRollout`), and then begins a session in it.
+ * How long a pod that has just become ready is taken for one that somebody waits for, ms: whoever woke its server sees that a
+ * second or two later (`awaitRollout`), and then begins a session in it.
  */
-const [comingMs, freshMs] = [300_000, 10_000];
+const freshMs = 10_000;
 
-function isAwaited(pod: Pod, now: EngineTime): boolean {
+function isAwaited(pod: Pod, timeoutSeconds: number, now: EngineTime): boolean {
   const ready = readyOf(pod);
-  return ready === undefined
-    ? now - timeOf(pod.metadata.creationTimestamp) < comingMs
-    : now - timeOf(ready.lastTransitionTime) < freshMs;
+  if (ready === undefined) return now - timeOf(pod.metadata.creationTimestamp) < patienceMs(timeoutSeconds);
+  // On the clock of its node: one that is ahead keeps no server awake.
+  return Math.abs(now - timeOf(ready.lastTransitionTime)) < freshMs;
 }
 
-/** Whether its Deployment is at rest: all pods that are not about to end are those that are meant, and none is awaited. */
-function isSettled(workload: Workload, now: EngineTime): boolean {
-  const { deployment, generations } = workload;
+/**
+ * Whether a server's Deployment is at rest: it has all pods that it asks for, or the cluster makes no more of them, which
+ * whoever waits for them is told first; none of another generation stays, and none is awaited.
+ */
+function isSettled(workload: Workload, { mcp: { timeoutSeconds } }: DesiredServer, now: EngineTime): boolean {
   const meant = meantOf(workload);
-  const isComplete = meant !== undefined && meant.pods.filter(isLive).length >= askedOf(workload);
-  return (
-    isSeen(deployment) &&
-    (isComplete || (meant !== undefined && isRefused(meant, now))) &&
-    generations.every(({ isMeant, pods }) => pods.filter(isLive).every((pod) => isMeant && !isAwaited(pod, now)))
-  );
+  if (meant === undefined || !isSeen(workload.deployment)) return false;
+  const isComplete = meant.pods.filter(isLive).length >= askedOf(workload) || isRefused(meant, now - freshMs);
+  const live = podsOf(workload).filter(isLive);
+  return isComplete && live.every((pod) => meant.pods.includes(pod) && !isAwaited(pod, timeoutSeconds, now));
 }
 
 /** Whether a run changes the project: what it waits for is not taken away. */
@@ -141,7 +141,7 @@ async function fewerOf(
   const asked = askedOf(workload);
   const bounds = boundsOf(spec);
   if (to >= asked || asked <= bounds.least || (await isBeingChanged(ports, project))) return asked;
-  if (!isSettled(workload, await clusterNow(ports.cluster, options))) return asked;
+  if (!isSettled(workload, spec, await clusterNow(ports.cluster, options))) return asked;
   const pods = (meantOf(workload)?.pods ?? []).filter(isLive);
   const counted = (await countIn(ports, pods, options)).map(({ pod, count }) => {
     const { all, idle } = own.countIn(idOfPod(pod));
@@ -229,9 +229,6 @@ async function putCount(
   await replaceObject(cluster, withReplicas(asIs, count), { uid, resourceVersion }, options);
 }
 
-/** How often a server is woken that somebody else, who saw no session of it, puts to sleep while it is waited for. */
-const mostWakes = 3;
-
 /**
  * `Orchestrator.wake`. What a server wrote before it failed is left out of the error: its secrets are looked up, and so masked,
  * once it serves.
@@ -242,19 +239,15 @@ export async function wakeServer(
   server: ServerName,
   options: CallOptions = {},
 ): Promise<void> {
+  if ((await scaleServer(ports, project, server, { kind: 'up', to: 1 }, options)) === 0) throw stoppedServer(server);
   const place = placeOf(project);
-  for (let wakes = 1; ; wakes += 1) {
-    if ((await scaleServer(ports, project, server, { kind: 'up', to: 1 }, options)) === 0) throw stoppedServer(server);
-    const spec = (await lookAtServer(ports, place, server, options))?.claim.recorded?.spec;
-    if (spec === undefined) throw new LoomsError('server-not-found', `server ${server} is gone`);
-    const timeoutMs = gateMs(spec.mcp.timeoutSeconds);
-    try {
-      await awaitRollout(ports, place, server, { ...options, timeoutMs, enough: 'one' });
-      return;
-    } catch (error) {
-      if (isFailure(error, 'server-asleep') && wakes < mostWakes) continue;
-      if (!(error instanceof LoomsError) || error.detail.length === 0) throw error;
-      throw withHint(error, `\`looms logs ${server}\` and \`looms describe ${server}\` show what it came to`, []);
-    }
+  const spec = (await lookAtServer(ports, place, server, options))?.claim.recorded?.spec;
+  if (spec === undefined) throw new LoomsError('server-not-found', `server ${server} is gone`);
+  const timeoutMs = gateMs(spec.mcp.timeoutSeconds);
+  try {
+    await awaitRollout(ports, place, server, { ...options, timeoutMs, enough: 'one' });
+  } catch (error) {
+    if (!(error instanceof LoomsError) || error.detail.length === 0) throw error;
+    throw withHint(error, `\`looms logs ${server}\` and \`looms describe ${server}\` show what it came to`, []);
   }
 }

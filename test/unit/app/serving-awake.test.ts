@@ -7,8 +7,8 @@ import { project } from '../../support/planner-world.ts';
 
 const server = asServerName('fs');
 
-/** A server that serves once it was woken so often; a session is opened to it. */
-async function opened(wakesAfter: number, failure?: LoomsError) {
+/** A server that serves once it was woken so often; a session is opened to it. The first `lost` times it does not come to wake. */
+async function opened(wakesAfter: number, { failure, lost = 0 }: { failure?: LoomsError; lost?: number } = {}) {
   const did: string[] = [];
   let woken = 0;
   const serving = async (): Promise<Serving> => {
@@ -19,6 +19,7 @@ async function opened(wakesAfter: number, failure?: LoomsError) {
   const wake = async (): Promise<void> => {
     woken += 1;
     did.push('wake');
+    if (woken <= lost) throw new LoomsError('server-asleep', 'fs was put to sleep again');
   };
   const onWaking = (): void => void did.push('tell');
   const found = await servingAwake({ serving, wake }, { project, server }, { onWaking }).then(
@@ -32,9 +33,12 @@ test('a server that is awake is not woken; one that is asleep is, and told of on
   expect(await opened(0)).toEqual(['pod']);
   expect(await opened(1)).toEqual(['tell', 'wake', 'pod']);
   expect(await opened(2)).toEqual(['tell', 'wake', 'wake', 'pod']);
+  expect(await opened(2, { lost: 1 })).toEqual(['tell', 'wake', 'wake', 'pod']);
 });
 
 test('one that falls asleep again and again is given up, and one that was stopped is left so', async () => {
-  expect(await opened(9)).toEqual(['tell', 'wake', 'wake', 'server-asleep']);
-  expect(await opened(0, new LoomsError('server-not-running', 'fs is stopped'))).toEqual(['server-not-running']);
+  expect(await opened(9)).toEqual(['tell', 'wake', 'wake', 'wake', 'server-asleep']);
+  expect(await opened(1, { lost: 9 })).toEqual(['tell', 'wake', 'wake', 'wake', 'server-asleep']);
+  const failure = new LoomsError('server-not-running', 'fs is stopped');
+  expect(await opened(0, { failure })).toEqual(['server-not-running']);
 });

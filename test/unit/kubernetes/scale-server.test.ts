@@ -46,8 +46,8 @@ type World = {
   readonly waiting?: string;
   /** It has a volume, and an earlier pod of it ends for so many looks. */
   readonly endingFor?: number;
-  /** So often another gateway, which sees no session, puts it to sleep while it is waited for; it is ready after that. */
-  readonly putToSleep?: number;
+  /** No pod of it comes: while it is waited for somebody asks for none, by stopping it or without. */
+  readonly lost?: 'asleep' | 'stopped';
   /** Done while logs are kept. */
   readonly meanwhile?: (sessions: (number | undefined)[]) => void;
 };
@@ -70,7 +70,7 @@ function world({
   phase,
   waiting,
   endingFor,
-  putToSleep = 0,
+  lost,
   meanwhile = () => {},
 }: World) {
   const volume = { type: 'volume', source: 'data', target: '/data', readOnly: false } as const;
@@ -84,8 +84,7 @@ function world({
   let asked = replicas;
   let late = conflicts;
   let waitedMs = 0;
-  let sleeps = putToSleep;
-  let comes = putToSleep === 0;
+  let isStopped = stopped;
   const written: string[] = [];
   const ranks: Record<string, string> = {};
   const template = { spec: { containers: [{ name: 'server' }] } };
@@ -102,7 +101,7 @@ function world({
       annotations: {
         [revisionKey]: '2',
         [annotation.record]: 'record',
-        ...(stopped ? { [annotation.stopped]: 'true' } : {}),
+        ...(isStopped ? { [annotation.stopped]: 'true' } : {}),
       },
     },
     spec: { replicas: asked, template },
@@ -162,7 +161,7 @@ function world({
     if (path.endsWith(`/deployments/${workloadName(fs)}`)) return deployment();
     if (path.endsWith('/replicasets')) return { items: [set('1'), set('2')] };
     if (path.endsWith('/pods')) {
-      const now = sessions.slice(comes ? unmade : sessions.length).map((_, index) => pod(`p${index}`, '2'));
+      const now = sessions.slice(unmade).map((_, index) => pod(`p${index}`, '2'));
       const old = pod('old', '1');
       endingLooks -= 1;
       const ending = { ...old, metadata: { ...old.metadata, deletionTimestamp: made } };
@@ -206,9 +205,8 @@ function world({
     monotonicMs: () => waitedMs,
     pause: async (ms: number) => {
       waitedMs += ms;
-      if (sleeps > 0) asked = 0;
-      else comes = true;
-      sleeps -= 1;
+      if (lost !== undefined) asked = 0;
+      isStopped = lost === 'stopped';
     },
     whoAmI: { host: 'here', pid: 1, command: 'looms serve', user: 'b' },
     settings: {
@@ -299,8 +297,13 @@ describe('another number of pods', () => {
     expect([await unmade.down(0), unmade.written]).toEqual([2, []]);
     const woken = world({ sessions: [0], unmade: 1, refusedSince: '2026-11-30T10:00:50Z' });
     expect([await woken.down(0), woken.written]).toEqual([1, []]);
+    // Who waits for it is told first why there is none.
+    const told = world({ sessions: [0], unmade: 1, refusedSince: '2026-11-30T10:00:35Z' });
+    expect([await told.down(0), told.written]).toEqual([1, []]);
     const fresh = world({ readySince: '2026-11-30T10:00:55Z' });
     expect([await fresh.down(0), fresh.did]).toEqual([1, []]);
+    // By the clock of its node, which is an hour ahead.
+    expect(await world({ readySince: '2026-11-30T11:00:00Z' }).down(0)).toBe(0);
   });
 
   it('is none where the cluster makes none of them', async () => {
@@ -402,18 +405,15 @@ describe('a server with a volume that wakes', () => {
   });
 });
 
-describe('a server that is put to sleep again while it is waited for', () => {
-  it('is asked for again', async () => {
-    const one = world({ replicas: 0, sessions: [0], putToSleep: 2 });
-    await one.wake();
-    expect(one.written).toEqual(['1', '1', '1']);
-  });
-
-  it('is given up where that does not end, and soon', async () => {
-    const one = world({ replicas: 0, sessions: [0], putToSleep: 9 });
-    await expect(one.wake()).rejects.toMatchObject({ code: 'server-asleep' });
-    expect(one.waitedMs()).toBeLessThan(10_000);
-  });
+it('a server of which no pod is asked for any more is waited for no longer', async () => {
+  for (const [lost, code] of [
+    ['asleep', 'server-asleep'],
+    ['stopped', 'server-not-running'],
+  ] as const) {
+    const one = world({ replicas: 0, sessions: [], lost });
+    await expect(one.wake()).rejects.toMatchObject({ code });
+    expect([one.waitedMs(), one.written]).toEqual([500, ['1']]);
+  }
 });
 
 it('a server that fails to wake says why, and nothing that it wrote: its secrets are not known here', async () => {

@@ -1,3 +1,4 @@
+import { isFailure } from '../../../model/errors.ts';
 import { asContainerId, type ImageId } from '../../../model/ids.ts';
 import { readClaim } from '../../model/claims.ts';
 import { label } from '../../model/labels.ts';
@@ -48,9 +49,9 @@ export async function removeBuiltImage(client: Client, id: ImageId, ref: string)
     // By its id and without force: the engine refuses while a container is made of it, also one that does not run.
     return await unlessInUse(orNull(ask(client, `remove image ${ref}`, remove(`/images/${id}`))));
   } catch (error) {
-    // With an image the engine takes what only its build had left. Where another removal beside this one was quicker to, it
-    // says `unrecognized image ID` (Engine 20.10).
-    if ((await inspectImage(client, id)) === null) return true;
-    throw error;
+    // With an image the engine takes what only its build had left. Where another removal was quicker with such a part, the
+    // engine says `unrecognized image ID` (20.10), once this image is gone.
+    if (!isFailure(error, 'engine-rejected') || (await inspectImage(client, id)) !== null) throw error;
+    return true;
   }
 }
