@@ -114,7 +114,7 @@ describe.skipIf(noBrowser !== undefined)(
       await page.getByRole('tab', { name: 'overview' }).focus();
       await press('ArrowRight');
       await press('ArrowRight');
-      expect(page.url()).toContain('#/servers/files/log');
+      await page.waitForURL(/#\/servers\/files\/log/);
       expect(await focusName(page)).toBe('log');
       // One stop for all tabs: the next one is in the panel.
       await press('Tab');

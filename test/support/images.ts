@@ -26,6 +26,16 @@ export const projectOfRun = (what: string): string => {
   return `e2e-${what}-${run.slice(0, 6)}${own}`;
 };
 
+/** What made an image, layer by layer; nothing of one that somebody else removed meanwhile. */
+export async function historyOf(docker: Docker, id: string): Promise<readonly { readonly CreatedBy: string }[]> {
+  try {
+    return await docker.getImage(id).history();
+  } catch (error) {
+    if ((error as { readonly statusCode?: number }).statusCode === 404) return [];
+    throw error;
+  }
+}
+
 export type ImageBench = {
   readonly docker: Docker;
   /** As the adapter under test has it. */

@@ -40,7 +40,7 @@ export function watchLoopWith(project: TestProject, options: RunOptions, ...word
   const of = <T extends WatchEvent['type']>(type: T) =>
     events().filter((event): event is Extract<WatchEvent, { type: T }> => event.type === type);
   const told = (type: WatchEvent['type'], count = 1) =>
-    eventually(async () => expect(of(type).length, run.stdout() + run.stderr()).toBeGreaterThanOrEqual(count), soonMs);
+    eventually(() => expect(of(type).length, run.stdout() + run.stderr()).toBeGreaterThanOrEqual(count), soonMs);
   const ended = async () => {
     run.child.kill('SIGINT');
     const { code } = await run.finished;

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, test } from 'vitest';
-import { withoutEngine } from '../../support/images.ts';
+import { historyOf, withoutEngine } from '../../support/images.ts';
 import { testProject } from '../../support/test-project.ts';
 
 /** The file that users of loom have; it is not part of this project. */
@@ -44,9 +44,9 @@ describe.skipIf(!isThere)('the file of loom', () => {
       const isOfIt = ({ CreatedBy }: { CreatedBy: string }): boolean => CreatedBy.includes('vantage-mcp-server');
       const left = async () => {
         const images = await docker.listImages();
-        const histories = await Promise.all(images.map(async ({ Id }) => docker.getImage(Id).history()));
+        const histories = await Promise.all(images.map(({ Id }) => historyOf(docker, Id)));
         return {
-          images: histories.filter((history: { CreatedBy: string }[]) => history.some(isOfIt)).length,
+          images: histories.filter((history) => history.some(isOfIt)).length,
           containers: await project.names(),
           builders: (await docker.listContainers({ all: true })).filter(({ Command }) =>
             Command.includes('vantage-mcp-server'),

@@ -9,7 +9,6 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Connected } from '../../../src/app/connect/connect-client.ts';
@@ -28,14 +27,6 @@ const written: Readonly<Record<string, string>> = {
   toml: '# mine\nmodel   =   "o3" # why\n\n[mcp_servers.other]\ncommand = "x"\n\n# below\n[profiles.a]\nx = 1\n',
   yaml: '# mine\nextensions:\n    other:   {cmd: x}   # theirs\n\n# below\nlast: 1\n',
 };
-
-const freePort = (): Promise<number> =>
-  new Promise((resolve) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
-    });
-  });
 
 describe.skipIf(withoutEngine())('looms connect', () => {
   const project = testProject('connect');
@@ -210,9 +201,8 @@ describe.skipIf(withoutEngine())('looms connect', () => {
     let url: string;
 
     beforeAll(async () => {
-      url = `http://127.0.0.1:${await freePort()}`;
-      gateway = project.start(['serve', '--json', '--listen', url.slice('http://'.length)], { env: state });
-      await eventually(() => JSON.parse(gateway.stdout()));
+      gateway = project.start(['serve', '--json', '--listen', '127.0.0.1:0'], { env: state });
+      ({ url } = await eventually(() => JSON.parse(gateway.stdout())));
     });
     afterAll(async () => {
       gateway.child.kill('SIGTERM');

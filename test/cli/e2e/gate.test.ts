@@ -9,7 +9,11 @@ const skipped = withoutEngine();
 
 describe.skipIf(skipped)('new servers that do not answer MCP', () => {
   const project = testProject('gate');
-  const broken = specs(brokenSpec('exits', 'exits'), brokenSpec('silent', 'silent'), brokenSpec('garbage', 'garbage'));
+  const broken = specs(
+    brokenSpec('exits', 'exits', 30),
+    brokenSpec('silent', 'silent', 6),
+    brokenSpec('garbage', 'garbage', 6),
+  );
   let alone: Finished;
 
   beforeAll(async () => {
@@ -34,7 +38,7 @@ describe.skipIf(skipped)('new servers that do not answer MCP', () => {
   });
 
   test('do not stop one that works: exit is 3', async () => {
-    const { code, stdout } = await project.apply(specs(brokenSpec('exits', 'exits'), tinySpec({ name: 'works' })));
+    const { code, stdout } = await project.apply(specs(brokenSpec('exits', 'exits', 30), tinySpec({ name: 'works' })));
     expect(code).toBe(3);
     expect(stdout).toMatch(/^✓ works /m);
     expect(await project.names()).toEqual(['works']);

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { closeSync, openSync, writeFileSync } from 'node:fs';
 import { afterAll, afterEach, describe, expect, test } from 'vitest';
 import { eventually } from '../../support/eventually.ts';
-import { withoutEngine } from '../../support/images.ts';
+import { historyOf, withoutEngine } from '../../support/images.ts';
 import { deadEngine, emptyFolder, program } from '../../support/looms.ts';
 import { brokenScripts, brokenSpec, changed, httpSpec } from '../../support/odd-servers.ts';
 import { type TestProject, testProject } from '../../support/test-project.ts';
@@ -34,7 +34,7 @@ const slowBuild = (name: string, mark: string, seconds: number): string =>
 
 async function removeBuilt({ docker }: TestProject, mark: string): Promise<void> {
   for (const { Id } of await docker.listImages()) {
-    const history: { CreatedBy: string }[] = await docker.getImage(Id).history();
+    const history = await historyOf(docker, Id);
     if (history.some(({ CreatedBy }) => CreatedBy.includes(mark))) await docker.getImage(Id).remove({ force: true });
   }
 }
@@ -158,7 +158,7 @@ describe.skipIf(skipped)('an apply that is interrupted', () => {
     const run = project.start([...fromStdin, '--grace', '600'], { stdin: brokenSpec('slow', 'silent', 600) });
     await eventually(() => expect(run.stderr()).toContain('[slow] gate: '), 60_000);
     run.child.kill('SIGINT');
-    await eventually(() => expect(run.stderr()).toContain('stopping: '), 10_000);
+    await eventually(() => expect(run.stderr()).toContain('stopping: '));
     run.child.kill('SIGINT');
     expect(await run.finished).toExit(130);
     expect(await project.names()).not.toContain('.lock');
@@ -224,12 +224,12 @@ describe.skipIf(skipped)('an apply that may not run', () => {
 
   test('because another one runs ends with 6, and with --lock-timeout waits for it', async () => {
     const project = newProject('lock');
-    const slow = project.start(fromStdin, { stdin: brokenSpec('slow', 'silent', 6) });
+    const slow = project.start(fromStdin, { stdin: brokenSpec('slow', 'silent', 20) });
     await eventually(() => expect(slow.stderr()).toContain('[slow] gate: '), 60_000);
     const refused = await project.apply(tinySpec({ name: 'fs' }));
     expect(refused.code).toBe(6);
     expect(refused.stderr).toContain('--lock-timeout');
-    const patient = await project.apply(tinySpec({ name: 'fs' }), ['--lock-timeout', '60']);
+    const patient = await project.apply(tinySpec({ name: 'fs' }), ['--lock-timeout', '120']);
     expect(patient).toExit(0);
     expect(patient.stderr).toContain('waiting for the lock of ');
     expect(await slow.finished).toExit(10);

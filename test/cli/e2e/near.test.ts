@@ -23,6 +23,7 @@ describe.skipIf(withoutEngine())('looms mcp beside a gateway', () => {
   const all = specs(
     changed(tinySpec({ name: 'fs', timeoutSeconds: 60 }), { mcp: { tools: { exclude: ['secret'] } } }),
     changed(talkativeSpec('shop'), { backend: { resource_limits: { execution_timeout_seconds: 3 } } }),
+    talkativeSpec('patient'),
     httpSpec('web'),
     changed(tinySpec({ name: 'offers' }), {
       args: ['/srv/offers.mjs'],
@@ -156,22 +157,22 @@ describe.skipIf(withoutEngine())('looms mcp beside a gateway', () => {
   test('Ctrl-C cancels a call, and its session is not used again', async () => {
     // Before its call is in the trail, a program may not hear signals yet, and is ended by them.
     const started = (await calls()).length + 1;
-    const call = project.start(['mcp', 'call', 'shop', 'wait'], { env, cwd });
+    const call = project.start(['mcp', 'call', 'patient', 'wait'], { env, cwd });
     await eventually(async () => expect((await calls()).length).toBe(started));
     call.child.kill('SIGINT');
     const near = await call.finished;
-    const direct = project.start(['mcp', 'call', 'shop', 'wait', '--direct'], { env, cwd });
+    const direct = project.start(['mcp', 'call', 'patient', 'wait', '--direct'], { env, cwd });
     await eventually(async () => expect((await calls()).length).toBe(started + 1));
     direct.child.kill('SIGINT');
     expect(near).toMatchObject({ code: 130, stdout: '' });
     expect(near.stderr).toContain('interrupted by Ctrl-C');
     expect(await direct.finished).toMatchObject({ code: 130 });
-    expect((await run(['mcp', 'call', 'shop', 'cancelled'])).stdout).toContain('requestId');
+    expect((await run(['mcp', 'call', 'patient', 'cancelled'])).stdout).toContain('requestId');
   });
 
   test('a call whose program is killed is cancelled', async () => {
     const before = (await calls()).length;
-    const call = project.start(['mcp', 'call', 'shop', 'wait'], { env, cwd });
+    const call = project.start(['mcp', 'call', 'patient', 'wait'], { env, cwd });
     await eventually(async () => expect((await calls()).length).toBe(before + 1));
     call.child.kill('SIGKILL');
     await eventually(async () => expect(JSON.stringify((await calls()).at(-1))).toContain('interrupted'));
@@ -292,7 +293,7 @@ describe.skipIf(withoutEngine())('looms mcp beside a gateway', () => {
 
   test('a gateway that dies during a call is said to, and the call is not made again', async () => {
     const before = (await calls()).length;
-    const call = project.start(['mcp', 'call', 'shop', 'wait'], { env, cwd });
+    const call = project.start(['mcp', 'call', 'patient', 'wait'], { env, cwd });
     await eventually(async () => expect((await calls()).length).toBe(before + 1));
     await stop('SIGKILL');
     const { code, stdout, stderr } = await call.finished;

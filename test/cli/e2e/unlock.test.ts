@@ -76,7 +76,7 @@ describe.skipIf(withoutEngine())('unlock', () => {
   test('of a run that lives makes that run stop before it takes anything away', async () => {
     expect(await project.apply(tinySpec({ name: 'fs' }))).toExit(0);
     const before = await project.idOf('fs');
-    const run = project.start(['apply', '-f', '-', '--yes'], { stdin: brokenSpec('fs', 'silent', 8) });
+    const run = project.start(['apply', '-f', '-', '--yes'], { stdin: brokenSpec('fs', 'silent', 20) });
     await eventually(() => expect(run.stderr()).toContain('[fs] gate: '), 60_000);
     const { lock } = JSON.parse((await project.run(['unlock', '--json'])).stdout);
     expect(await project.run(['unlock', lock.id, '--yes'])).toExit(0);

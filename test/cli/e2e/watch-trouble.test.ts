@@ -133,7 +133,7 @@ look();`,
     const spec = tinySpec({ name: 'fs', timeoutSeconds: 60 });
     const fs = changed(spec, {
       args: ['-e', `setTimeout(() => {${scriptOf(spec)}}, require('fs').existsSync('/tmp/slow') ? 6000 : 0);`],
-      backend: { lifecycle: { health_check_interval_seconds: 1 } },
+      backend: { lifecycle: { health_check_interval_seconds: 3 } },
     });
     const loop = watchLoop(one, 'watch', '-f', specFolder(fs, tinySpec({ name: 'web' })));
     await loop.told('in-sync');

@@ -23,7 +23,7 @@ const stuckOnce = (name: string): string => {
   const [, script] = spec.mcp_server.args;
   return changed(tinySpec({ name, timeoutSeconds: 5 }), {
     args: ['-e', `if (require('fs').existsSync('/tmp/stuck')) process.exit(3);${script}`],
-    backend: { lifecycle: { health_check_interval_seconds: 1 } },
+    backend: { lifecycle: { health_check_interval_seconds: 3 } },
   });
 };
 
@@ -219,14 +219,14 @@ describe.skipIf(withoutEngine())('looms watch', () => {
         `if (['/tmp', '/shared'].some((at) => require('fs').existsSync(at + '/stuck'))) process.exit(3);${script}`,
       ],
       backend: {
-        lifecycle: { health_check_interval_seconds: 1 },
+        lifecycle: { health_check_interval_seconds: 3 },
         volume_mounts: [{ source: shared, target: '/shared', read_only: true }],
       },
     });
     const loop = watching(one, specFolder(fs));
     await loop.told('changed');
-    const before = await one.idOf('fs');
     writeFileSync(join(shared, 'stuck'), '');
+    const before = await one.idOf('fs');
     await (await one.container('fs').exec({ Cmd: ['touch', '/tmp/stuck'] })).start({});
     await loop.told('left-alone', 2);
     expect(loop.of('left-alone')).toMatchObject([
@@ -248,7 +248,7 @@ describe.skipIf(withoutEngine())('looms watch', () => {
     const hang = "process.title = 'hung'; setInterval(() => {}, 1000);";
     const fs = changed(silent, {
       args: ['-e', `if (require('fs').existsSync('/tmp/stuck')) { ${hang} } else { ${script} }`],
-      backend: { lifecycle: { health_check_interval_seconds: 1 } },
+      backend: { lifecycle: { health_check_interval_seconds: 3 } },
     });
     const loop = watching(one, specFolder(fs, tinySpec({ name: 'web' })));
     await loop.told('changed');
