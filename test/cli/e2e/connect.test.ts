@@ -15,6 +15,7 @@ import type { Connected } from '../../../src/app/connect/connect-client.ts';
 import type { FoundClient } from '../../../src/app/connect/list-clients.ts';
 import { clients } from '../../../src/clients/table.ts';
 import { eventually } from '../../support/eventually.ts';
+import { freePort } from '../../support/free-port.ts';
 import { withoutEngine } from '../../support/images.ts';
 import { emptyFolder, type Finished, looms, program, type startLooms } from '../../support/looms.ts';
 import { schemaProblems } from '../../support/schemas.ts';
@@ -201,8 +202,9 @@ describe.skipIf(withoutEngine())('looms connect', () => {
     let url: string;
 
     beforeAll(async () => {
-      gateway = project.start(['serve', '--json', '--listen', '127.0.0.1:0'], { env: state });
-      ({ url } = await eventually(() => JSON.parse(gateway.stdout())));
+      url = `http://127.0.0.1:${await freePort()}`;
+      gateway = project.start(['serve', '--json', '--listen', url.slice('http://'.length)], { env: state });
+      await eventually(() => JSON.parse(gateway.stdout()));
     });
     afterAll(async () => {
       gateway.child.kill('SIGTERM');

@@ -5,21 +5,13 @@ import { createServer } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { attemptsFrom, openOf, surroundingsOf, tryAll } from '../../support/attacks.ts';
 import { eventually } from '../../support/eventually.ts';
+import { freePort } from '../../support/free-port.ts';
 import { testLabel, withoutEngine } from '../../support/images.ts';
 import { outsideAddress } from '../../support/outside.ts';
 import { testProject } from '../../support/test-project.ts';
 
 const example = readFileSync(new URL('../../../examples/postgres-mcp.yaml', import.meta.url), 'utf8');
 const password = randomBytes(9).toString('hex');
-
-/** A port that nobody listens on. */
-const freePort = (): Promise<number> =>
-  new Promise((resolve) => {
-    const server = createServer().listen(0, () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
-    });
-  });
 
 describe.skipIf(withoutEngine() || outsideAddress === undefined)('postgres-mcp in front of a Postgres outside', () => {
   const project = testProject('postgres');

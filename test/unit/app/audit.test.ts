@@ -8,6 +8,7 @@ import { type ErrorCode, LoomsError } from '../../../src/model/errors.ts';
 import type { Notice } from '../../../src/model/notices.ts';
 import type { AuditTrail, CallEnd, CallRecord } from '../../../src/model/trail/audit.ts';
 import { auditedCall } from '../../support/audit-calls.ts';
+import { eventually } from '../../support/eventually.ts';
 
 const now = Date.parse('2026-11-21T12:00:00.000Z');
 const record = (seq: number, more: Partial<CallRecord> = {}): CallRecord => ({
@@ -157,7 +158,7 @@ describe('recording a call', () => {
     expect(await recordCall(slow, auditedCall(), recording, async () => result)).toBe(result);
     expect(ends).toEqual([]);
     written.resolve();
-    await vi.waitFor(() => expect(warnings).toMatchObject([{ code: 'not-audited', hint: 'make room' }]));
+    await eventually(() => expect(warnings).toMatchObject([{ code: 'not-audited', hint: 'make room' }]));
     expect(ends).toMatchObject([{ result: 'ok', when: 'soon' }]);
   });
 

@@ -1,6 +1,5 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { resultParts } from '../../../src/mcp/client/answers/content.ts';
 import { validateArguments } from '../../../src/mcp/client/arguments/argument-validation.ts';
@@ -11,6 +10,7 @@ import type { Session, SessionOptions, SessionTarget } from '../../../src/mcp/cl
 import { canonicalJson } from '../../../src/model/values/canonical-json.ts';
 import { parseExactly } from '../../../src/model/values/exact-number.ts';
 import { maskValues } from '../../../src/secrets/mask-values.ts';
+import { freePort } from '../../support/free-port.ts';
 import { fixture, localEngine, targetFor } from './local-engine.ts';
 
 const written = '{"id":9007199254740993,"list":[1e400,-0,{"deep":0.1000000000000000055}],"one":1.0,"plain":5}';
@@ -47,14 +47,6 @@ afterEach(async () => {
   await Promise.all(sessions.splice(0).map((session) => session.close()));
   for (const end of ends.splice(0)) end();
 });
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  return typeof address === 'object' && address !== null ? address.port : 0;
-}
 
 /** A session with the server that tells what it got, over one way and in one era. */
 async function open(

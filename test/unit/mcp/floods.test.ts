@@ -1,6 +1,5 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer } from 'node:net';
 import { PassThrough } from 'node:stream';
 import { afterEach, describe, expect, it } from 'vitest';
 import { openSession } from '../../../src/mcp/client/connect.ts';
@@ -24,17 +23,12 @@ async function overStdio(flags: readonly string[], pings: number, options: Sessi
 }
 
 async function overHttp(pings: number): Promise<Session> {
-  const free = createServer().listen(0, '127.0.0.1');
-  await once(free, 'listening');
-  const address = free.address();
-  const port = typeof address === 'object' && address !== null ? address.port : 0;
-  free.close();
   const child = spawn(process.execPath, [fixture('pings.mjs')], {
-    env: { ...process.env, PORT: String(port), PINGS: String(pings) },
+    env: { ...process.env, PORT: '0', PINGS: String(pings) },
     stdio: ['ignore', 'ignore', 'pipe'],
   });
   ends.push(() => child.kill('SIGKILL'));
-  await once(child.stderr, 'data');
+  const port = Number(String((await once(child.stderr, 'data'))[0]).replace('listening on ', ''));
   const mcp = { transport: { kind: 'streamable-http', port, path: '/' } } as const;
   const target = targetFor(localEngine().engine, [], { mcp });
   const session = await openSession({ ...target, reach: { way: 'relay', host: '127.0.0.1' } });

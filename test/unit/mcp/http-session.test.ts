@@ -10,6 +10,7 @@ import { runGate } from '../../../src/mcp/client/gate.ts';
 import type { Session, SessionTarget } from '../../../src/mcp/client/session.ts';
 import { asContainerId, asServerName, carrierName } from '../../../src/model/ids.ts';
 import { eventually } from '../../support/eventually.ts';
+import { freePort } from '../../support/free-port.ts';
 import { fixture, localEngine, targetFor } from './local-engine.ts';
 
 // The relay's command runs on this machine here: what it needs (perl) is what its image has.
@@ -32,14 +33,6 @@ afterAll(() => {
   process.off('unhandledRejection', onUnhandled);
   expect(unhandled).toEqual([]);
 });
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  return typeof address === 'object' && address !== null ? address.port : 0;
-}
 
 /** Starts the HTTP fixture, which listens then unless it is to come late; its exit shows as the container's state. */
 async function serve(env: { LATE_MS?: string } = {}) {
@@ -185,8 +178,10 @@ describe.each(['streamable-http', 'sse'] as const)('a session over %s through th
     stop.abort();
     expect(await settled).toMatchObject({ code: 'interrupted' });
     await session.close();
-    const stats = await fetch(`http://127.0.0.1:${port}/stats`);
-    expect(await stats.json()).toMatchObject({ cancelled: 1 });
+    await eventually(async () => {
+      const stats = await fetch(`http://127.0.0.1:${port}/stats`);
+      expect(await stats.json()).toMatchObject({ cancelled: 1 });
+    });
   });
 
   it('says that nothing listens', async () => {
@@ -407,8 +402,9 @@ it.each([
 it('a server that begins to listen when less than a second is left is reached', async () => {
   const { port } = await serve();
   const dialer = dialerOf(localEngine().engine);
-  const stream = await dialer.dial({ ...numberOf(port), deadline: performance.now() + 900 });
-  stream.destroy();
+  // What carries connections is there by then.
+  (await dialer.dial(numberOf(port))).destroy();
+  (await dialer.dial({ ...numberOf(port), deadline: performance.now() + 900 })).destroy();
   dialer.release();
   await nothingInRelay();
 });

@@ -2,6 +2,7 @@ import { expect, test, vi } from 'vitest';
 import type { Session, SessionSource } from '../../../src/mcp/client/session.ts';
 import { warmSessions } from '../../../src/mcp/client/warm-sessions.ts';
 import { LoomsError } from '../../../src/model/errors.ts';
+import { eventually } from '../../support/eventually.ts';
 import { localEngine, targetFor } from './local-engine.ts';
 
 const target = targetFor(localEngine().engine, ['true']);
@@ -20,9 +21,9 @@ test('a session that is given back is used where opening another one fails while
   const warm = warmSessions(source, { idleMs: 60_000, most: 2 });
   const user = await warm.open(target);
   const next = warm.open(target);
-  await vi.waitFor(() => expect(source).toHaveBeenCalledTimes(2));
+  await eventually(() => expect(source).toHaveBeenCalledTimes(2));
   user.close();
-  await vi.waitFor(() => expect(listTools).toHaveBeenCalled());
+  await eventually(() => expect(listTools).toHaveBeenCalled());
   second.reject(new LoomsError('session-failed', 'the container has no room'));
   proof.resolve([]);
   const given = await next;
@@ -42,9 +43,9 @@ test('one that does not show it is ended, and what opening failed with is said',
   const user = await warm.open(target);
   const next = warm.open(target);
   next.catch(() => {});
-  await vi.waitFor(() => expect(source).toHaveBeenCalledTimes(2));
+  await eventually(() => expect(source).toHaveBeenCalledTimes(2));
   user.close();
-  await vi.waitFor(() => expect(listTools).toHaveBeenCalled());
+  await eventually(() => expect(listTools).toHaveBeenCalled());
   second.reject(new LoomsError('session-failed', 'the container has no room'));
   proof.reject(new LoomsError('server-exited', 'it is gone'));
   await expect(next).rejects.toThrow('no room');

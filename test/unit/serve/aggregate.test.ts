@@ -5,6 +5,7 @@ import type { ClientRequest, Message } from '../../../src/serve/messages/protoco
 import { createPlaces } from '../../../src/serve/scaling/places.ts';
 import { createSession } from '../../../src/serve/sessions/session.ts';
 import type { Upstreams } from '../../../src/serve/upstreams.ts';
+import { eventually } from '../../support/eventually.ts';
 import { fakeChannel, fs, keptReply, specWith, upstreamsOf, upstreamsWith } from './fake-servers.ts';
 
 // All servers as one, in one session.
@@ -112,7 +113,7 @@ test('a process that is being opened when its session ends is ended, and nothing
     return upstreams.open(fs);
   });
   const { session, ended } = await calling({ ...upstreams, open });
-  await vi.waitFor(() => expect(open).toHaveBeenCalledOnce());
+  await eventually(() => expect(open).toHaveBeenCalledOnce());
   await session.close();
   opening.resolve();
   expect(await ended()).toEqual(over);

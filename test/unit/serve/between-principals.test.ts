@@ -10,6 +10,7 @@ import { createSeal } from '../../../src/serve/sessions/seal.ts';
 import { createSessions } from '../../../src/serve/sessions/sessions.ts';
 import { createBridge } from '../../../src/serve/stateless/bridge.ts';
 import { createStateless, type Stateless } from '../../../src/serve/stateless/stateless.ts';
+import { eventually } from '../../support/eventually.ts';
 import {
   type Fake,
   fakeChannel,
@@ -59,7 +60,7 @@ describe('what a process that all share logs', () => {
     const channel = fakeChannel(() => undefined);
     const stateless = start(channel);
     const silent = ask(stateless, 'ann', {});
-    await vi.waitFor(() => expect(calls(channel)).toHaveLength(1));
+    await eventually(() => expect(calls(channel)).toHaveLength(1));
     channel.say(log);
     expect(silent.reply.told).toEqual([]);
     await stateless.close();
@@ -69,13 +70,13 @@ describe('what a process that all share logs', () => {
     const channel = fakeChannel(() => undefined);
     const stateless = start(channel);
     const ann = ask(stateless, 'ann', { [levelKey]: 'info' });
-    await vi.waitFor(() => expect(calls(channel)).toHaveLength(1));
+    await eventually(() => expect(calls(channel)).toHaveLength(1));
     channel.say(log);
     expect(ann.reply.told).toHaveLength(1);
     ann.reply.onleft?.();
     await ann.over;
     const bob = ask(stateless, 'bob', { [levelKey]: 'debug' });
-    await vi.waitFor(() => expect(calls(channel)).toHaveLength(2));
+    await eventually(() => expect(calls(channel)).toHaveLength(2));
     channel.say(log);
     expect(bob.reply.told).toEqual([]);
     await stateless.close();
@@ -85,11 +86,11 @@ describe('what a process that all share logs', () => {
     const channel = fakeChannel(() => undefined);
     const stateless = start(channel);
     const ann = ask(stateless, 'ann', { [levelKey]: 'info' });
-    await vi.waitFor(() => expect(calls(channel)).toHaveLength(1));
+    await eventually(() => expect(calls(channel)).toHaveLength(1));
     channel.say({ id: calls(channel)[0]?.id, result: {} });
     await ann.over;
     const bob = ask(stateless, 'bob', { [levelKey]: 'info' });
-    await vi.waitFor(() => expect(calls(channel)).toHaveLength(2));
+    await eventually(() => expect(calls(channel)).toHaveLength(2));
     channel.say(log);
     expect(bob.reply.told).toHaveLength(1);
     await stateless.close();
@@ -153,7 +154,7 @@ describe('a session whose client has renewed its token', () => {
       return { reply, over };
     };
     const heard = ask(until(10), 'subscriptions/listen', { notifications: { toolsListChanged: true } });
-    await vi.waitFor(() => expect(heard.reply.told).toHaveLength(1));
+    await eventually(() => expect(heard.reply.told).toHaveLength(1));
     await ask(until(20), 'tools/list', {}).over;
     vi.setSystemTime(base + 11_000);
     sessions.sweep();

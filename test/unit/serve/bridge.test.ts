@@ -1,9 +1,10 @@
-import { afterEach, expect, test, vi } from 'vitest';
+import { afterEach, expect, test } from 'vitest';
 import { oneServer } from '../../../src/serve/face.ts';
 import type { Message } from '../../../src/serve/messages/protocol.ts';
 import { createSeal } from '../../../src/serve/sessions/seal.ts';
 import { createSessions } from '../../../src/serve/sessions/sessions.ts';
 import { createBridge } from '../../../src/serve/stateless/bridge.ts';
+import { eventually } from '../../support/eventually.ts';
 import { fakeChannel, fs, guardOf, type Kept, keptReply, upstreamsOf } from './fake-servers.ts';
 import { key } from './local-gateway.ts';
 
@@ -63,14 +64,14 @@ const granted = ({ told }: Kept): unknown =>
 test('who leaves takes nothing from another one that has just come, and whose other resources are still asked for', async () => {
   const { asked, answer, listen } = start('x:2');
   const first = listen('x:1');
-  await vi.waitFor(() => expect(granted(first.reply)).toEqual([['x:1']]));
+  await eventually(() => expect(granted(first.reply)).toEqual([['x:1']]));
   const second = listen('x:1', 'x:2');
-  await vi.waitFor(() => expect(asked().at(-1)).toBe('subscribe x:2'));
+  await eventually(() => expect(asked().at(-1)).toBe('subscribe x:2'));
   first.leave();
   await first.over;
   expect(asked()).toEqual(['subscribe x:1', 'subscribe x:1', 'subscribe x:2']);
   answer('x:2');
-  await vi.waitFor(() => expect(granted(second.reply)).toEqual([['x:1', 'x:2']]));
+  await eventually(() => expect(granted(second.reply)).toEqual([['x:1', 'x:2']]));
   second.leave();
   await second.over;
   expect(asked().slice(3)).toEqual(['unsubscribe x:1', 'unsubscribe x:2']);
@@ -79,7 +80,7 @@ test('who leaves takes nothing from another one that has just come, and whose ot
 test('who has left has nothing more asked for, and what was is given up', async () => {
   const { asked, answer, listen } = start('x:2');
   const { over, leave } = listen('x:1', 'x:2', 'x:3');
-  await vi.waitFor(() => expect(asked().at(-1)).toBe('subscribe x:2'));
+  await eventually(() => expect(asked().at(-1)).toBe('subscribe x:2'));
   leave();
   answer('x:2');
   await over;

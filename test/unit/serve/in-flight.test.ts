@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
-import { afterEach, expect, test, vi } from 'vitest';
+import { afterEach, expect, test } from 'vitest';
 import { usualServe } from '../../../src/model/serve-settings.ts';
 import { createGateway } from '../../../src/serve/gateway.ts';
 import type { Message } from '../../../src/serve/messages/protocol.ts';
@@ -48,7 +48,7 @@ async function start(opened = 0) {
     });
   };
   const calls = () => channel.sent.filter(({ method }) => method === 'tools/call');
-  const called = (count: number) => vi.waitFor(() => expect(calls()).toHaveLength(count));
+  const called = (count: number) => eventually(() => expect(calls()).toHaveLength(count));
   const answerLast = () => channel.say({ id: calls().at(-1)?.id, result: { content: [] } });
   return { url, post, called, answerLast, channel };
 }
@@ -104,7 +104,7 @@ test('a call that asks its client something is none until it is taken up again',
     Object.keys(result.inputRequests).map((one) => [one, { action: 'decline' }]),
   );
   const again = call({ requestState: result.requestState, inputResponses });
-  await vi.waitFor(() => expect(channel.sent.at(-1)).toMatchObject({ id: 'q', result: { action: 'decline' } }));
+  await eventually(() => expect(channel.sent.at(-1)).toMatchObject({ id: 'q', result: { action: 'decline' } }));
   channel.say({ id: channel.sent.find(({ method }) => method === 'tools/call')?.id, result: { content: [] } });
   expect((await again).status).toBe(200);
 });

@@ -13,6 +13,7 @@ import { createSeal } from '../../../src/serve/sessions/seal.ts';
 import { createSession } from '../../../src/serve/sessions/session.ts';
 import { createSessions } from '../../../src/serve/sessions/sessions.ts';
 import type { Successor, Upstreams } from '../../../src/serve/upstreams.ts';
+import { eventually } from '../../support/eventually.ts';
 import { type Fake, fakeChannel, fs, spec, upstreamsOf } from './fake-servers.ts';
 
 const tools = (...names: string[]) => ({ result: { tools: names.map((name) => ({ name })) } });
@@ -50,7 +51,7 @@ describe('a conversation with a server', () => {
     await leg.ask(message('resources/unsubscribe', { uri: 'x:1' })).answer;
     await leg.ask(message('tools/list')).answer;
     const slow = leg.ask(message('slow'));
-    await vi.waitFor(() => expect(methods(first)).toContain('slow'));
+    await eventually(() => expect(methods(first)).toContain('slow'));
     await leg.follow({ container: asContainerId('2'), drainSeconds: 30 });
     expect(methods(second)).toEqual([
       'initialize',
@@ -350,7 +351,7 @@ describe('a conversation with a server', () => {
     await leg.ask(message('tools/list')).answer;
     first.onend?.();
     await leg.ask(message('next')).answer;
-    await vi.waitFor(() => expect(heard.onNotification).toHaveBeenCalledOnce());
+    await eventually(() => expect(heard.onNotification).toHaveBeenCalledOnce());
   });
 
   test('what surely did not get there is asked of the next process; what may have is not', async () => {
@@ -358,7 +359,7 @@ describe('a conversation with a server', () => {
     const leg = createLeg(fs, upstreamsOf(first, second), hooks());
     await leg.initialize(message('initialize'));
     const slow = leg.ask(message('slow'));
-    await vi.waitFor(() => expect(methods(first)).toContain('slow'));
+    await eventually(() => expect(methods(first)).toContain('slow'));
     first.isClosed = true;
     expect((await leg.ask(message('next')).answer).message.result).toEqual({ method: 'next' });
     await expect(slow.answer).rejects.toMatchObject({
@@ -407,7 +408,7 @@ describe('a conversation with a server', () => {
     expect(leg.park()).toBeUndefined();
     await leg.initialize(message('initialize'));
     const slow = leg.ask(message('slow'));
-    await vi.waitFor(() => expect(methods(first)).toContain('slow'));
+    await eventually(() => expect(methods(first)).toContain('slow'));
     expect(leg.park()).toBeUndefined();
     slow.cancel(new LoomsError('interrupted', 'enough'));
     await expect(slow.answer).rejects.toMatchObject({ code: 'interrupted' });
@@ -484,7 +485,7 @@ describe('a conversation with a server', () => {
     const leg = createLeg(fs, upstreamsOf(first, second), heard);
     await leg.initialize(message('initialize'));
     const slow = leg.ask(message('slow'));
-    await vi.waitFor(() => expect(methods(first)).toContain('slow'));
+    await eventually(() => expect(methods(first)).toContain('slow'));
     first.say({ id: 7, method: 'elicitation/create', params: {} });
     await leg.follow({ container: asContainerId('2'), drainSeconds: 30 });
     second.say({ id: 7, method: 'roots/list' });
@@ -593,11 +594,11 @@ describe('a session', () => {
     const [a, b, c] = [await open('p'), await open('p'), await open('q')];
     if (a === undefined || b === undefined || c === undefined) throw new Error('there is room for three');
     a.request({ ...message('slow'), id: 2 }, fakeReply());
-    await vi.waitFor(() => expect(a.isBusy()).toBe(true));
+    await eventually(() => expect(a.isBusy()).toBe(true));
     const d = await open('p');
     expect(sessions.all().map(({ id }) => id)).toEqual([a.id, c.id, d?.id]);
     d?.request({ ...message('slow'), id: 2 }, fakeReply());
-    await vi.waitFor(() => expect(d?.isBusy()).toBe(true));
+    await eventually(() => expect(d?.isBusy()).toBe(true));
     expect(await open('p')).toBeUndefined();
     const beginning = sessions.open(place('r'), message('initialize'));
     const begun = beginning?.initialize({ ...message('initialize'), id: 1 });
@@ -629,7 +630,7 @@ describe('a session', () => {
     };
     const [unused, busy, listening] = [await open(), await open(), await open()];
     busy.request({ ...message('slow'), id: 2 }, fakeReply());
-    await vi.waitFor(() => expect(busy.isBusy()).toBe(true));
+    await eventually(() => expect(busy.isBusy()).toBe(true));
     const stream = fakeReply();
     listening.listen(stream);
     sessions.sweep();

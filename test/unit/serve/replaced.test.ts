@@ -7,6 +7,7 @@ import type { Message } from '../../../src/serve/messages/protocol.ts';
 import { createSession } from '../../../src/serve/sessions/session.ts';
 import { createStateless, type Stateless } from '../../../src/serve/stateless/stateless.ts';
 import type { Upstreams } from '../../../src/serve/upstreams.ts';
+import { eventually } from '../../support/eventually.ts';
 import { type Fake, fakeChannel, fs, guardOf, keptReply, specWith, upstreamsWith } from './fake-servers.ts';
 import { modern } from './local-gateway.ts';
 
@@ -64,16 +65,16 @@ describe('a client that listens, once another container serves', () => {
     await ask(stateless, 'list', 'tools/list').over;
     const tools = ask(stateless, 'tools', 'subscriptions/listen', { notifications: { toolsListChanged: true } });
     const prompts = ask(stateless, 'prompts', 'subscriptions/listen', { notifications: { promptsListChanged: true } });
-    await vi.waitFor(() => expect([...told(tools), ...told(prompts)]).toHaveLength(2));
+    await eventually(() => expect([...told(tools), ...told(prompts)]).toHaveLength(2));
     const call = ask(stateless, 'call', 'tools/call', { name: 'a', arguments: {} });
-    await vi.waitFor(() => expect(sent(first, 'tools/call')).toHaveLength(1));
+    await eventually(() => expect(sent(first, 'tools/call')).toHaveLength(1));
 
     expect(await stateless.legs()[0]?.follow({ container: asContainerId('2'), drainSeconds: 30 })).toBe(true);
     expect(sent(second, 'subscriptions/listen')).toEqual(sent(first, 'subscriptions/listen'));
     expect(sent(first, 'notifications/cancelled').map(({ params }) => params)).toEqual(
       sent(first, 'subscriptions/listen').map(({ id }) => ({ requestId: id, reason: 'another container serves' })),
     );
-    await vi.waitFor(() =>
+    await eventually(() =>
       expect(told(tools)).toEqual(['subscriptions/acknowledged of tools', 'tools/list_changed of tools']),
     );
     second.say({
@@ -97,7 +98,7 @@ describe('a client that listens, once another container serves', () => {
     const stateless = start(upstreamsWith(spec, modernServer('a', 'b'), modernServer('b', 'a')));
     await ask(stateless, 'list', 'tools/list').over;
     const tools = ask(stateless, 'tools', 'subscriptions/listen', { notifications: { toolsListChanged: true } });
-    await vi.waitFor(() => expect(told(tools)).toHaveLength(1));
+    await eventually(() => expect(told(tools)).toHaveLength(1));
     expect(await stateless.legs()[0]?.follow({ container: asContainerId('2'), drainSeconds: 30 })).toBe(true);
     expect(told(tools)).toHaveLength(1);
     await stateless.close();
@@ -109,9 +110,9 @@ describe('a client that listens, once another container serves', () => {
     const stateless = start(upstreamsWith(hasty, modernServer('a'), mute));
     await ask(stateless, 'list', 'tools/list').over;
     const tools = ask(stateless, 'tools', 'subscriptions/listen', { notifications: { toolsListChanged: true } });
-    await vi.waitFor(() => expect(told(tools)).toHaveLength(1));
+    await eventually(() => expect(told(tools)).toHaveLength(1));
     const following = stateless.legs()[0]?.follow({ container: asContainerId('2'), drainSeconds: 30 });
-    await vi.waitFor(() => expect(sent(mute, 'subscriptions/listen')).toHaveLength(1));
+    await eventually(() => expect(sent(mute, 'subscriptions/listen')).toHaveLength(1));
     const [listening] = sent(mute, 'subscriptions/listen');
     mute.say({
       method: 'notifications/subscriptions/acknowledged',
@@ -134,7 +135,7 @@ describe('a client that listens, once another container serves', () => {
     });
     await ask(stateless, 'list', 'tools/list').over;
     const tools = ask(stateless, 'tools', 'subscriptions/listen', { notifications: { toolsListChanged: true } });
-    await vi.waitFor(() => expect(told(tools)).toHaveLength(1));
+    await eventually(() => expect(told(tools)).toHaveLength(1));
     await stateless.legs()[0]?.follow({ container: asContainerId('2'), drainSeconds: 30 });
     expect(told(tools).at(-1)).toBe('tools/list_changed of tools');
     await stateless.close();
@@ -145,7 +146,7 @@ describe('a client that listens, once another container serves', () => {
     const hasty = specWith({ protocol: modern, timeoutSeconds: 0.05 });
     const stateless = start(upstreamsWith(hasty, modernServer('a'), silent));
     const tools = ask(stateless, 'tools', 'subscriptions/listen', { notifications: { toolsListChanged: true } });
-    await vi.waitFor(() => expect(told(tools)).toHaveLength(1));
+    await eventually(() => expect(told(tools)).toHaveLength(1));
     await stateless.legs()[0]?.follow({ container: asContainerId('2'), drainSeconds: 30 });
     await tools.over;
     expect(JSON.parse(tools.reply.answered[0] ?? '').error).toMatchObject({ data: { code: 'server-exited' } });
@@ -159,7 +160,7 @@ describe('each request is answered, with a result or an error', () => {
     const [first, second] = [modernServer(), modernServer()];
     const stateless = start(upstreamsWith(spec, first, second));
     const old = ask(stateless, 'old', 'tools/call', slow);
-    await vi.waitFor(() => expect(sent(first, 'tools/call')).toHaveLength(1));
+    await eventually(() => expect(sent(first, 'tools/call')).toHaveLength(1));
     await stateless.legs()[0]?.follow({ container: asContainerId('2'), drainSeconds: 30 });
     second.onend?.();
     const failing = ask(stateless, 'new', 'tools/call', slow);
@@ -184,7 +185,7 @@ describe('each request is answered, with a result or an error', () => {
     const channel = fakeChannel(() => undefined);
     const stateless = start(upstreamsWith(spec, channel));
     const under = ask(stateless, 'under', 'tools/call', slow);
-    await vi.waitFor(() => expect(sent(channel, 'tools/call')).toHaveLength(1));
+    await eventually(() => expect(sent(channel, 'tools/call')).toHaveLength(1));
     await stateless.close();
     await under.over;
     const answers = [...late.reply.answered, ...under.reply.answered].map((text) => JSON.parse(text));
@@ -205,7 +206,7 @@ describe('each request is answered, with a result or an error', () => {
     const over = [cancelled, under].map((reply, id) =>
       session.request({ jsonrpc: '2.0', id, method: 'tools/call', params: slow }, reply),
     );
-    await vi.waitFor(() => expect(sent(channel, 'tools/call')).toHaveLength(2));
+    await eventually(() => expect(sent(channel, 'tools/call')).toHaveLength(2));
     await session.take({ jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId: 0 } });
     await session.close();
     await Promise.all(over);

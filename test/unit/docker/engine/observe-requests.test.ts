@@ -47,16 +47,24 @@ async function engineInRounds(path: string) {
   const rounds: string[][] = [];
   let waiting: { url: string; response: ServerResponse }[] = [];
   let timer: NodeJS.Timeout | undefined;
+  let asked = 0;
   const answer = (): void => {
     rounds.push(waiting.map(({ url }) => url).sort());
     const due = waiting;
     waiting = [];
     for (const { url, response } of due) response.end(JSON.stringify(answerTo(url)));
   };
+  /** Answers once so many turns of the loop brought nothing: after a pause of this process, what came meanwhile is read first. */
+  const rest = (before: number, turns: number): void => {
+    if (asked !== before) return;
+    if (turns === 0) answer();
+    else setImmediate(rest, before, turns - 1);
+  };
   const server = createServer(({ url = '' }, response) => {
+    asked += 1;
     waiting.push({ url: url.replace(/^\/v1\.41/, '').replace(/\?.*$/, ''), response });
     clearTimeout(timer);
-    timer = setTimeout(answer, 50);
+    timer = setTimeout(rest, 50, asked, 20);
   });
   await new Promise<void>((resolve) => server.listen(path, resolve));
   return { rounds, stop: () => server.close() };

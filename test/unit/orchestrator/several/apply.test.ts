@@ -13,6 +13,9 @@ import { type MemberEngine, memberEngine, traits, type World } from '../../../su
 import { emptyEngine, project, server } from '../../../support/planner-world.ts';
 import { forAllAsync } from '../../../support/properties.ts';
 
+/** As long as a busy machine may take until what was begun is seen. */
+const patient = { timeout: 30_000 };
+
 const on = (name: string, engine: string, more: Partial<Place> = {}): DeclaredServer => ({
   ...server(name),
   place: { engines: [engine], labels: {}, prefer: 'spread', onLost: 'wait', ...more },
@@ -185,7 +188,7 @@ test('an engine that is long in being found silent holds up one question, and no
   expect(asked).toBe(1);
   a.isAway = false;
   answering.resolve();
-  await expect.poll(listed).toEqual(['x', 'z']);
+  await expect.poll(listed, patient).toEqual(['x', 'z']);
 });
 
 test('a plan whose servers are elsewhere by the time it is carried out is stale', async () => {
@@ -347,17 +350,17 @@ test('a stream is open as soon as its own engine answers, while another one stil
     it.orchestrator.watchServers(project, { onReady, onChange: () => {} }, { signal });
   const [given, ending] = [new AbortController(), new AbortController()];
   const left = watch(given.signal);
-  await expect.poll(watched).toEqual([0, 1]);
+  await expect.poll(watched, patient).toEqual([0, 1]);
   given.abort();
   await expect(left).rejects.toMatchObject({ code: 'interrupted' });
   let ready = 0;
   const stays = watch(ending.signal, () => {
     ready += 1;
   });
-  await expect.poll(() => ready).toBe(1);
+  await expect.poll(() => ready, patient).toBe(1);
   first(it).isAway = false;
   hanging.resolve();
-  await expect.poll(() => ready).toBe(2);
+  await expect.poll(() => ready, patient).toBe(2);
   // The first one that listened has left: for it no stream is opened any more.
   expect(watched()).toEqual([1, 2]);
   ending.abort();
@@ -370,7 +373,7 @@ test('an engine whose user may look at the project alone is watched, and is know
   const ending = new AbortController();
   const hear = { onReady: () => {}, onChange: () => {} };
   const watched = it.orchestrator.watchServers(project, hear, { signal: ending.signal });
-  await expect.poll(() => it.engines.map(({ watchers }) => watchers.size)).toEqual([1, 1]);
+  await expect.poll(() => it.engines.map(({ watchers }) => watchers.size), patient).toEqual([1, 1]);
   ending.abort();
   await expect(watched).rejects.toMatchObject({ code: 'interrupted' });
 
@@ -379,7 +382,7 @@ test('an engine whose user may look at the project alone is watched, and is know
   first(it).whenAway = () => it.pass(30_000);
   expect(await listed()).toEqual(['z']);
   first(it).isAway = false;
-  await expect.poll(listed).toEqual(['x', 'z']);
+  await expect.poll(listed, patient).toEqual(['x', 'z']);
 });
 
 test('who gives up a question has what came by then', async () => {
