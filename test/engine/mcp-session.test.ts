@@ -108,8 +108,8 @@ describe.skipIf(withoutEngine())('sessions on a real engine', () => {
       .map((row) => row.slice(1).join(' '))
       .filter((line) => !/sleep infinity|docker-init|catatonit/.test(line));
   };
-  const nothingLeft = (container?: ContainerId) =>
-    eventually(async () => expect(await processes(container)).toEqual([]), 20_000, 100);
+  const nothingLeft = (container?: ContainerId, ms = 3_000) =>
+    eventually(async () => expect(await processes(container)).toEqual([]), ms, 100);
 
   /** Counts the execs that a session makes. */
   const counting = (engine: Engine): { engine: Engine; execs: () => number } => {
@@ -271,7 +271,7 @@ describe.skipIf(withoutEngine())('sessions on a real engine', () => {
     expect(right).toBe(1000);
     await nothingLeft();
     await bench.engine.close();
-    await eventually(() => expect(held().files).toBeLessThanOrEqual(before.files));
+    await eventually(() => expect(held().files).toBeLessThanOrEqual(before.files), 3_000);
     expect(held().heapMiB - before.heapMiB).toBeLessThan(10);
   }, 120_000);
 
@@ -339,7 +339,7 @@ describe.skipIf(withoutEngine())('sessions on a real engine', () => {
       expect((await long)?.content[0]?.text).toBe('counted to 4');
       expect(seen).toEqual([1, 2, 3, 4]);
       await Promise.all(many.map((session) => session.close()));
-      await nothingLeft(relay);
+      await nothingLeft(relay, 10_000);
     });
 
     test('a message of 20 MB ends its session with a clear error, and nothing is left of it', async () => {
@@ -350,7 +350,7 @@ describe.skipIf(withoutEngine())('sessions on a real engine', () => {
         message: 'the server sent a message of more than 10485760 bytes',
       });
       await session.close();
-      await nothingLeft(relay);
+      await nothingLeft(relay, 10_000);
     });
 
     test('a server that dies in a call is reported with its exit code', async () => {
@@ -384,7 +384,7 @@ describe.skipIf(withoutEngine())('sessions on a real engine', () => {
       expect(await bench.exec(relay, ['bash', '-c', strike])).toMatchObject({ code: 0, stderr: '' });
       await failed;
       await session.close();
-      await nothingLeft(relay);
+      await nothingLeft(relay, 5_000);
     });
 
     /** Processes of the relay's program, and what each has in memory, MiB. */
@@ -432,13 +432,13 @@ describe.skipIf(withoutEngine())('sessions on a real engine', () => {
       const [of64 = 0, of128 = 0] = sizes;
       expect(of128 - of64).toBeLessThan(1);
       await Promise.all([...first, ...second].map((session) => session.close()));
-      await nothingLeft(narrow);
+      await nothingLeft(narrow, 10_000);
     });
 
     test('a relay whose client was killed ends its connections', async () => {
       const container = await startServer('lonely');
       await abandonSession(httpTarget(container, 'lonely', 'streamable-http'), { lifetimeMs: 60_000 });
-      await nothingLeft(relay);
+      await nothingLeft(relay, 20_000);
     });
 
     test('the network is there for the tests above', () => {

@@ -4,7 +4,6 @@ import { label, networkName, volumeName } from '../../src/docker/model/labels.ts
 import type { Observed } from '../../src/docker/model/observed.ts';
 import { asContainerId, asProjectName } from '../../src/model/ids.ts';
 import { type EngineBench, engineBench, hardenedShape, removeLabelled, testImage } from '../support/docker-engine.ts';
-import { eventually } from '../support/eventually.ts';
 import { testLabel, withoutEngine } from '../support/images.ts';
 import { paused } from '../support/paused.ts';
 import { onPodman, skipOnPodman } from '../support/podman.ts';
@@ -247,9 +246,8 @@ describe.skipIf(withoutEngine())('fifty containers', () => {
     const before = performance.now();
     await Promise.all(Array.from({ length: 50 }, (_, index) => bench.create(`s${index}`)));
     const created = performance.now() - before;
-    const [times, found]: [number[], number[]] = [[], []];
-    // What else the engine does just then is none of what is measured.
-    await eventually(async () => {
+    const times: number[] = [];
+    for (let round = 0; round < 5; round += 1) {
       const start = performance.now();
       const { containers } = await bench.engine.observe({
         project: bench.project,
@@ -257,11 +255,10 @@ describe.skipIf(withoutEngine())('fifty containers', () => {
         checkRegistry: [],
       });
       times.push(Math.round(performance.now() - start));
-      found.push(containers.length);
-      expect(times.at(-1)).toBeLessThan(1_500);
-    });
-    expect(found).toEqual(found.map(() => 50));
+      expect(containers).toHaveLength(50);
+    }
     console.log(`50 containers created in ${Math.round(created)} ms, observed in ${times.join(', ')} ms`);
+    expect(Math.min(...times)).toBeLessThan(1_500);
   });
 });
 

@@ -15,7 +15,8 @@ const isRefusal = (said: unknown): said is Refusal =>
 
 /**
  * A connection to an engine that says of itself the time `systemTime`, and answers all else as `answer` has it: JSON, a text as it
- * stands, undefined for 404 with the words `notFound`, `refusedWith` for another status. `asked` has each request, without the API version and the query.
+ * stands, undefined for 404 with the words `notFound`, `refusedWith` for another status. `asked` has each request, without the
+ * API version and the query.
  */
 export async function answeringEngine(
   answer: (asked: Asked) => unknown,

@@ -1,12 +1,12 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
 import { eventually } from './eventually.ts';
+import { freePort } from './free-port.ts';
 
 const runFile = promisify(execFile);
 const startsWithinMs = 20_000;
@@ -56,7 +56,7 @@ export async function startRegistry(options: RegistryOptions = {}): Promise<Test
 async function tryRegistry({ credentials, node }: RegistryOptions): Promise<TestRegistry> {
   const program = await registryProgram();
   const dir = await mkdtemp(join(tmpdir(), 'looms-registry-'));
-  const host = `127.0.0.1:${await freePort()}`;
+  const host = `127.0.0.1:${await registryPort()}`;
   const config = join(dir, 'config.yml');
   await writeFile(config, await configuration(dir, host, credentials));
 
@@ -122,27 +122,11 @@ async function bcrypt(password: string): Promise<string> {
 }
 
 /** Any free port, or one of `LOOMS_TEST_REGISTRY_PORTS` (`47100-47131`), where the engine takes plain HTTP from those only. */
-async function freePort(): Promise<number> {
-  const [first = 0, last = first] = (process.env.LOOMS_TEST_REGISTRY_PORTS ?? '0').split('-').map(Number);
-  const ports = Array.from({ length: last - first + 1 }, (_, index) => first + index);
-  for (const wanted of ports.sort(() => Math.random() - 0.5)) {
-    const port = await tryPort(wanted);
-    if (port !== undefined) return port;
-  }
-  throw new Error('no free loopback port');
-}
-
-async function tryPort(wanted: number): Promise<number | undefined> {
-  const probe = createServer();
-  try {
-    await once(probe.listen(wanted, '127.0.0.1'), 'listening');
-    const address = probe.address();
-    return address === null || typeof address === 'string' ? undefined : address.port;
-  } catch {
-    return undefined; // someone else has it
-  } finally {
-    probe.close();
-  }
+function registryPort(): Promise<number> {
+  const range = process.env.LOOMS_TEST_REGISTRY_PORTS;
+  if (range === undefined) return freePort();
+  const [first = 0, last = first] = range.split('-').map(Number);
+  return freePort([first, last]);
 }
 
 /** Resolves when the server says that it listens; goes on reading, since a full pipe would stop the server. */

@@ -31,7 +31,7 @@ export function onTerminal(args: readonly string[], cwd: string): TerminalSessio
     shows: (text) =>
       eventually(() => {
         if (!seen.includes(text)) throw new Error(`the screen does not show ${JSON.stringify(text)}: ${seen}`);
-      }),
+      }, 20_000),
     type: (text) => child.stdin.write(text),
     ended: new Promise((resolve) => child.on('close', resolve)),
     screen: () => seen,

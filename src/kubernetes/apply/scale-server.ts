@@ -28,16 +28,17 @@ type Place = { readonly project: ProjectName; readonly namespace: string };
 const placeOf = (project: ProjectName): Place => ({ project, namespace: namespaceOf(project) });
 
 /**
- * How long a pod that has just become ready is taken for one that somebody waits for, ms: whoever woke its server sees that a
- * second or two later (`awaitRollout`), and then begins a session in it.
+ * How far whoever waits for a server is ahead of whoever puts it to sleep, ms: what becomes of its pods is seen a second or two
+ * later (`awaitRollout`), and then a session begins in one, or it is told why there is none.
  */
-const freshMs = 10_000;
+const headStartMs = 10_000;
 
+/** Whether somebody may be waiting for a pod, or be about to begin the first session in it. */
 function isAwaited(pod: Pod, timeoutSeconds: number, now: EngineTime): boolean {
   const ready = readyOf(pod);
   if (ready === undefined) return now - timeOf(pod.metadata.creationTimestamp) < patienceMs(timeoutSeconds);
   // On the clock of its node: one that is ahead keeps no server awake.
-  return Math.abs(now - timeOf(ready.lastTransitionTime)) < freshMs;
+  return Math.abs(now - timeOf(ready.lastTransitionTime)) < headStartMs;
 }
 
 /**
@@ -47,7 +48,7 @@ function isAwaited(pod: Pod, timeoutSeconds: number, now: EngineTime): boolean {
 function isSettled(workload: Workload, { mcp: { timeoutSeconds } }: DesiredServer, now: EngineTime): boolean {
   const meant = meantOf(workload);
   if (meant === undefined || !isSeen(workload.deployment)) return false;
-  const isComplete = meant.pods.filter(isLive).length >= askedOf(workload) || isRefused(meant, now - freshMs);
+  const isComplete = meant.pods.filter(isLive).length >= askedOf(workload) || isRefused(meant, now - headStartMs);
   const live = podsOf(workload).filter(isLive);
   return isComplete && live.every((pod) => meant.pods.includes(pod) && !isAwaited(pod, timeoutSeconds, now));
 }

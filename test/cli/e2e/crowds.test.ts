@@ -87,7 +87,7 @@ describe.skipIf(withoutEngine())('many programs that call one server at once', (
       };
       return Processes.filter((row) => /timeout .* node -e/.test(row.join(' '))).length;
     };
-    await eventually(async () => expect(await sessions()).toBe(2));
+    await eventually(async () => expect(await sessions()).toBe(2), 20_000);
     const { code, stdout, stderr } = await project.run(['mcp', 'call', 'full', 'echo', 'text=hi']);
     expect({ code, stdout }).toEqual({ code: 69, stdout: '' });
     expect(stderr).toMatch(

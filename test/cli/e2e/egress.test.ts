@@ -269,7 +269,7 @@ describe.skipIf(withoutEngine() || outsideAddress === undefined)('a server with 
     // It takes the next address while the first one still has its own.
     await second.start();
     await first.stop({ t: 0 });
-    await eventually(async () => expect(await from('a', 'tcp', 'moving', '7001')).toBe('open: two'));
+    await eventually(async () => expect(await from('a', 'tcp', 'moving', '7001')).toBe('open: two'), 10_000);
     const { plan } = await project.diff(yaml());
     expect(plan.support).toMatchObject([
       { kind: 'forwarder', action: 'replace', reasons: [{ kind: 'live-drift', fields: [{ to: 'none' }] }] },

@@ -115,11 +115,9 @@ describe.skipIf(withoutEngine())('looms serve in front of servers that do what n
 
   test('among all servers its tools that are none are left out, and the names of the rest are ones that clients take', async () => {
     const client = await connect('/mcp');
-    const listed = async () => (await client.listTools()).tools.map(({ name }) => name);
-    // A server that takes more than 5 s to tell its tools is left out of the list until it has.
-    await eventually(async () => expect(await listed()).toContain('evil-http__endless'));
     for (let i = 0; i < 3; i += 1) {
-      const names = await listed();
+      const { tools } = await client.listTools();
+      const names = tools.map(({ name }) => name);
       expect(names.filter((name) => !/^[a-zA-Z0-9_-]{1,45}$/.test(name))).toEqual([]);
       expect(names).toEqual(expect.arrayContaining(['good__echo', 'evil__garbage', 'evil-http__endless']));
       expect(names.filter((name) => /^evil__(bare|worded|told|5)$/.test(name))).toEqual([]);

@@ -158,7 +158,7 @@ describe.skipIf(skipped)('an apply that is interrupted', () => {
     const run = project.start([...fromStdin, '--grace', '600'], { stdin: brokenSpec('slow', 'silent', 600) });
     await eventually(() => expect(run.stderr()).toContain('[slow] gate: '), 60_000);
     run.child.kill('SIGINT');
-    await eventually(() => expect(run.stderr()).toContain('stopping: '));
+    await eventually(() => expect(run.stderr()).toContain('stopping: '), 10_000);
     run.child.kill('SIGINT');
     expect(await run.finished).toExit(130);
     expect(await project.names()).not.toContain('.lock');

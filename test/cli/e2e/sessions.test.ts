@@ -135,8 +135,8 @@ describe.skipIf(withoutEngine())('calling a server that says more than answers',
       };
       return Processes.filter((row) => /node -e/.test(row.join(' '))).length;
     };
-    await eventually(async () => expect(await processes()).toBeGreaterThan(0));
-    await eventually(async () => expect((await call('waiting')).stdout.trim()).toBe('yes'));
+    await eventually(async () => expect(await processes()).toBeGreaterThan(0), 20_000);
+    await eventually(async () => expect((await call('waiting')).stdout.trim()).toBe('yes'), 20_000, 250);
     run.child.kill('SIGINT');
     expect(await run.finished).toExit(130);
     expect(await processes()).toBe(0);
@@ -182,7 +182,7 @@ describe.skipIf(withoutEngine())('calling a server that says more than answers',
       "warning[schema-unusable]: the arguments are sent unchecked: the check against the tool's input schema takes more than 3s\n",
     );
     const run = project.start(['mcp', 'call', 'shop', 'strict', `word=${'a'.repeat(60)}!`], { env });
-    await eventually(() => expect(threadsOf(run.child.pid)).toContain('looms-check'));
+    await eventually(() => expect(threadsOf(run.child.pid)).toContain('looms-check'), 20_000);
     run.child.kill('SIGINT');
     expect(await run.finished).toMatchObject({ code: 130, stdout: '' });
   });

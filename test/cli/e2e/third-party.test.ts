@@ -43,7 +43,7 @@ describe.skipIf(withoutEngine())('servers that others wrote', () => {
       await eventually(async () => {
         const { Processes } = await project.container(server).top();
         expect(Processes.filter((one: readonly string[]) => !/sleep|docker-init|tini/.test(one.join(' ')))).toEqual([]);
-      });
+      }, 10_000);
     }
   });
 });

@@ -178,10 +178,8 @@ describe.each(['streamable-http', 'sse'] as const)('a session over %s through th
     stop.abort();
     expect(await settled).toMatchObject({ code: 'interrupted' });
     await session.close();
-    await eventually(async () => {
-      const stats = await fetch(`http://127.0.0.1:${port}/stats`);
-      expect(await stats.json()).toMatchObject({ cancelled: 1 });
-    });
+    const stats = await fetch(`http://127.0.0.1:${port}/stats`);
+    expect(await stats.json()).toMatchObject({ cancelled: 1 });
   });
 
   it('says that nothing listens', async () => {
@@ -402,9 +400,8 @@ it.each([
 it('a server that begins to listen when less than a second is left is reached', async () => {
   const { port } = await serve();
   const dialer = dialerOf(localEngine().engine);
-  // What carries connections is there by then.
-  (await dialer.dial(numberOf(port))).destroy();
-  (await dialer.dial({ ...numberOf(port), deadline: performance.now() + 900 })).destroy();
+  const stream = await dialer.dial({ ...numberOf(port), deadline: performance.now() + 900 });
+  stream.destroy();
   dialer.release();
   await nothingInRelay();
 });

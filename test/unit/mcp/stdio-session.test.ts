@@ -125,7 +125,7 @@ describe('a stdio session', () => {
   it('ends by itself at its time limit when nobody is left to end it', async () => {
     const mark = `MARK=${process.pid}-limit`;
     const { session } = await open(['--ignore-eof'], { env: { MARK: `${process.pid}-limit` } }, { lifetimeMs: 5_000 });
-    await eventually(() => expect(processesWith(mark)).toEqual([]), 20_000);
+    await eventually(() => expect(processesWith(mark)).toEqual([]), 12_000);
     expect((await failureOf(session.callTool('read_file', {}, call))).code).toBe('server-exited');
   });
 

@@ -41,7 +41,7 @@ async function dialWhere(exitCode: number | null, ms: number) {
 }
 
 it.each([null, 137])('begins a process that ended at once with %s again after a pause', async (exitCode) => {
-  const { begun, error } = await dialWhere(exitCode, 3_000);
+  const { begun, error } = await dialWhere(exitCode, 700);
   expect(begun).toBeGreaterThan(1);
   expect(begun).toBeLessThan(20);
   expect(error).toMatchObject({ code: 'session-failed' });
